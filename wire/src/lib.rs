@@ -1,1 +1,26 @@
-//! Skeleton.
+//! What crosses the network between client and relay: ids, tokens, messages, endpoints and limits.
+//!
+//! `docs/protocol.md` is the same thing for people; `tests/tests/protocol_page.rs` compares the two.
+//!
+//! This crate does no IO, asks for no randomness or time, and holds no cryptography: it decodes what the other
+//! side sent and says only that it is well formed. Whether it is *true* is decided by `envelope` (client) and
+//! `store` (relay).
+#![forbid(unsafe_code)]
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+pub mod authorization;
+pub mod codec;
+pub mod contexts;
+pub mod endpoint;
+pub mod ids;
+pub mod labels;
+pub mod limits;
+pub mod messages;
+pub mod onion;
+pub mod refusal;
+pub mod size_class;
+pub mod text;
+pub mod token;
+
+/// Version of the protocol: the `v1` of every path, and part of the login context.
+pub const PROTOCOL_VERSION: u16 = 1;

@@ -1,0 +1,253 @@
+//! The endpoints: which method and path mean what, and how long a body may be.
+
+use crate::{
+    ids::{BlobId, TicketId},
+    limits::{MAX_CHUNKS, MAX_LARGE_BODY, MAX_SMALL_BODY},
+    size_class::SizeClass,
+};
+
+/// A request's target, parsed: past this type every id has the right form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Endpoint {
+    /// First half of a registration.
+    RegisterStart,
+    /// Second half of a registration.
+    RegisterFinish,
+    /// First half of a login.
+    LoginStart,
+    /// Second half of a login.
+    LoginFinish,
+    /// Ends the session that is shown.
+    EndSession,
+    /// Fetches credits.
+    FetchCredits,
+    /// Makes a blob.
+    CreateBlob,
+    /// Stores one sealed chunk.
+    PutChunk(BlobId, u32),
+    /// Reads one sealed chunk.
+    GetChunk(BlobId, u32),
+    /// Closes a blob.
+    FinishBlob(BlobId),
+    /// Reads the sealed manifest.
+    GetHead(BlobId),
+    /// Destroys a blob and its tickets.
+    DestroyBlob(BlobId),
+    /// Makes a ticket.
+    CreateTicket,
+    /// Reads a ticket's envelope.
+    GetTicket(TicketId),
+}
+
+/// One line of the endpoint table in `docs/protocol.md`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EndpointRow {
+    /// HTTP method.
+    pub method: &'static str,
+    /// Path with its parameters in braces.
+    pub path: &'static str,
+    /// Which plane: `account` or `data`.
+    pub plane: &'static str,
+    /// What the request must show.
+    pub shows: &'static str,
+    /// Request body.
+    pub request: &'static str,
+    /// Body of the answer.
+    pub answer: &'static str,
+    /// Bytes of the request's body at most.
+    pub max_body: usize,
+}
+
+const fn row(
+    method: &'static str,
+    path: &'static str,
+    plane: &'static str,
+    shows: &'static str,
+    request: &'static str,
+    answer: &'static str,
+    max_body: usize,
+) -> EndpointRow {
+    EndpointRow { method, path, plane, shows, request, answer, max_body }
+}
+
+const CHUNK: usize = SizeClass::FULL.sealed();
+
+/// The table.
+pub const ENDPOINTS: [EndpointRow; 14] = [
+    row(
+        "POST",
+        "/v1/register/1",
+        "account",
+        "invitation",
+        "RegisterStart",
+        "RegisterStarted",
+        MAX_SMALL_BODY,
+    ),
+    row("POST", "/v1/register/2", "account", "invitation", "RegisterFinish", "empty", MAX_SMALL_BODY),
+    row("POST", "/v1/login/1", "account", "nothing", "LoginStart", "LoginStarted", MAX_SMALL_BODY),
+    row("POST", "/v1/login/2", "account", "nothing", "LoginFinish", "LoggedIn", MAX_SMALL_BODY),
+    row("DELETE", "/v1/sessions", "account", "session", "empty", "empty", 0),
+    row("POST", "/v1/credits", "account", "session", "FetchCredits", "Credits", MAX_SMALL_BODY),
+    row("POST", "/v1/blobs", "data", "credit", "CreateBlob", "empty", MAX_LARGE_BODY),
+    row("PUT", "/v1/blobs/{blob}/{n}", "data", "write key", "sealed chunk", "empty", CHUNK),
+    row("GET", "/v1/blobs/{blob}/{n}", "data", "read token or ticket", "empty", "sealed chunk", 0),
+    row(
+        "POST",
+        "/v1/blobs/{blob}/finish",
+        "data",
+        "write key",
+        "FinishBlob",
+        "empty",
+        CHUNK + MAX_SMALL_BODY,
+    ),
+    row("GET", "/v1/blobs/{blob}/head", "data", "read token or ticket", "empty", "sealed manifest", 0),
+    row("DELETE", "/v1/blobs/{blob}", "data", "write key", "empty", "empty", 0),
+    row("POST", "/v1/tickets", "data", "write key", "CreateTicket", "empty", MAX_SMALL_BODY),
+    row("GET", "/v1/tickets/{ticket}", "data", "ticket", "empty", "ticket envelope", 0),
+];
+
+impl Endpoint {
+    /// The endpoint of a method and a path; `None` if there is no such endpoint or an id has another form than the
+    /// canonical one. A query is never part of a path.
+    #[must_use]
+    pub fn parse(method: &str, path: &str) -> Option<Self> {
+        let rest = path.strip_prefix("/v1/")?;
+        let mut segments = rest.split('/');
+        let (first, second, third) = (segments.next()?, segments.next(), segments.next());
+        if segments.next().is_some() {
+            return None;
+        }
+        match (method, first, second, third) {
+            ("POST", "register", Some("1"), None) => Some(Self::RegisterStart),
+            ("POST", "register", Some("2"), None) => Some(Self::RegisterFinish),
+            ("POST", "login", Some("1"), None) => Some(Self::LoginStart),
+            ("POST", "login", Some("2"), None) => Some(Self::LoginFinish),
+            ("DELETE", "sessions", None, None) => Some(Self::EndSession),
+            ("POST", "credits", None, None) => Some(Self::FetchCredits),
+            ("POST", "blobs", None, None) => Some(Self::CreateBlob),
+            ("POST", "blobs", Some(blob), Some("finish")) => Some(Self::FinishBlob(blob.parse().ok()?)),
+            ("GET", "blobs", Some(blob), Some("head")) => Some(Self::GetHead(blob.parse().ok()?)),
+            ("PUT", "blobs", Some(blob), Some(n)) => {
+                Some(Self::PutChunk(blob.parse().ok()?, chunk_index(n)?))
+            }
+            ("GET", "blobs", Some(blob), Some(n)) => {
+                Some(Self::GetChunk(blob.parse().ok()?, chunk_index(n)?))
+            }
+            ("DELETE", "blobs", Some(blob), None) => Some(Self::DestroyBlob(blob.parse().ok()?)),
+            ("POST", "tickets", None, None) => Some(Self::CreateTicket),
+            ("GET", "tickets", Some(ticket), None) => Some(Self::GetTicket(ticket.parse().ok()?)),
+            _ => None,
+        }
+    }
+
+    /// The path of a request to this endpoint.
+    #[must_use]
+    pub fn path(&self) -> String {
+        match self {
+            Self::PutChunk(blob, n) | Self::GetChunk(blob, n) => format!("/v1/blobs/{blob}/{n}"),
+            Self::FinishBlob(blob) => format!("/v1/blobs/{blob}/finish"),
+            Self::GetHead(blob) => format!("/v1/blobs/{blob}/head"),
+            Self::DestroyBlob(blob) => format!("/v1/blobs/{blob}"),
+            Self::GetTicket(ticket) => format!("/v1/tickets/{ticket}"),
+            _ => self.row().path.to_owned(),
+        }
+    }
+
+    /// Its line of the table.
+    #[must_use]
+    pub const fn row(&self) -> &'static EndpointRow {
+        let [
+            register_start,
+            register_finish,
+            login_start,
+            login_finish,
+            end_session,
+            fetch_credits,
+            create_blob,
+            put_chunk,
+            get_chunk,
+            finish_blob,
+            get_head,
+            destroy_blob,
+            create_ticket,
+            get_ticket,
+        ] = &ENDPOINTS;
+        match self {
+            Self::RegisterStart => register_start,
+            Self::RegisterFinish => register_finish,
+            Self::LoginStart => login_start,
+            Self::LoginFinish => login_finish,
+            Self::EndSession => end_session,
+            Self::FetchCredits => fetch_credits,
+            Self::CreateBlob => create_blob,
+            Self::PutChunk(..) => put_chunk,
+            Self::GetChunk(..) => get_chunk,
+            Self::FinishBlob(_) => finish_blob,
+            Self::GetHead(_) => get_head,
+            Self::DestroyBlob(_) => destroy_blob,
+            Self::CreateTicket => create_ticket,
+            Self::GetTicket(_) => get_ticket,
+        }
+    }
+}
+
+/// A chunk's index in its canonical form: decimal, no sign, no leading zero, below [`MAX_CHUNKS`].
+fn chunk_index(text: &str) -> Option<u32> {
+    let index: u32 = text.parse().ok()?;
+    (index < MAX_CHUNKS && index.to_string() == text).then_some(index)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample_of_each() -> [Endpoint; 14] {
+        let (blob, ticket) = (BlobId::from_bytes([5; 16]), TicketId::from_bytes([6; 16]));
+        [
+            Endpoint::RegisterStart,
+            Endpoint::RegisterFinish,
+            Endpoint::LoginStart,
+            Endpoint::LoginFinish,
+            Endpoint::EndSession,
+            Endpoint::FetchCredits,
+            Endpoint::CreateBlob,
+            Endpoint::PutChunk(blob, 0),
+            Endpoint::GetChunk(blob, MAX_CHUNKS - 1),
+            Endpoint::FinishBlob(blob),
+            Endpoint::GetHead(blob),
+            Endpoint::DestroyBlob(blob),
+            Endpoint::CreateTicket,
+            Endpoint::GetTicket(ticket),
+        ]
+    }
+
+    #[test]
+    fn every_endpoint_is_parsed_from_its_own_line() {
+        for (endpoint, row) in sample_of_each().into_iter().zip(ENDPOINTS) {
+            assert_eq!(*endpoint.row(), row);
+            assert_eq!(Endpoint::parse(row.method, &endpoint.path()), Some(endpoint));
+        }
+    }
+
+    #[test]
+    fn near_misses_are_refused() {
+        let blob = BlobId::from_bytes([5; 16]).to_string();
+        for (method, path) in [
+            ("GET", "/v1/register/1".to_owned()),
+            ("POST", "/v1/register/1/".to_owned()),
+            ("POST", "/v1/blobs?x=1".to_owned()),
+            ("POST", "//v1/blobs".to_owned()),
+            ("POST", "http://host/v1/blobs".to_owned()),
+            ("GET", format!("/v1/blobs/{}/0", blob.to_uppercase())),
+            ("GET", format!("/v1/blobs/{blob}/00")),
+            ("GET", format!("/v1/blobs/{blob}/+1")),
+            ("GET", format!("/v1/blobs/{blob}/-1")),
+            ("GET", format!("/v1/blobs/{blob}/{MAX_CHUNKS}")),
+            ("GET", format!("/v1/blobs/{blob}/4294967296")),
+            ("GET", format!("/v1/blobs/{blob}/0/0")),
+            ("POST", "/admin/v1/invites".to_owned()),
+        ] {
+            assert_eq!(Endpoint::parse(method, &path), None, "{method} {path}");
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Every label of a key derivation in Nightdrop, in one place, so that one glance shows that no two are equal.
+//!
+//! HKDF-SHA-256 (RFC 5869) everywhere; the label opens the `info` input and is followed by what is said beside it.
+
+/// Key and nonce of an envelope; followed by suite, kind and context hash.
+pub const SEAL: &[u8] = b"nightdrop/v1 seal";
+/// Commitment of an envelope to its key; followed by suite, kind and context hash.
+pub const COMMIT: &[u8] = b"nightdrop/v1 commit";
+/// Password as OPAQUE gets it: HMAC-SHA-256 under the account key; followed by the password.
+pub const OPAQUE_PASSWORD: &[u8] = b"nightdrop/v1 opaque password";
+/// Encryption key, from the OPAQUE export key.
+pub const ENCRYPTION_KEY: &[u8] = b"nightdrop/v1 encryption key";
+/// Recovery id, from the phrase; followed by the relay's address.
+pub const RECOVERY_ID: &[u8] = b"nightdrop/v1 recovery id";
+/// Recovery token, from the phrase; followed by the relay's address.
+pub const RECOVERY_TOKEN: &[u8] = b"nightdrop/v1 recovery token";
+/// Recovery key, from the phrase; followed by the relay's address.
+pub const RECOVERY_KEY: &[u8] = b"nightdrop/v1 recovery key";
+/// Manifest key, from the file key.
+pub const MANIFEST_KEY: &[u8] = b"nightdrop/v1 manifest key";
+/// Key of one chunk, from the file key; followed by the index (u32, big-endian).
+pub const CHUNK_KEY: &[u8] = b"nightdrop/v1 chunk key";
+/// Ticket id, from the ticket secret.
+pub const TICKET_ID: &[u8] = b"nightdrop/v1 ticket id";
+/// Ticket token, from the ticket secret.
+pub const TICKET_TOKEN: &[u8] = b"nightdrop/v1 ticket token";
+/// Ticket key, from the ticket secret.
+pub const TICKET_KEY: &[u8] = b"nightdrop/v1 ticket key";
+
+/// All of the above.
+pub const ALL: &[&[u8]] = &[
+    SEAL,
+    COMMIT,
+    OPAQUE_PASSWORD,
+    ENCRYPTION_KEY,
+    RECOVERY_ID,
+    RECOVERY_TOKEN,
+    RECOVERY_KEY,
+    MANIFEST_KEY,
+    CHUNK_KEY,
+    TICKET_ID,
+    TICKET_TOKEN,
+    TICKET_KEY,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::ALL;
+
+    /// A label that is the start of another would let one derivation stand for the other.
+    #[test]
+    fn no_label_is_the_start_of_another() {
+        for (i, a) in ALL.iter().enumerate() {
+            for (j, b) in ALL.iter().enumerate() {
+                assert!(i == j || !b.starts_with(a), "{} / {}", a.escape_ascii(), b.escape_ascii());
+            }
+        }
+    }
+}

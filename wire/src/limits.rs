@@ -1,0 +1,22 @@
+//! Limits that are part of the protocol: the same on both sides, applied before anything is allocated.
+
+use crate::size_class::SizeClass;
+
+/// Chunks of one blob, padding included. Bounds the manifest: 32 bytes per chunk in one sealed head.
+pub const MAX_CHUNKS: u32 = 16_384;
+/// Tokens fetched in one `POST /v1/credits`.
+pub const MAX_CREDITS_PER_REQUEST: u16 = 64;
+/// Bytes of a sealed master key: the envelope's overhead and 32 bytes.
+pub const MASTER_KEY_ENVELOPE: usize = ENVELOPE_OVERHEAD + 32;
+/// Bytes of a sealed keyring at most.
+pub const MAX_KEYRING_ENVELOPE: usize = 4_096;
+/// Bytes of a ticket's envelope.
+pub const TICKET_ENVELOPE: usize = ENVELOPE_OVERHEAD + 32 + 16 + 32;
+/// Bytes that an envelope adds to what it seals: suite, kind, salt, commitment and tag.
+pub const ENVELOPE_OVERHEAD: usize = 2 + 1 + 32 + 32 + 16;
+/// Bytes of a control body (postcard) that carries no chunk and no manifest.
+pub const MAX_SMALL_BODY: usize = 8 * 1024;
+/// Bytes of a sealed manifest at most; every manifest has the size of a class.
+pub const MAX_MANIFEST: usize = SizeClass::FULL.sealed();
+/// Bytes of a control body that carries one chunk and its manifest.
+pub const MAX_LARGE_BODY: usize = 2 * SizeClass::FULL.sealed() + MAX_SMALL_BODY;

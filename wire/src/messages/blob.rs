@@ -1,0 +1,49 @@
+//! Blobs. Chunks and manifests travel as raw bodies where they travel alone.
+
+use crate::{
+    ids::BlobId,
+    token::{Token, TokenHash},
+};
+use serde::{Deserialize, Serialize};
+
+/// SHA-256 of a sealed chunk.
+pub type ChunkHash = [u8; 32];
+
+/// `POST /v1/blobs`: makes a blob. The same bytes may be sent again after a broken connection.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CreateBlob {
+    /// Its id.
+    pub blob: BlobId,
+    /// Pays for it; spent in the same transaction.
+    pub credit: Token,
+    /// Who shows the token of this hash may read.
+    pub read_token: TokenHash,
+    /// Who shows the key of this hash may add chunks, make tickets and destroy.
+    pub write_key: TokenHash,
+    /// Chunks, padding included: 1 to [`crate::limits::MAX_CHUNKS`].
+    pub chunks: u32,
+    /// For a blob of one chunk: stores and finishes it in the same request.
+    pub whole: Option<WholeBlob>,
+}
+
+/// A blob of one chunk, complete.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct WholeBlob {
+    /// The sealed chunk; its length is that of a size class.
+    #[serde(with = "serde_bytes")]
+    pub chunk: Vec<u8>,
+    /// The sealed manifest; its length is that of a size class.
+    #[serde(with = "serde_bytes")]
+    pub manifest: Vec<u8>,
+}
+
+/// `POST /v1/blobs/{id}/finish`: closes the blob. Refused as a conflict unless the relay holds exactly the chunks of
+/// `chunks_digest`. The same bytes may be sent again.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FinishBlob {
+    /// SHA-256 over the [`ChunkHash`]es of all chunks, in order.
+    pub chunks_digest: [u8; 32],
+    /// The sealed manifest; its length is that of a size class.
+    #[serde(with = "serde_bytes")]
+    pub manifest: Vec<u8>,
+}
