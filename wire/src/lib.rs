@@ -24,3 +24,6 @@ pub mod token;
 
 /// Version of the protocol: the `v1` of every path, and part of the login context.
 pub const PROTOCOL_VERSION: u16 = 1;
+
+/// The port of the onion service. It exists inside Tor only; nothing listens on it anywhere else.
+pub const ONION_PORT: u16 = 80;
