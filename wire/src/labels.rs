@@ -8,6 +8,8 @@ pub const SEAL: &[u8] = b"nightdrop/v1 seal";
 pub const COMMIT: &[u8] = b"nightdrop/v1 commit";
 /// Password as OPAQUE gets it: HMAC-SHA-256 under the account key; followed by the password.
 pub const OPAQUE_PASSWORD: &[u8] = b"nightdrop/v1 opaque password";
+/// Salt of Argon2id. A constant, because its input is the output of the OPRF, which no two accounts share.
+pub const ARGON2_SALT: &[u8] = b"nightdrop/v1 argon2id";
 /// Encryption key, from the OPAQUE export key.
 pub const ENCRYPTION_KEY: &[u8] = b"nightdrop/v1 encryption key";
 /// Recovery id, from the phrase; followed by the relay's address.
@@ -32,6 +34,7 @@ pub const ALL: &[&[u8]] = &[
     SEAL,
     COMMIT,
     OPAQUE_PASSWORD,
+    ARGON2_SALT,
     ENCRYPTION_KEY,
     RECOVERY_ID,
     RECOVERY_TOKEN,
