@@ -1,1 +1,3 @@
-//! Skeleton.
+//! What the tests of the whole system stand on. Nothing of it ships.
+
+pub mod tornet;

@@ -1,0 +1,219 @@
+//! A private Tor network on loopback, made from Debian's `tor`: three authorities and some relays.
+//!
+//! [`Builder`] → [`Prepared`] (keys and configuration on disk) → [`Network`] (running) → ready. Always so: every
+//! address is within 127.0.0.0/8, each network has fresh keys, every process dies with the one that started it, and
+//! `network.toml` exists only while the network was seen ready. All logs stay in the directory.
+//!
+//! ```text
+//! DIR/network.toml   what clients and services are told, Arti's keys
+//! DIR/lock           held by the tornet that lives here; marks the directory as one that it may clear
+//! DIR/<node>/torrc, tor.log, data/
+//! ```
+
+pub mod error;
+pub mod interrupt;
+mod keys;
+pub mod namespace;
+mod network_file;
+mod node;
+mod process;
+mod programs;
+mod ready;
+mod shared_random;
+pub mod supervise;
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+pub use error::{Error, Result};
+pub use interrupt::Interrupt;
+pub use node::MAX_RELAYS;
+
+use node::{FIRST_VOTING_INTERVAL_SECONDS, KeyedNode};
+use process::{Daemon, bound_to_us, end_all};
+use programs::TorPrograms;
+
+/// The relays that functional tests need beside the authorities.
+pub const DEFAULT_RELAYS: u8 = 2;
+/// Some ten times what it takes; a slow machine shall not fail, a hanging one shall.
+const READY_LIMIT: Duration = Duration::from_secs(120);
+const READY_INTERVAL: Duration = Duration::from_millis(100);
+/// How long the nodes may take to end by themselves.
+const END_LIMIT: Duration = Duration::from_millis(1500);
+
+/// An error if a program that every network needs is missing or too old.
+pub fn check_programs() -> Result<()> {
+    TorPrograms::find().map(drop)
+}
+
+/// What the network shall be.
+#[derive(Debug)]
+pub struct Builder {
+    dir: PathBuf,
+    relays: u8,
+}
+
+impl Builder {
+    /// A network in `dir`, which shall be new, empty, or left by an earlier network.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self { dir: dir.into(), relays: DEFAULT_RELAYS }
+    }
+
+    /// With this many relays beside the three authorities; [`MAX_RELAYS`] at most.
+    #[must_use]
+    pub fn relays(mut self, relays: u8) -> Self {
+        self.relays = relays;
+        self
+    }
+
+    /// Makes everything that the nodes need on disk.
+    pub fn prepare(self, interrupt: &Interrupt) -> Result<Prepared> {
+        let programs = TorPrograms::find()?;
+        let (dir, lock) = claim(&self.dir)?;
+        let nodes = keys::make(&programs, node::plan(&dir, self.relays, false)?, interrupt)?;
+        for keyed in &nodes {
+            let path = keyed.node.torrc();
+            fs::write(&path, keyed.torrc_text(&nodes)?).map_err(Error::io("write", &path))?;
+        }
+        shared_random::write(&nodes, &programs.version)?;
+        Ok(Prepared { dir, lock, programs, nodes })
+    }
+}
+
+/// A network of which nothing runs yet.
+#[derive(Debug)]
+pub struct Prepared {
+    dir: PathBuf,
+    lock: File,
+    programs: TorPrograms,
+    nodes: Vec<KeyedNode>,
+}
+
+impl Prepared {
+    /// Starts all nodes at once, just after a boundary of the first voting interval: started within one, they would
+    /// miss its vote.
+    pub fn start(self, interrupt: &Interrupt) -> Result<Network> {
+        interrupt.pause(until_next_vote())?;
+        let mut daemons = Vec::new();
+        for KeyedNode { node, .. } in &self.nodes {
+            let mut command = bound_to_us(&self.programs.setpriv, &self.programs.tor);
+            command.arg("-f").arg(node.torrc()).arg("--defaults-torrc").arg(node.dir.join("none"));
+            daemons.push(Daemon::start(&node.name, command, &node.log())?);
+        }
+        Ok(Network {
+            file: self.dir.join("network.toml"),
+            dir: self.dir,
+            nodes: self.nodes,
+            daemons,
+            _lock: self.lock,
+        })
+    }
+}
+
+/// A running network; dropping it kills it.
+#[derive(Debug)]
+pub struct Network {
+    dir: PathBuf,
+    file: PathBuf,
+    nodes: Vec<KeyedNode>,
+    daemons: Vec<Daemon>,
+    _lock: File,
+}
+
+impl Network {
+    /// Waits until an onion service could be published and fetched, then writes [`Network::file`].
+    pub fn wait_ready(&mut self, interrupt: &Interrupt) -> Result<()> {
+        let started = Instant::now();
+        loop {
+            for daemon in &mut self.daemons {
+                daemon.check_running()?;
+            }
+            let Err(reason) = self.check_ready() else { break };
+            if READY_LIMIT < started.elapsed() {
+                return Err(Error::NotReady { waited: READY_LIMIT, reason, logs: self.logs() });
+            }
+            interrupt.pause(READY_INTERVAL)?;
+        }
+        network_file::write(&self.file, &self.nodes)
+    }
+
+    fn check_ready(&self) -> std::result::Result<(), String> {
+        for (daemon, keyed) in self.daemons.iter().zip(&self.nodes) {
+            let log = daemon.read_log().map_err(|error| error.to_string())?;
+            if !log.contains("Bootstrapped 100%") {
+                return Err(format!("{} has not bootstrapped", keyed.node.name));
+            }
+        }
+        self.nodes.iter().try_for_each(|keyed| ready::check(keyed, &self.nodes))
+    }
+
+    /// The absolute path of `network.toml`.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// A pattern that names every node's log.
+    pub fn logs(&self) -> PathBuf {
+        self.dir.join("*/tor.log")
+    }
+
+    /// The nodes that have ended by themselves since the last call.
+    pub fn take_ended(&mut self) -> Vec<Error> {
+        let mut ended = Vec::new();
+        self.daemons.retain_mut(|daemon| match daemon.check_running() {
+            Ok(()) => true,
+            Err(error) => {
+                ended.push(error);
+                false
+            }
+        });
+        ended
+    }
+
+    /// The process ids of the nodes.
+    pub fn pids(&self) -> Vec<u32> {
+        self.daemons.iter().map(Daemon::pid).collect()
+    }
+
+    /// Ends it. The logs stay; `network.toml` goes, since there is no such network any more.
+    pub fn end(self) {
+        // It may have been removed already, or with the whole directory.
+        let _ = fs::remove_file(&self.file);
+        end_all(self.daemons, END_LIMIT);
+    }
+}
+
+/// Takes possession of the directory and clears what an earlier network left in it.
+fn claim(dir: &Path) -> Result<(PathBuf, File)> {
+    fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
+    let dir = dir.canonicalize().map_err(Error::io("find", dir))?;
+    let marker = dir.join("lock");
+    let entries = fs::read_dir(&dir).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
+    let entries = entries.map_err(Error::io("read", &dir))?;
+    if !entries.is_empty() && !marker.exists() {
+        return Err(Error::ForeignDirectory { dir });
+    }
+    let lock = File::create(&marker).map_err(Error::io("create", &marker))?;
+    if lock.try_lock().is_err() {
+        return Err(Error::DirectoryInUse { dir });
+    }
+    for entry in entries {
+        let path = entry.path();
+        let removed = if path.join("torrc").exists() || path.join("data").exists() {
+            fs::remove_dir_all(&path)
+        } else if entry.file_name() == "network.toml" {
+            fs::remove_file(&path)
+        } else {
+            Ok(())
+        };
+        removed.map_err(Error::io("remove", &path))?;
+    }
+    Ok((dir, lock))
+}
+
+fn until_next_vote() -> Duration {
+    let interval = u128::from(FIRST_VOTING_INTERVAL_SECONDS) * 1000;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    Duration::from_millis(u64::try_from(interval - now % interval).unwrap_or_default())
+}
