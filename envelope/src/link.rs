@@ -1,0 +1,128 @@
+//! The link to one file: what its owner hands to whoever is to read it, without an account.
+//!
+//! ```text
+//! nightdrop:file/<relay: 56 symbols>/<base32 of:>
+//! version and flags (1) ‖ ticket secret (32) ‖ digest of the ticket's envelope (16) ‖ checksum (3)
+//! high four bits: version, 1; lowest bit: a password is needed
+//! ```
+
+pub use crate::checksum::BadText;
+use crate::{
+    checksum,
+    ticket::{DIGEST, EnvelopeDigest, TicketSecret},
+};
+use nightdrop_wire::onion::OnionAddress;
+use zeroize::Zeroizing;
+
+/// How every link to a file begins.
+pub const PREFIX: &str = "nightdrop:file/";
+const VERSION: u8 = 1 << 4;
+const VERSION_BITS: u8 = 0xf0;
+const PASSWORD_FLAG: u8 = 1;
+const PAYLOAD: usize = 1 + TicketSecret::LENGTH + DIGEST;
+
+/// A parsed link. It is a secret: who has it can read the file. `Debug` shows nothing.
+pub struct FileLink {
+    /// Where the file is.
+    pub relay: OnionAddress,
+    /// What gives id, token and key of the ticket.
+    pub secret: TicketSecret,
+    /// Binds the ticket's envelope.
+    pub envelope: EnvelopeDigest,
+}
+
+/// Why a link cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadLink {
+    /// The text is not a link.
+    #[error(transparent)]
+    Text(#[from] BadText),
+    /// It asks for a password, which this version cannot take.
+    #[error("it needs a password, which this version of Nightdrop cannot ask for")]
+    NeedsPassword,
+}
+
+impl FileLink {
+    /// Its text form.
+    #[must_use]
+    pub fn secret_text(&self) -> Zeroizing<String> {
+        let mut payload = Zeroizing::new(Vec::with_capacity(PAYLOAD));
+        payload.push(VERSION);
+        payload.extend_from_slice(self.secret.secret_bytes());
+        payload.extend_from_slice(&self.envelope);
+        checksum::to_text(PREFIX, &self.relay, &payload)
+    }
+
+    /// Parses a text that was pasted.
+    ///
+    /// # Errors
+    /// [`BadLink`]: nothing is sent anywhere for a link that fails here.
+    pub fn from_text(text: &str) -> Result<Self, BadLink> {
+        let (relay, payload) = checksum::from_text::<PAYLOAD>(PREFIX, text)?;
+        let (&[flags], rest) = payload.split_first_chunk::<1>().ok_or(BadText::Form)?;
+        if flags & VERSION_BITS != VERSION || flags & !(VERSION_BITS | PASSWORD_FLAG) != 0 {
+            return Err(BadText::Version.into());
+        }
+        if flags & PASSWORD_FLAG != 0 {
+            return Err(BadLink::NeedsPassword);
+        }
+        let (secret, digest) = rest.split_first_chunk().ok_or(BadText::Form)?;
+        let envelope = digest.try_into().map_err(|_| BadText::Form)?;
+        Ok(Self { relay, secret: TicketSecret::from_bytes(*secret), envelope })
+    }
+}
+
+impl std::fmt::Debug for FileLink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { relay: _, secret: _, envelope: _ } = self;
+        f.write_str("FileLink")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn link() -> FileLink {
+        FileLink {
+            relay: "2gzyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen53wid".parse().unwrap(),
+            secret: TicketSecret::from_bytes([3; 32]),
+            envelope: [4; 16],
+        }
+    }
+
+    #[test]
+    fn survives_pasting_with_white_space_and_in_upper_case() {
+        let text = link().secret_text();
+        assert!(!text.contains(['#', ' ']));
+        for pasted in [text.to_string(), format!(" \n{}\r\n", *text), text.to_uppercase()] {
+            assert_eq!(FileLink::from_text(&pasted).unwrap().secret_text(), text);
+        }
+        assert_eq!(format!("{:?}", link()), "FileLink");
+    }
+
+    #[test]
+    fn one_wrong_symbol_or_another_length_is_found() {
+        let text = link().secret_text();
+        for position in 0..text.len() {
+            let mut wrong = text.as_bytes().to_vec();
+            wrong[position] = if wrong[position] == b'5' { b'6' } else { b'5' };
+            assert!(FileLink::from_text(&String::from_utf8(wrong).unwrap()).is_err());
+            assert!(FileLink::from_text(&text[..position]).is_err());
+        }
+        assert!(FileLink::from_text(&format!("{}0", *text)).is_err());
+    }
+
+    #[test]
+    fn flags_that_this_version_does_not_know_are_said_to_be_newer() {
+        let with_flags = |flags: u8| {
+            let mut payload = [0; PAYLOAD];
+            payload[0] = flags;
+            FileLink::from_text(&checksum::to_text(PREFIX, &link().relay, &payload)).err()
+        };
+        assert_eq!(with_flags(VERSION), None);
+        assert_eq!(with_flags(VERSION | PASSWORD_FLAG), Some(BadLink::NeedsPassword));
+        assert_eq!(with_flags(VERSION | 2), Some(BadLink::Text(BadText::Version)));
+        assert_eq!(with_flags(2 << 4), Some(BadLink::Text(BadText::Version)));
+    }
+}
