@@ -1,1 +1,45 @@
-//! Skeleton.
+//! The relay's storage: one redb database, in which every object is sealed under a key of its own.
+//!
+//! Invariants:
+//! - A write is answered only after the commit that holds it succeeded ([`Queued`]); after a failed commit the store
+//!   accepts no write any more and [`Store::failed`] tells its owner to exit.
+//! - An operation checks everything before it writes anything, so that a refused one leaves nothing behind.
+//! - Tokens are kept as hashes only, and compared in constant time.
+//! - An id that ended is never made again.
+//! - No byte of the file is trusted: rows carry a checksum, objects a tag, and damage is an error of that one object
+//!   ([`StoreError::Damaged`]).
+//!
+//! This is the only crate that names redb. It asks for no time and no randomness: both are parameters.
+#![forbid(unsafe_code)]
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod accounts;
+mod at_rest;
+mod at_rest_keys;
+mod blobs;
+mod chunks;
+mod credits;
+mod day;
+mod digest;
+mod error;
+mod identity;
+mod invitations;
+mod limits;
+mod object;
+mod open;
+mod operation;
+mod row;
+mod schema;
+mod sessions;
+mod store;
+mod tickets;
+mod transaction;
+mod writer;
+
+pub use accounts::{AccountEnvelopes, Registration};
+pub use day::Day;
+pub use digest::{BodyDigest, token_hash};
+pub use error::{Failure, OpenError, StoreError};
+pub use identity::RelayIdentity;
+pub use limits::StoreLimits;
+pub use store::{Queued, Store};

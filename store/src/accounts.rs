@@ -1,0 +1,181 @@
+//! Accounts: registering in one transaction, and what a login needs.
+
+use crate::{
+    at_rest_keys::{self, NewObject},
+    day::Day,
+    digest::BodyDigest,
+    error::{Failure, StoreError},
+    invitations,
+    object::ObjectName,
+    operation::Checked,
+    row::Row,
+    schema::{AccountRow, IdentityRow, InvitationRow, LOGIN_RECORDS, ONLY, RecoveryRow},
+    store::{Queued, Store, refused},
+    transaction::{Changes, Rows},
+};
+use nightdrop_wire::{
+    ids::AccountId,
+    messages::account::{Keyring, REGISTRATION_UPLOAD, Recovery, RegisterFinish},
+    token::TokenHash,
+};
+use rand::CryptoRng;
+use zeroize::Zeroizing;
+
+/// Version of the keyring that comes with a registration.
+const FIRST_KEYRING: u64 = 1;
+
+/// A registration to be made: the well-formed message, and the digest by which a repetition is known.
+pub struct Registration<'m> {
+    /// Hash of the invitation in the message.
+    pub invitation: TokenHash,
+    /// The message.
+    pub message: &'m RegisterFinish,
+    /// Digest of the body that it came in.
+    pub body: BodyDigest,
+}
+
+/// What opens an account, for whoever has logged in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountEnvelopes {
+    /// Master key, sealed under the encryption key.
+    pub master_key: Vec<u8>,
+    /// The keyring.
+    pub keyring: Keyring,
+}
+
+impl Store {
+    /// Spends the invitation and makes the account, in one transaction. The same body again is answered alike; with
+    /// another body, a spent invitation or a taken id is refused.
+    #[must_use]
+    pub fn register(
+        &self,
+        registration: &Registration<'_>,
+        today: Day,
+        rng: &mut dyn CryptoRng,
+    ) -> Queued<()> {
+        let account = match NewAccount::prepare(registration, rng) {
+            Ok(account) => account,
+            Err(error) => return refused(error),
+        };
+        self.queue(account.weight(), move |rows| {
+            if account.is_made(rows)? {
+                return Ok(Checked::Already(()));
+            }
+            let invitation = invitations::unspent(rows, &account.invitation, today)?;
+            account.refuse_taken(rows)?;
+            Ok(Checked::Write(move |changes: &Changes<'_>| account.write(invitation.expires, changes)))
+        })
+    }
+
+    /// The OPAQUE record of an account, or the decoy: the same look-ups either way, so that time does not tell.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`], [`StoreError::Database`].
+    pub fn login_record(
+        &self,
+        account: AccountId,
+    ) -> Result<Zeroizing<[u8; REGISTRATION_UPLOAD]>, StoreError> {
+        let damaged = || StoreError::Damaged(LOGIN_RECORDS.name);
+        let snapshot = self.snapshot()?;
+        let decoy = snapshot.row::<IdentityRow>(&ONLY)?.ok_or(StoreError::Refused)?.decoy;
+        let known = snapshot.holds(&LOGIN_RECORDS, account.as_bytes())?;
+        let chosen = if known { account } else { decoy };
+        let stored = snapshot.copy(&LOGIN_RECORDS, chosen.as_bytes())?.ok_or_else(damaged)?;
+        let name = ObjectName::login_record(chosen);
+        let record = at_rest_keys::open(&snapshot, LOGIN_RECORDS.name, name, stored)?;
+        record.as_ref().try_into().map(Zeroizing::new).map_err(|_| damaged())
+    }
+
+    /// What opens the account. Only for whoever has proved to be its owner.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] if there is no such account, [`StoreError::Damaged`], [`StoreError::Database`].
+    pub fn account_envelopes(&self, account: AccountId) -> Result<AccountEnvelopes, StoreError> {
+        let snapshot = self.snapshot()?;
+        let row = snapshot.row::<AccountRow>(account.as_bytes())?.ok_or(StoreError::Refused)?;
+        let open = |name, stored| at_rest_keys::open(&snapshot, AccountRow::TABLE.name, name, stored);
+        Ok(AccountEnvelopes {
+            master_key: open(ObjectName::master_key(account), row.master_key)?.to_vec(),
+            keyring: Keyring {
+                version: row.keyring_version,
+                envelope: open(ObjectName::keyring(account), row.keyring)?.to_vec(),
+            },
+        })
+    }
+}
+
+/// An account with all its parts sealed at rest.
+struct NewAccount {
+    invitation: TokenHash,
+    body: [u8; 32],
+    account: AccountId,
+    login_record: NewObject,
+    master_key: NewObject,
+    keyring: NewObject,
+    recovery: Option<(Recovery, NewObject)>,
+}
+
+impl NewAccount {
+    fn prepare(registration: &Registration<'_>, rng: &mut dyn CryptoRng) -> Result<Self, StoreError> {
+        let message = registration.message;
+        let account = message.account;
+        let (records, accounts) = (LOGIN_RECORDS.name, AccountRow::TABLE.name);
+        let recovery = match &message.recovery {
+            None => None,
+            Some(recovery) => {
+                let name = ObjectName::recovery(recovery.id);
+                let sealed = NewObject::seal(RecoveryRow::TABLE.name, name, &recovery.envelope, rng)?;
+                Some((recovery.clone(), sealed))
+            }
+        };
+        Ok(Self {
+            invitation: registration.invitation,
+            body: registration.body.0,
+            account,
+            login_record: NewObject::seal(records, ObjectName::login_record(account), &message.upload, rng)?,
+            master_key: NewObject::seal(accounts, ObjectName::master_key(account), &message.master_key, rng)?,
+            keyring: NewObject::seal(accounts, ObjectName::keyring(account), &message.keyring, rng)?,
+            recovery,
+        })
+    }
+
+    fn weight(&self) -> usize {
+        self.login_record.stored.len() + self.master_key.stored.len() + self.keyring.stored.len()
+    }
+
+    /// Whether the same bytes made this account before.
+    fn is_made(&self, rows: &impl Rows) -> Result<bool, StoreError> {
+        let invitation = rows.row::<InvitationRow>(self.invitation.as_bytes())?;
+        Ok(invitation.is_some_and(|row| row.spent_by == Some(self.body)))
+    }
+
+    /// An id that is taken, the decoy's included, is refused without a word.
+    fn refuse_taken(&self, rows: &impl Rows) -> Result<(), StoreError> {
+        let recovery_taken = match &self.recovery {
+            Some((recovery, _)) => rows.holds(&RecoveryRow::TABLE, recovery.id.as_bytes())?,
+            None => false,
+        };
+        let taken = recovery_taken || rows.holds(&LOGIN_RECORDS, self.account.as_bytes())?;
+        if taken { Err(StoreError::Refused) } else { Ok(()) }
+    }
+
+    fn write(self, expires: Day, changes: &Changes<'_>) -> Result<(), Failure> {
+        let spent = InvitationRow { expires, spent_by: Some(self.body) };
+        changes.put(self.invitation.as_bytes(), &spent)?;
+        for object in [&self.login_record, &self.master_key, &self.keyring] {
+            object.keep_key(changes)?;
+        }
+        changes.put_bytes(&LOGIN_RECORDS, self.account.as_bytes(), &self.login_record.stored)?;
+        if let Some((recovery, sealed)) = self.recovery {
+            sealed.keep_key(changes)?;
+            let row = RecoveryRow { token: recovery.token, envelope: sealed.stored };
+            changes.put(recovery.id.as_bytes(), &row)?;
+        }
+        let row = AccountRow {
+            master_key: self.master_key.stored,
+            keyring_version: FIRST_KEYRING,
+            keyring: self.keyring.stored,
+        };
+        changes.put(self.account.as_bytes(), &row)
+    }
+}

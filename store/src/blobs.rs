@@ -1,0 +1,261 @@
+//! Blobs: made open, filled, finished, read, destroyed. After finishing, nothing of a blob ever changes.
+
+use crate::{
+    at_rest::{self, AtRestKey, Place},
+    at_rest_keys,
+    chunks::{self, SealedChunk},
+    credits,
+    day::Day,
+    digest::{BodyDigest, chunk_hash, sha256, token_hash},
+    error::{Failure, StoreError},
+    object::ObjectName,
+    operation::Checked,
+    row::Row,
+    schema::{BlobRow, BlobState, CreditRow, ENDED, MANIFESTS},
+    store::{Queued, Store, refused},
+    tickets,
+    transaction::{Changes, Rows},
+};
+use bytes::Bytes;
+use nightdrop_wire::{
+    authorization::Authorization,
+    ids::BlobId,
+    limits::MAX_CHUNKS,
+    messages::blob::{CreateBlob, FinishBlob, WholeBlob},
+    size_class::SizeClass,
+    token::{Token, TokenHash},
+};
+use rand::CryptoRng;
+
+impl Store {
+    /// Makes a blob and spends its credit, in one transaction; a whole blob is stored and finished with it.
+    ///
+    /// The same body again is answered alike. [`StoreError::Refused`] if the request is malformed or its credit does
+    /// not pay, [`StoreError::Conflict`] if the id is taken or ended: the credit is then not spent.
+    #[must_use]
+    pub fn create_blob(
+        &self,
+        message: &CreateBlob,
+        body: BodyDigest,
+        today: Day,
+        rng: &mut dyn CryptoRng,
+    ) -> Queued<()> {
+        let new = match NewBlob::prepare(message, body, today, rng) {
+            Ok(new) => new,
+            Err(error) => return refused(error),
+        };
+        self.queue(new.weight(), move |rows| {
+            let held = rows.row::<BlobRow>(new.id.as_bytes())?;
+            if held.as_ref().is_some_and(|held| held.request == new.row.request) {
+                return Ok(Checked::Already(()));
+            }
+            credits::check(rows, &new.credit, today)?;
+            if held.is_some() || rows.holds(&ENDED, &ObjectName::blob(new.id).bytes())? {
+                return Err(StoreError::Conflict);
+            }
+            Ok(Checked::Write(move |changes: &Changes<'_>| new.write(changes)))
+        })
+    }
+
+    /// Closes a blob. The same manifest again is answered alike.
+    ///
+    /// [`StoreError::Refused`] without its write key or with a manifest of no size class; [`StoreError::Conflict`]
+    /// unless exactly the chunks of the digest are held, or if it was finished with another manifest.
+    #[must_use]
+    pub fn finish_blob(
+        &self,
+        id: BlobId,
+        write_key: &Token,
+        message: &FinishBlob,
+        rng: &mut dyn CryptoRng,
+    ) -> Queued<()> {
+        let write_key = token_hash(write_key);
+        let manifest = match self.seal_manifest(id, &write_key, message, rng) {
+            Ok(manifest) => manifest,
+            Err(error) => return refused(error),
+        };
+        let chunks_digest = message.chunks_digest;
+        let finished = finish_digest(&chunks_digest, &message.manifest);
+        self.queue(manifest.len(), move |rows| {
+            let row = writable(rows, id, &write_key)?;
+            match row.state {
+                BlobState::Finished(with) if with == finished => return Ok(Checked::Already(())),
+                BlobState::Finished(_) => return Err(StoreError::Conflict),
+                BlobState::Open => {}
+            }
+            if chunks::digest_of_all(rows, id, row.chunks)? != Some(chunks_digest) {
+                return Err(StoreError::Conflict);
+            }
+            let row = BlobRow { state: BlobState::Finished(finished), ..row };
+            Ok(Checked::Write(move |changes: &Changes<'_>| {
+                changes.put_bytes(&MANIFESTS, id.as_bytes(), &manifest)?;
+                changes.put(id.as_bytes(), &row)
+            }))
+        })
+    }
+
+    /// The sealed manifest of a finished blob.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] unless the blob is finished and its read token or one of its tickets is shown;
+    /// [`StoreError::Damaged`], [`StoreError::Database`].
+    pub fn read_manifest(&self, id: BlobId, shown: &Authorization) -> Result<Bytes, StoreError> {
+        let snapshot = self.snapshot()?;
+        readable(&snapshot, id, shown)?;
+        let stored = snapshot.copy(&MANIFESTS, id.as_bytes())?;
+        let stored = stored.ok_or(StoreError::Damaged(MANIFESTS.name))?;
+        at_rest_keys::open(&snapshot, MANIFESTS.name, ObjectName::blob(id), stored)
+    }
+
+    /// Destroys a blob with all its chunks, its manifest, its key and its tickets. Neither its id nor theirs is ever
+    /// made again.
+    ///
+    /// [`StoreError::Refused`] without its write key.
+    #[must_use]
+    pub fn destroy_blob(&self, id: BlobId, write_key: &Token) -> Queued<()> {
+        let write_key = token_hash(write_key);
+        self.queue(0, move |rows| {
+            writable(rows, id, &write_key)?;
+            let tickets = tickets::of_blob(rows, id)?;
+            Ok(Checked::Write(move |changes: &Changes<'_>| {
+                // The key first: should a later step ever be split off, what remains is unreadable.
+                at_rest_keys::erase(changes, ObjectName::blob(id))?;
+                changes.remove(&BlobRow::TABLE, id.as_bytes())?;
+                chunks::remove_all(changes, id)?;
+                changes.remove(&MANIFESTS, id.as_bytes())?;
+                tickets::remove_all(changes, id, &tickets)?;
+                changes.put_bytes(&ENDED, &ObjectName::blob(id).bytes(), &[])
+            }))
+        })
+    }
+
+    fn seal_manifest(
+        &self,
+        id: BlobId,
+        write_key: &TokenHash,
+        message: &FinishBlob,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Vec<u8>, StoreError> {
+        SizeClass::of_sealed(message.manifest.len()).ok_or(StoreError::Refused)?;
+        let snapshot = self.snapshot()?;
+        writable(&snapshot, id, write_key)?;
+        let key = at_rest_keys::read(&snapshot, ObjectName::blob(id))?;
+        at_rest::seal(&key, &manifest_place(id), &message.manifest, rng)
+    }
+}
+
+/// The blob, to whoever shows its write key.
+pub(crate) fn writable(rows: &impl Rows, id: BlobId, write_key: &TokenHash) -> Result<BlobRow, StoreError> {
+    rows.row::<BlobRow>(id.as_bytes())?.filter(|row| row.write_key == *write_key).ok_or(StoreError::Refused)
+}
+
+/// The blob, to whoever shows its read token or one of its tickets, once it is finished.
+pub(crate) fn readable(rows: &impl Rows, id: BlobId, shown: &Authorization) -> Result<BlobRow, StoreError> {
+    let row = rows.row::<BlobRow>(id.as_bytes())?.ok_or(StoreError::Refused)?;
+    let admitted = match shown {
+        Authorization::Bearer(token) => row.read_token == token_hash(token),
+        Authorization::Ticket(ticket, token) => tickets::shown(rows, *ticket, token)?.blob == id,
+    };
+    match row.state {
+        BlobState::Finished(_) if admitted => Ok(row),
+        _ => Err(StoreError::Refused),
+    }
+}
+
+/// What tells one way of finishing from another.
+fn finish_digest(chunks_digest: &[u8; 32], manifest: &[u8]) -> [u8; 32] {
+    sha256(&[chunks_digest, manifest])
+}
+
+fn manifest_place(id: BlobId) -> Place {
+    Place { table: MANIFESTS.name, object: ObjectName::blob(id), index: 0 }
+}
+
+/// A blob to be made, with what it is made whole of sealed at rest.
+struct NewBlob {
+    id: BlobId,
+    credit: TokenHash,
+    key: AtRestKey,
+    row: BlobRow,
+    whole: Option<SealedWhole>,
+}
+
+struct SealedWhole {
+    chunk: SealedChunk,
+    manifest: Vec<u8>,
+    finished: [u8; 32],
+}
+
+impl NewBlob {
+    fn prepare(
+        message: &CreateBlob,
+        body: BodyDigest,
+        today: Day,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Self, StoreError> {
+        let most = if message.whole.is_some() { 1 } else { MAX_CHUNKS };
+        if message.chunks == 0 || message.chunks > most {
+            return Err(StoreError::Refused);
+        }
+        let key = AtRestKey::generate(rng);
+        let whole = match &message.whole {
+            Some(whole) => Some(SealedWhole::seal(message.blob, &key, whole, rng)?),
+            None => None,
+        };
+        let state = whole.as_ref().map_or(BlobState::Open, |whole| BlobState::Finished(whole.finished));
+        let row = BlobRow {
+            read_token: message.read_token,
+            write_key: message.write_key,
+            chunks: message.chunks,
+            state,
+            created: today,
+            request: body.0,
+        };
+        Ok(Self { id: message.blob, credit: token_hash(&message.credit), key, row, whole })
+    }
+
+    fn weight(&self) -> usize {
+        self.whole.as_ref().map_or(0, |whole| whole.chunk.weight() + whole.manifest.len())
+    }
+
+    fn write(self, changes: &Changes<'_>) -> Result<(), Failure> {
+        changes.remove(&CreditRow::TABLE, self.credit.as_bytes())?;
+        at_rest_keys::keep(changes, ObjectName::blob(self.id), &self.key)?;
+        if let Some(whole) = self.whole {
+            whole.chunk.write(changes)?;
+            changes.put_bytes(&MANIFESTS, self.id.as_bytes(), &whole.manifest)?;
+        }
+        changes.put(self.id.as_bytes(), &self.row)
+    }
+}
+
+impl SealedWhole {
+    fn seal(
+        id: BlobId,
+        key: &AtRestKey,
+        whole: &WholeBlob,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Self, StoreError> {
+        SizeClass::of_sealed(whole.chunk.len()).ok_or(StoreError::Refused)?;
+        SizeClass::of_sealed(whole.manifest.len()).ok_or(StoreError::Refused)?;
+        let chunks_digest = sha256(&[&chunk_hash(&whole.chunk)]);
+        Ok(Self {
+            chunk: SealedChunk::seal(id, 0, key, &whole.chunk, rng)?,
+            manifest: at_rest::seal(key, &manifest_place(id), &whole.manifest, rng)?,
+            finished: finish_digest(&chunks_digest, &whole.manifest),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The sizes of `wire::size_class` are counted from these.
+    #[test]
+    fn a_chunk_and_its_key_fill_a_page_and_no_more() {
+        let key = <crate::schema::ChunkKey as redb::Value>::fixed_width();
+        assert_eq!(key, Some(20));
+        assert_eq!(SizeClass::FULL.stored() + 8 + 20, 1 << 20);
+    }
+}

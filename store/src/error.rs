@@ -1,0 +1,99 @@
+//! What can go wrong: at opening ([`OpenError`]) and afterwards ([`StoreError`]).
+
+use std::{path::PathBuf, sync::Arc};
+
+/// Why the store could not be opened. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process holds the store.
+    #[error("the store is in use by another process: stop that relay first, or use its admin commands")]
+    InUse,
+    /// A later release wrote the store.
+    #[error(
+        "the store has schema version {found}, and this program knows versions up to {known}: \
+         use the release that wrote it, or a later one"
+    )]
+    NewerSchema {
+        /// Version of the file.
+        found: u32,
+        /// Highest version that this program reads.
+        known: u32,
+    },
+    /// A database, but not one of ours.
+    #[error("{path} is a database of another program or lost its version: restore it from a backup")]
+    NotAStore {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Directory or file could not be made or read.
+    #[error("cannot prepare {path}")]
+    Files {
+        /// What was to be prepared.
+        path: PathBuf,
+        /// Why it failed.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The database does not open.
+    #[error("the database {path} does not open: it may be damaged; restore it from a backup")]
+    Database {
+        /// The file.
+        path: PathBuf,
+        /// Why it failed.
+        #[source]
+        source: Failure,
+    },
+    /// The thread that writes could not be started.
+    #[error("cannot start the thread that writes")]
+    Thread(#[source] std::io::Error),
+}
+
+/// Why an operation was not done.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// No valid capability was shown, or what is named is not there.
+    #[error("refused")]
+    Refused,
+    /// A valid capability was shown, and what is asked for contradicts what is stored.
+    #[error("in conflict with what is stored")]
+    Conflict,
+    /// The account drew all that it may draw today.
+    #[error("the quota of the day is used up")]
+    QuotaReached,
+    /// The relay is to have another address than the one it has had.
+    #[error(
+        "this store belongs to a relay of another onion address: point the relay at the Tor state that it was made \
+         with, or start with an empty store"
+    )]
+    OtherAddress,
+    /// A stored object is not what was written. Others are not concerned.
+    #[error("an object of table {0} is damaged")]
+    Damaged(&'static str),
+    /// The database failed; nothing of the operation is stored, unless the failure was that of a commit.
+    #[error("the database failed")]
+    Database(#[source] Failure),
+    /// An earlier commit failed: the store accepts no write until it is opened again.
+    #[error("the store has stopped after a failed commit")]
+    Stopped,
+}
+
+/// An error of the database, shared by all operations of a batch.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error(transparent)]
+pub struct Failure(Arc<redb::Error>);
+
+impl Failure {
+    pub(crate) fn of(error: impl Into<redb::Error>) -> Self {
+        Self(Arc::new(error.into()))
+    }
+
+    /// Whether redb read something that it did not write.
+    pub(crate) fn is_damage(&self) -> bool {
+        matches!(*self.0, redb::Error::Corrupted(_))
+    }
+
+    /// Whether the file can no longer be relied on. redb itself refuses everything after an input or output error.
+    pub(crate) fn is_fatal(&self) -> bool {
+        matches!(*self.0, redb::Error::Io(_) | redb::Error::PreviousIo | redb::Error::LockPoisoned(_))
+    }
+}

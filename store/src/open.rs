@@ -1,0 +1,133 @@
+//! Opening the store: directory, file, lock, schema version.
+
+use crate::{
+    error::{Failure, OpenError},
+    limits::StoreLimits,
+    row::Row,
+    schema::{META, ONLY, SCHEMA_VERSION, for_each_table},
+    store::Store,
+    writer::Writer,
+};
+use redb::{Database, DatabaseError, ReadableTable, WriteTransaction};
+use std::{
+    fs::{DirBuilder, File, OpenOptions, Permissions},
+    io,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use tokio::sync::{mpsc, watch};
+
+/// The database inside the store's directory.
+const FILE_NAME: &str = "nightdrop.redb";
+
+impl Store {
+    /// Opens the store in `directory` (0700) as `nightdrop.redb` (0600), making both if they are not there.
+    ///
+    /// # Errors
+    /// [`OpenError`]; a store of a later schema, in use elsewhere, or that is none is left as it is.
+    pub fn open(directory: &Path, limits: StoreLimits) -> Result<Self, OpenError> {
+        let path = directory.join(FILE_NAME);
+        let file = prepare_file(directory, &path)?;
+        let database = redb::Builder::new()
+            .set_cache_size(limits.cache_bytes)
+            .create_file(file)
+            .map_err(|error| cannot_open(&path, error))?;
+        prepare_tables(&database, &path)?;
+        start(database, limits)
+    }
+}
+
+fn start(database: Database, limits: StoreLimits) -> Result<Store, OpenError> {
+    let database = Arc::new(database);
+    let (sender, queue) = mpsc::channel(limits.queue_operations.max(1));
+    let (alarm, failed) = watch::channel(false);
+    let writer = Writer { database: Arc::clone(&database), queue, limits, failed: alarm };
+    let thread = std::thread::Builder::new()
+        .name("store-writer".to_owned())
+        .spawn(move || writer.run())
+        .map_err(OpenError::Thread)?;
+    Ok(Store::new(database, limits, failed, sender, thread))
+}
+
+fn prepare_file(directory: &Path, path: &Path) -> Result<File, OpenError> {
+    let on = |path: &Path| {
+        let path = path.to_owned();
+        move |source| OpenError::Files { path, source }
+    };
+    DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(on(directory))?;
+    std::fs::set_permissions(directory, Permissions::from_mode(0o700)).map_err(on(directory))?;
+    let file = open_private(path).map_err(on(path))?;
+    // A file whose directory entry was never synced is gone after a power cut, with all that was acknowledged.
+    File::open(directory).and_then(|directory| directory.sync_all()).map_err(on(directory))?;
+    Ok(file)
+}
+
+fn open_private(path: &Path) -> io::Result<File> {
+    let file =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    file.set_permissions(Permissions::from_mode(0o600))?;
+    Ok(file)
+}
+
+fn cannot_open(path: &Path, error: DatabaseError) -> OpenError {
+    match error {
+        DatabaseError::DatabaseAlreadyOpen => OpenError::InUse,
+        error => OpenError::Database { path: path.to_owned(), source: Failure::of(error) },
+    }
+}
+
+/// Makes the tables of an empty database; refuses one whose version is not ours.
+fn prepare_tables(database: &Database, path: &Path) -> Result<(), OpenError> {
+    let broken = |failure| OpenError::Database { path: path.to_owned(), source: failure };
+    let mut transaction = database.begin_write().map_err(|error| broken(Failure::of(error)))?;
+    transaction.set_quick_repair(true);
+    match schema_version(&transaction).map_err(broken)? {
+        Version::None => {}
+        Version::Found(SCHEMA_VERSION) => {
+            return transaction.abort().map_err(|error| broken(Failure::of(error)));
+        }
+        Version::Found(found) if found > SCHEMA_VERSION => {
+            return Err(OpenError::NewerSchema { found, known: SCHEMA_VERSION });
+        }
+        Version::Found(_) | Version::Unreadable => return Err(not_a_store(path)),
+    }
+    make_tables(&transaction).map_err(broken)?;
+    transaction.commit().map_err(|error| broken(Failure::of(error)))
+}
+
+fn not_a_store(path: &Path) -> OpenError {
+    OpenError::NotAStore { path: PathBuf::from(path) }
+}
+
+/// What the file says of its schema.
+enum Version {
+    /// The database is empty.
+    None,
+    Found(u32),
+    /// There are tables, but no version.
+    Unreadable,
+}
+
+fn schema_version(transaction: &WriteTransaction) -> Result<Version, Failure> {
+    if transaction.list_tables().map_err(Failure::of)?.next().is_none() {
+        return Ok(Version::None);
+    }
+    let meta = transaction.open_table(META.definition()).map_err(Failure::of)?;
+    let version = meta.get(&ONLY).map_err(Failure::of)?;
+    let bytes = version.and_then(|version| <[u8; 4]>::try_from(version.value()).ok());
+    Ok(bytes.map_or(Version::Unreadable, |bytes| Version::Found(u32::from_le_bytes(bytes))))
+}
+
+fn make_tables(transaction: &WriteTransaction) -> Result<(), Failure> {
+    macro_rules! make {
+        ($table:expr) => {
+            transaction.open_table($table.definition()).map_err(Failure::of)?
+        };
+    }
+    for_each_table!(make);
+    let version = SCHEMA_VERSION.to_le_bytes();
+    let mut meta = transaction.open_table(META.definition()).map_err(Failure::of)?;
+    meta.insert(&ONLY, version.as_slice()).map_err(Failure::of)?;
+    Ok(())
+}

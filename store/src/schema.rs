@@ -1,0 +1,274 @@
+//! The tables and their rows: everything that is on the relay's disk.
+//!
+//! ```text
+//! meta             0 → schema version (u32, little-endian, bare: every release must be able to read it)
+//! identity         0 → IdentityRow                      the relay's OPAQUE set-up, decoy and pinned address
+//! invitations      SHA-256 of token → InvitationRow
+//! accounts         account → AccountRow                 sealed master key and keyring
+//! login_records    account or decoy → sealed record     OPAQUE records, bare at-rest seals of one length
+//! recoveries       recovery id → RecoveryRow
+//! sessions         SHA-256 of token → SessionRow
+//! account_sessions account → AccountSessionsRow         the same sessions, oldest first
+//! credits          SHA-256 of token → CreditRow         unspent ones; nothing tells whose
+//! credit_quotas    account → CreditQuotaRow
+//! blobs            blob → BlobRow
+//! chunks           (blob, n) → at-rest seal             up to 2^20 − 28 bytes: one page with its key
+//! chunk_hashes     (blob, n) → ChunkHashRow             so that finishing need not read chunks
+//! manifests        blob → at-rest seal
+//! tickets          ticket → TicketRow
+//! blob_tickets     (blob, ticket) → nothing             so that a blob's end finds its tickets
+//! at_rest_keys     object → key (32)                    see `at_rest_keys`
+//! ended            object → nothing                     ids that are never made again
+//! ```
+//! Rows are written as [`crate::row`] says.
+
+use crate::{
+    day::Day,
+    object::ObjectName,
+    row::{FixedKey, Row},
+};
+use nightdrop_wire::{
+    ids::{AccountId, BlobId},
+    messages::blob::ChunkHash,
+    onion::OnionAddress,
+    token::TokenHash,
+};
+use redb::TableDefinition;
+use serde::{Deserialize, Serialize};
+
+/// Version of everything below. A release that changes it reads all earlier ones.
+pub(crate) const SCHEMA_VERSION: u32 = 1;
+
+/// A table with values of any length.
+pub(crate) struct Table<K: FixedKey> {
+    /// Its name in the file, which is also bound into seals and checksums.
+    pub(crate) name: &'static str,
+    key: std::marker::PhantomData<K>,
+}
+
+impl<K: FixedKey> Table<K> {
+    const fn new(name: &'static str) -> Self {
+        Self { name, key: std::marker::PhantomData }
+    }
+
+    /// redb's handle.
+    pub(crate) fn definition(&self) -> TableDefinition<'static, K, &'static [u8]> {
+        TableDefinition::new(self.name)
+    }
+}
+
+/// Key of a table with a single row.
+pub(crate) const ONLY: u8 = 0;
+
+/// Key of a chunk: its blob and its index.
+pub(crate) type ChunkKey = ([u8; 16], u32);
+/// Key of a ticket as a part of its blob.
+pub(crate) type BlobTicketKey = ([u8; 16], [u8; 16]);
+
+pub(crate) const META: Table<u8> = Table::new("meta");
+pub(crate) const LOGIN_RECORDS: Table<[u8; 10]> = Table::new("login_records");
+pub(crate) const CHUNKS: Table<ChunkKey> = Table::new("chunks");
+pub(crate) const MANIFESTS: Table<[u8; 16]> = Table::new("manifests");
+pub(crate) const BLOB_TICKETS: Table<BlobTicketKey> = Table::new("blob_tickets");
+pub(crate) const AT_REST_KEYS: Table<[u8; ObjectName::LENGTH]> = Table::new("at_rest_keys");
+pub(crate) const ENDED: Table<[u8; ObjectName::LENGTH]> = Table::new("ended");
+
+/// Calls `$each!(table)` for every table.
+macro_rules! for_each_table {
+    ($each:ident) => {
+        $each!($crate::schema::META);
+        $each!($crate::schema::IdentityRow::TABLE);
+        $each!($crate::schema::InvitationRow::TABLE);
+        $each!($crate::schema::AccountRow::TABLE);
+        $each!($crate::schema::LOGIN_RECORDS);
+        $each!($crate::schema::RecoveryRow::TABLE);
+        $each!($crate::schema::SessionRow::TABLE);
+        $each!($crate::schema::AccountSessionsRow::TABLE);
+        $each!($crate::schema::CreditRow::TABLE);
+        $each!($crate::schema::CreditQuotaRow::TABLE);
+        $each!($crate::schema::BlobRow::TABLE);
+        $each!($crate::schema::CHUNKS);
+        $each!($crate::schema::ChunkHashRow::TABLE);
+        $each!($crate::schema::MANIFESTS);
+        $each!($crate::schema::TicketRow::TABLE);
+        $each!($crate::schema::BLOB_TICKETS);
+        $each!($crate::schema::AT_REST_KEYS);
+        $each!($crate::schema::ENDED);
+    };
+}
+pub(crate) use for_each_table;
+
+/// The relay itself.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct IdentityRow {
+    /// OPAQUE set-up, sealed at rest.
+    #[serde(with = "serde_bytes")]
+    pub(crate) server_setup: Vec<u8>,
+    /// Where the decoy stands among the login records: an id that no account has.
+    pub(crate) decoy: AccountId,
+    /// Once it is known, for good.
+    pub(crate) address: Option<OnionAddress>,
+}
+
+impl Row for IdentityRow {
+    type Key = u8;
+    const TABLE: Table<u8> = Table::new("identity");
+}
+
+/// An invitation.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct InvitationRow {
+    /// Last day on which it registers an account.
+    pub(crate) expires: Day,
+    /// Digest of the registration that spent it: enough to answer a repetition, and does not name the account.
+    pub(crate) spent_by: Option<[u8; 32]>,
+}
+
+impl Row for InvitationRow {
+    type Key = [u8; 32];
+    const TABLE: Table<[u8; 32]> = Table::new("invitations");
+}
+
+/// An account.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct AccountRow {
+    /// Master key's envelope, sealed at rest.
+    #[serde(with = "serde_bytes")]
+    pub(crate) master_key: Vec<u8>,
+    /// Version of the keyring.
+    pub(crate) keyring_version: u64,
+    /// Keyring's envelope, sealed at rest.
+    #[serde(with = "serde_bytes")]
+    pub(crate) keyring: Vec<u8>,
+}
+
+impl Row for AccountRow {
+    type Key = [u8; 10];
+    const TABLE: Table<[u8; 10]> = Table::new("accounts");
+}
+
+/// What the holder of a recovery phrase finds.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct RecoveryRow {
+    /// Authorizes a new password.
+    pub(crate) token: TokenHash,
+    /// Recovery envelope, sealed at rest.
+    #[serde(with = "serde_bytes")]
+    pub(crate) envelope: Vec<u8>,
+}
+
+impl Row for RecoveryRow {
+    type Key = [u8; 16];
+    const TABLE: Table<[u8; 16]> = Table::new("recoveries");
+}
+
+/// A session.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct SessionRow {
+    /// Whose it is.
+    pub(crate) account: AccountId,
+    /// Last day on which it is good.
+    pub(crate) expires: Day,
+}
+
+impl Row for SessionRow {
+    type Key = [u8; 32];
+    const TABLE: Table<[u8; 32]> = Table::new("sessions");
+}
+
+/// The sessions of one account.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct AccountSessionsRow {
+    /// Oldest first.
+    pub(crate) sessions: Vec<TokenHash>,
+}
+
+impl Row for AccountSessionsRow {
+    type Key = [u8; 10];
+    const TABLE: Table<[u8; 10]> = Table::new("account_sessions");
+}
+
+/// An unspent credit.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct CreditRow {
+    /// Last day on which it pays.
+    pub(crate) expires: Day,
+}
+
+impl Row for CreditRow {
+    type Key = [u8; 32];
+    const TABLE: Table<[u8; 32]> = Table::new("credits");
+}
+
+/// What an account drew.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct CreditQuotaRow {
+    /// Day of the last draw.
+    pub(crate) day: Day,
+    /// Credits drawn on that day.
+    pub(crate) drawn: u32,
+}
+
+impl Row for CreditQuotaRow {
+    type Key = [u8; 10];
+    const TABLE: Table<[u8; 10]> = Table::new("credit_quotas");
+}
+
+/// A blob.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct BlobRow {
+    /// Reads.
+    pub(crate) read_token: TokenHash,
+    /// Writes, makes tickets, destroys.
+    pub(crate) write_key: TokenHash,
+    /// Chunks, padding included.
+    pub(crate) chunks: u32,
+    /// Whether it may still change.
+    pub(crate) state: BlobState,
+    /// Day on which it was made.
+    pub(crate) created: Day,
+    /// Digest of the request that made it.
+    pub(crate) request: [u8; 32],
+}
+
+/// Whether a blob may still change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum BlobState {
+    /// Chunks may be added and replaced; nothing is readable.
+    Open,
+    /// Nothing changes any more. Holds the digest of what it was finished with.
+    Finished([u8; 32]),
+}
+
+impl Row for BlobRow {
+    type Key = [u8; 16];
+    const TABLE: Table<[u8; 16]> = Table::new("blobs");
+}
+
+/// Hash of a stored chunk.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ChunkHashRow(pub(crate) ChunkHash);
+
+impl Row for ChunkHashRow {
+    type Key = ChunkKey;
+    const TABLE: Table<ChunkKey> = Table::new("chunk_hashes");
+}
+
+/// A ticket.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct TicketRow {
+    /// Opens it.
+    pub(crate) token: TokenHash,
+    /// The blob that it reads.
+    pub(crate) blob: BlobId,
+    /// Digest of the request that made it.
+    pub(crate) request: [u8; 32],
+    /// Its envelope, sealed at rest.
+    #[serde(with = "serde_bytes")]
+    pub(crate) envelope: Vec<u8>,
+}
+
+impl Row for TicketRow {
+    type Key = [u8; 16];
+    const TABLE: Table<[u8; 16]> = Table::new("tickets");
+}

@@ -1,0 +1,140 @@
+//! What an operation may do inside a transaction: [`Rows`] reads; [`Changes`] writes.
+//!
+//! Checking sees [`Checking`] or [`Snapshot`], which cannot write, and the writing half gets [`Changes`], which can
+//! neither read nor refuse: so no operation can refuse after it has written.
+
+use crate::{
+    error::{Failure, StoreError},
+    row::{self, FixedKey, Row},
+    schema::Table,
+};
+use redb::{ReadTransaction, ReadableDatabase, ReadableTable, WriteTransaction};
+use std::ops::RangeInclusive;
+
+/// Reading.
+pub(crate) trait Rows {
+    /// Runs `read` on the stored value, without copying it.
+    fn value<K: FixedKey, T>(
+        &self,
+        table: &Table<K>,
+        key: &K,
+        read: impl FnOnce(&[u8]) -> T,
+    ) -> Result<Option<T>, StoreError>;
+
+    /// Gives each entry of a range to `visit`, in order.
+    fn each<K: FixedKey>(
+        &self,
+        table: &Table<K>,
+        range: RangeInclusive<K>,
+        visit: impl FnMut(K, &[u8]) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError>;
+
+    /// A row, if there is one.
+    fn row<R: Row>(&self, key: &R::Key) -> Result<Option<R>, StoreError> {
+        self.value(&R::TABLE, key, |bytes| row::decode(key, bytes))?.transpose()
+    }
+
+    /// A copy of the value, if there is one.
+    fn copy<K: FixedKey>(&self, table: &Table<K>, key: &K) -> Result<Option<Vec<u8>>, StoreError> {
+        self.value(table, key, <[u8]>::to_vec)
+    }
+
+    /// Whether there is an entry.
+    fn holds<K: FixedKey>(&self, table: &Table<K>, key: &K) -> Result<bool, StoreError> {
+        Ok(self.value(table, key, |_| ())?.is_some())
+    }
+}
+
+/// What is committed at one moment.
+pub(crate) struct Snapshot(ReadTransaction);
+
+impl Snapshot {
+    /// What is committed at this moment.
+    pub(crate) fn take(database: &redb::Database) -> Result<Self, StoreError> {
+        database.begin_read().map(Self).map_err(|error| StoreError::Database(Failure::of(error)))
+    }
+}
+
+/// The batch's transaction, to check an operation against all that comes before it.
+pub(crate) struct Checking<'t>(pub(crate) &'t WriteTransaction);
+
+macro_rules! impl_rows {
+    ($type:ty) => {
+        impl Rows for $type {
+            fn value<K: FixedKey, T>(
+                &self,
+                table: &Table<K>,
+                key: &K,
+                read: impl FnOnce(&[u8]) -> T,
+            ) -> Result<Option<T>, StoreError> {
+                let entries = self.0.open_table(table.definition()).map_err(failed(table))?;
+                let value = entries.get(key).map_err(failed(table))?;
+                Ok(value.map(|value| read(value.value())))
+            }
+
+            fn each<K: FixedKey>(
+                &self,
+                table: &Table<K>,
+                range: RangeInclusive<K>,
+                mut visit: impl FnMut(K, &[u8]) -> Result<(), StoreError>,
+            ) -> Result<(), StoreError> {
+                let entries = self.0.open_table(table.definition()).map_err(failed(table))?;
+                for entry in entries.range(range).map_err(failed(table))? {
+                    let (key, value) = entry.map_err(failed(table))?;
+                    visit(key.value(), value.value())?;
+                }
+                Ok(())
+            }
+        }
+    };
+}
+impl_rows!(Snapshot);
+impl_rows!(Checking<'_>);
+
+/// Damage that redb itself notices is that of the table, not of the whole database.
+fn failed<K: FixedKey, E: Into<redb::Error>>(table: &Table<K>) -> impl Fn(E) -> StoreError + use<K, E> {
+    let name = table.name;
+    move |error| {
+        let failure = Failure::of(error);
+        if failure.is_damage() { StoreError::Damaged(name) } else { StoreError::Database(failure) }
+    }
+}
+
+/// Writing. The only errors are the database's, and each of them ends the whole batch.
+pub(crate) struct Changes<'t>(pub(crate) &'t WriteTransaction);
+
+impl Changes<'_> {
+    /// Writes a row over whatever was there.
+    pub(crate) fn put<R: Row>(&self, key: &R::Key, row: &R) -> Result<(), Failure> {
+        self.put_bytes(&R::TABLE, key, &row::encode(key, row))
+    }
+
+    /// Writes a value over whatever was there.
+    pub(crate) fn put_bytes<K: FixedKey>(
+        &self,
+        table: &Table<K>,
+        key: &K,
+        value: &[u8],
+    ) -> Result<(), Failure> {
+        let mut entries = self.0.open_table(table.definition()).map_err(Failure::of)?;
+        entries.insert(key, value).map_err(Failure::of)?;
+        Ok(())
+    }
+
+    /// Removes an entry, if there is one.
+    pub(crate) fn remove<K: FixedKey>(&self, table: &Table<K>, key: &K) -> Result<(), Failure> {
+        let mut entries = self.0.open_table(table.definition()).map_err(Failure::of)?;
+        entries.remove(key).map_err(Failure::of)?;
+        Ok(())
+    }
+
+    /// Removes all entries of a range.
+    pub(crate) fn remove_range<K: FixedKey>(
+        &self,
+        table: &Table<K>,
+        range: RangeInclusive<K>,
+    ) -> Result<(), Failure> {
+        let mut entries = self.0.open_table(table.definition()).map_err(Failure::of)?;
+        entries.retain_in(range, |_, _| false).map_err(Failure::of)
+    }
+}
