@@ -47,7 +47,7 @@ mod tests {
         assert_eq!(unpad(&padded), Ok(&b"body"[..]));
         assert!(pad(b"body", 8).is_ok());
         assert_eq!(pad(b"body", 7).err(), Some(OpenError::Inconsistent));
-        let mut dirty = padded.clone();
+        let mut dirty = padded;
         dirty[19] = 1;
         assert_eq!(unpad(&dirty), Err(OpenError::Malformed));
         assert_eq!(unpad(&[0xff; 20]), Err(OpenError::Malformed));
