@@ -34,6 +34,10 @@ struct Arguments {
     #[arg(long, value_name = "N", default_value_t = DEFAULT_RELAYS, value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_RELAYS)))]
     relays: u8,
 
+    /// Put the nodes this many milliseconds apart, each way; 25 give an onion round trip of about 370
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    delay: Option<u16>,
+
     /// Run the COMMAND where this process runs, for kernels that refuse namespaces: it then sees the real network
     /// interfaces
     #[arg(long)]
@@ -104,8 +108,11 @@ fn outer(arguments: &Arguments, interrupt: &Interrupt) -> Result<u8> {
 }
 
 fn inner_arguments(arguments: &Arguments, lifeline: &Path) -> Vec<OsString> {
-    let Arguments { dir, relays, no_namespace: _, lifeline: _, command } = arguments;
+    let Arguments { dir, relays, delay, no_namespace: _, lifeline: _, command } = arguments;
     let mut inner = vec!["--relays".into(), relays.to_string().into()];
+    if let Some(delay) = delay {
+        inner.extend(["--delay".into(), delay.to_string().into()]);
+    }
     inner.extend(["--lifeline".into(), lifeline.into()]);
     inner.extend([dir.into(), "--".into()]);
     inner.extend_from_slice(command);
@@ -127,7 +134,11 @@ fn with_command(arguments: &Arguments, interrupt: &Interrupt) -> Result<u8> {
 
 fn start(arguments: &Arguments, interrupt: &Interrupt) -> Result<Network> {
     let started = Instant::now();
-    let prepared = Builder::new(&arguments.dir).relays(arguments.relays).prepare(interrupt)?;
+    let mut builder = Builder::new(&arguments.dir).relays(arguments.relays);
+    if let Some(delay) = arguments.delay {
+        builder = builder.delay(Duration::from_millis(u64::from(delay)));
+    }
+    let prepared = builder.prepare(interrupt)?;
     say(&format!("keys made after {:.1} s", started.elapsed().as_secs_f32()));
     let mut network = prepared.start(interrupt)?;
     network.wait_ready(interrupt)?;

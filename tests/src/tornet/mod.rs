@@ -10,6 +10,7 @@
 //! DIR/<node>/torrc, tor.log, data/
 //! ```
 
+mod delay;
 pub mod error;
 pub mod interrupt;
 mod keys;
@@ -30,6 +31,7 @@ pub use error::{Error, Result};
 pub use interrupt::Interrupt;
 pub use node::MAX_RELAYS;
 
+use delay::SlowLine;
 use node::{FIRST_VOTING_INTERVAL_SECONDS, KeyedNode};
 use process::{Daemon, bound_to_us, end_all};
 use programs::TorPrograms;
@@ -52,12 +54,13 @@ pub fn check_programs() -> Result<()> {
 pub struct Builder {
     dir: PathBuf,
     relays: u8,
+    delay: Option<Duration>,
 }
 
 impl Builder {
     /// A network in `dir`, which shall be new, empty, or left by an earlier network.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into(), relays: DEFAULT_RELAYS }
+        Self { dir: dir.into(), relays: DEFAULT_RELAYS, delay: None }
     }
 
     /// With this many relays beside the three authorities; [`MAX_RELAYS`] at most.
@@ -67,17 +70,24 @@ impl Builder {
         self
     }
 
+    /// With this much time between any two nodes, and between a node and its clients, each way.
+    #[must_use]
+    pub fn delay(mut self, delay: Duration) -> Self {
+        self.delay = Some(delay);
+        self
+    }
+
     /// Makes everything that the nodes need on disk.
     pub fn prepare(self, interrupt: &Interrupt) -> Result<Prepared> {
         let programs = TorPrograms::find()?;
         let (dir, lock) = claim(&self.dir)?;
-        let nodes = keys::make(&programs, node::plan(&dir, self.relays, false)?, interrupt)?;
+        let nodes = keys::make(&programs, node::plan(&dir, self.relays, self.delay.is_some())?, interrupt)?;
         for keyed in &nodes {
             let path = keyed.node.torrc();
             fs::write(&path, keyed.torrc_text(&nodes)?).map_err(Error::io("write", &path))?;
         }
         shared_random::write(&nodes, &programs.version)?;
-        Ok(Prepared { dir, lock, programs, nodes })
+        Ok(Prepared { dir, lock, programs, nodes, delay: self.delay })
     }
 }
 
@@ -88,6 +98,7 @@ pub struct Prepared {
     lock: File,
     programs: TorPrograms,
     nodes: Vec<KeyedNode>,
+    delay: Option<Duration>,
 }
 
 impl Prepared {
@@ -95,8 +106,12 @@ impl Prepared {
     /// miss its vote.
     pub fn start(self, interrupt: &Interrupt) -> Result<Network> {
         interrupt.pause(until_next_vote())?;
+        let mut lines = Vec::new();
         let mut daemons = Vec::new();
         for KeyedNode { node, .. } in &self.nodes {
+            if let (Some(behind), Some(delay)) = (node.behind, self.delay) {
+                lines.push(SlowLine::start(node.or_address, behind, delay)?);
+            }
             let mut command = bound_to_us(&self.programs.setpriv, &self.programs.tor);
             command.arg("-f").arg(node.torrc()).arg("--defaults-torrc").arg(node.dir.join("none"));
             daemons.push(Daemon::start(&node.name, command, &node.log())?);
@@ -106,6 +121,7 @@ impl Prepared {
             dir: self.dir,
             nodes: self.nodes,
             daemons,
+            _lines: lines,
             _lock: self.lock,
         })
     }
@@ -118,6 +134,7 @@ pub struct Network {
     file: PathBuf,
     nodes: Vec<KeyedNode>,
     daemons: Vec<Daemon>,
+    _lines: Vec<SlowLine>,
     _lock: File,
 }
 

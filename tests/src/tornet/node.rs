@@ -217,7 +217,6 @@ fn quoted(path: &Path) -> Result<String> {
 }
 
 #[cfg(test)]
-#[allow(clippy::expect_used, reason = "a test may fail")]
 mod tests {
     use std::path::Path;
 

@@ -106,7 +106,9 @@ pub fn kill_orphans() {
     while let Ok(status) = waitid(Id::All, WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT)
     {
         match status.pid() {
-            Some(ended) => drop(waitpid(ended, None)),
+            Some(ended) => {
+                let _ = waitpid(ended, None);
+            }
             None => {
                 for child in children() {
                     let _ = kill(child, Signal::SIGKILL);
@@ -157,7 +159,7 @@ fn reap_others(ours: &[u32]) {
     while let Ok(status) = waitid(Id::All, peek) {
         match status.pid() {
             Some(pid) if !ours.iter().any(|our| i32::try_from(*our) == Ok(pid.as_raw())) => {
-                drop(waitpid(pid, None))
+                let _ = waitpid(pid, None);
             }
             _ => return,
         }
