@@ -1,1 +1,24 @@
-//! Skeleton.
+//! The client: everything between a person at a terminal and the relay.
+//!
+//! ```text
+//! cli → session (unlocked keys) → transfer → envelope (seal/open) → wire → transport (Tor)
+//! ```
+//! What always holds:
+//! - What the relay sends is decoded by `wire` and verified by `envelope` before this crate acts on it.
+//! - The only transport of the product is Tor; nothing here opens a socket or resolves a name.
+//! - The account plane and the data plane never share a circuit.
+#![forbid(unsafe_code)]
+
+pub mod account;
+pub mod cli;
+mod error;
+mod home;
+pub mod limits;
+mod password_policy;
+mod random;
+pub mod relay;
+pub mod transfer;
+pub mod transport;
+
+pub use error::{ClientError, ExitCode, Explanation};
+pub use home::Home;

@@ -1,0 +1,9 @@
+//! The account plane: making an account, opening it, and what an open one may ask for.
+
+mod login;
+mod register;
+mod session;
+
+pub use login::log_in;
+pub use register::{Registered, RegistrationStep, register};
+pub use session::Session;

@@ -1,0 +1,151 @@
+//! What can be typed.
+
+use crate::ClientError;
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Share files through a relay that cannot read them, over Tor.
+///
+/// Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 refused or locked, 5 network, 6 the relay or somebody
+/// tampered (withheld included).
+#[derive(Debug, Parser)]
+#[command(name = "nightdrop", version, propagate_version = true)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub(super) struct Global {
+    /// Where this device keeps its account [default: $XDG_DATA_HOME/nightdrop or ~/.local/share/nightdrop]
+    #[arg(long, global = true, value_name = "DIR", env = "NIGHTDROP_HOME")]
+    pub(super) home: Option<PathBuf>,
+    /// A private Tor network to use instead of the public one
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) network: Option<PathBuf>,
+    /// Read the password from a file, or from standard input with `-`; without it, it is asked for
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) password_file: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    /// Print nothing but results and errors
+    #[arg(short, long, global = true)]
+    pub(super) quiet: bool,
+    /// Log to standard error; twice for more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+}
+
+impl Global {
+    pub(super) fn home_path(&self) -> Result<PathBuf, ClientError> {
+        let from_environment = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        self.home
+            .clone()
+            .or_else(|| from_environment("XDG_DATA_HOME").map(|data| PathBuf::from(data).join("nightdrop")))
+            .or_else(|| {
+                from_environment("HOME").map(|home| PathBuf::from(home).join(".local/share/nightdrop"))
+            })
+            .ok_or_else(|| {
+                ClientError::Usage(
+                    "neither --home nor the environment says where to keep the account".to_owned(),
+                )
+            })
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Make an account at a relay
+    Register(Register),
+    /// Open an account on this device
+    Login(Login),
+    /// Upload a file and print a link to it
+    Put(Put),
+    /// Download the file of a link
+    Get(Get),
+    /// Print completions for a shell
+    Completions {
+        /// For which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Register {
+    /// The relay's onion address
+    #[arg(value_name = "RELAY")]
+    pub(super) relay: String,
+    /// The invitation from the relay's operator; `-` reads it from standard input
+    #[arg(long, value_name = "CODE")]
+    pub(super) invite: String,
+    /// Make no recovery phrase: a forgotten password is then the end of the account
+    #[arg(long)]
+    pub(super) no_recovery: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Login {
+    /// The account code; `-` reads it from standard input. Without one: the account of a registration that was cut off
+    #[arg(value_name = "CODE")]
+    pub(super) code: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Put {
+    /// The file
+    pub(super) path: PathBuf,
+    /// Print a link: whoever has it can read the file, without an account
+    #[arg(long, required = true)]
+    pub(super) link: bool,
+    /// Store it under another name
+    #[arg(long)]
+    pub(super) name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Get {
+    /// The link; `-` reads it from standard input
+    #[arg(value_name = "LINK")]
+    pub(super) link: String,
+    /// Where to put the file: a path, or a directory [default: the file's own name, here]
+    #[arg(short, long, value_name = "PATH")]
+    pub(super) output: Option<PathBuf>,
+}
+
+pub(super) fn print_completions(shell: clap_complete::Shell) {
+    clap_complete::generate(shell, &mut Arguments::command(), "nightdrop", &mut std::io::stdout());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn global_options_stand_before_or_after_the_command() {
+        for line in [
+            ["nightdrop", "--json", "--home", "h", "get", "link"],
+            ["nightdrop", "get", "link", "--json", "--home", "h"],
+        ] {
+            let arguments = Arguments::try_parse_from(line).unwrap();
+            assert!(arguments.global.json && arguments.global.home == Some("h".into()));
+        }
+    }
+
+    #[test]
+    fn no_option_takes_a_password() {
+        let command = Arguments::command();
+        let all =
+            command.get_subcommands().flat_map(clap::Command::get_arguments).chain(command.get_arguments());
+        let ids: Vec<&str> = all.map(|argument| argument.get_id().as_str()).collect();
+        assert!(ids.contains(&"password_file") && !ids.contains(&"password"));
+    }
+}

@@ -1,0 +1,79 @@
+//! The command line: arguments, what is printed, exit codes. One file per command under `commands`.
+//!
+//! Results go to standard output, everything else to standard error. Secrets are read from files, standard input or
+//! a terminal, never from arguments or the environment.
+
+mod arguments;
+mod commands;
+mod network;
+mod password;
+mod print;
+
+use crate::{ClientError, Home};
+use arguments::{Arguments, Command, Global};
+use clap::Parser;
+use network::Connected;
+use print::Printer;
+use std::process::ExitCode;
+
+/// Runs the command that the process was started with.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let printer = Printer::new(&arguments.global);
+    log_to_stderr(arguments.global.verbose);
+    let outcome = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(run_until_interrupted(arguments, &printer)),
+        Err(_) => Err(ClientError::Stopped),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            printer.error(&error);
+            ExitCode::from(error.explanation().exit as u8)
+        }
+    }
+}
+
+/// Ends at Ctrl-C by dropping what is under way, so that partial files are removed.
+async fn run_until_interrupted(arguments: Arguments, printer: &Printer) -> Result<(), ClientError> {
+    tokio::select! {
+        outcome = Box::pin(run(arguments, printer)) => outcome,
+        _ = tokio::signal::ctrl_c() => Err(ClientError::Stopped),
+    }
+}
+
+async fn run(arguments: Arguments, printer: &Printer) -> Result<(), ClientError> {
+    let Arguments { global, command } = arguments;
+    match command {
+        Command::Register(register) => commands::register::run(&global, register, printer).await,
+        Command::Login(login) => commands::login::run(&global, login, printer).await,
+        Command::Put(put) => commands::put::run(&global, put, printer).await,
+        Command::Get(get) => commands::get::run(&global, get, printer).await,
+        Command::Completions { shell } => {
+            arguments::print_completions(shell);
+            Ok(())
+        }
+    }
+}
+
+impl Global {
+    fn open_home(&self) -> Result<Home, ClientError> {
+        Home::open(&self.home_path()?)
+    }
+
+    /// Opens the home directory and starts Tor in it.
+    async fn connect(&self, home: &Home, printer: &Printer) -> Result<Connected, ClientError> {
+        network::connect(home, self.network.as_deref(), printer).await
+    }
+}
+
+fn log_to_stderr(verbose: u8) {
+    let level = match verbose {
+        // Arti warns of what a user cannot act on; what matters to them is an error of ours.
+        0 => "off",
+        1 => "nightdrop=info,warn",
+        _ => "debug",
+    };
+    tracing_subscriber::fmt().with_env_filter(level).with_writer(std::io::stderr).with_target(false).init();
+}

@@ -1,0 +1,363 @@
+//! Every error of the client, and what a person is told about it: one table, [`ClientError::explanation`].
+
+use crate::relay::RequestError;
+use nightdrop_envelope::{OpenError, account_code::BadText, link::BadLink};
+use nightdrop_login::LoginError;
+use nightdrop_onion_config::TorError;
+use nightdrop_wire::refusal::Refusal;
+use std::{io, path::PathBuf};
+
+/// What went wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The command line asks for what does not fit together.
+    #[error("{0}")]
+    Usage(String),
+    /// A file or directory could not be used.
+    #[error("cannot {action} {}: {source}", path.display())]
+    File {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// With what.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The home directory can be read by others.
+    #[error("others can read {}", path.display())]
+    OpenHome {
+        /// Which.
+        path: PathBuf,
+    },
+    /// There is no account in this home directory.
+    #[error("there is no account in {}", path.display())]
+    NoAccount {
+        /// The home directory.
+        path: PathBuf,
+    },
+    /// There is an account in this home directory.
+    #[error("there is an account in {}", path.display())]
+    AccountExists {
+        /// The home directory.
+        path: PathBuf,
+    },
+    /// An account code does not parse.
+    #[error("this is not an account code: {0}")]
+    BadAccountCode(BadText),
+    /// A link does not parse.
+    #[error("this link cannot be used: {0}")]
+    BadLink(#[from] BadLink),
+    /// An invitation does not parse.
+    #[error("this is not an invitation code: 52 letters and digits are expected")]
+    BadInvitation,
+    /// A relay address does not parse.
+    #[error("this is not a relay's address: 56 letters and digits, then .onion, are expected")]
+    BadRelay,
+    /// The password is too easy to guess.
+    #[error("this password is too easy to guess: {0}")]
+    WeakPassword(String),
+    /// The two typed passwords differ.
+    #[error("the two passwords differ")]
+    PasswordsDiffer,
+    /// The relay did not take the invitation.
+    #[error("the relay refused the invitation")]
+    InvitationRefused,
+    /// The password does not open the account, or the relay is another.
+    #[error("the password is wrong, or this is not the relay where the account was made")]
+    WrongPassword,
+    /// The relay refused a login whose password was right.
+    #[error("the relay refused the login")]
+    LoginRefused,
+    /// No more credits today.
+    #[error("the relay gives this account no more credits today")]
+    NoCredits,
+    /// What a link named is not there.
+    #[error("the relay has nothing under this link")]
+    LinkEnded,
+    /// The relay does not give what a verified ticket or manifest says that it holds.
+    #[error("the relay withholds a part of this file")]
+    Withheld,
+    /// What the relay gave is not what was sealed.
+    #[error("the relay sent something that was tampered with: {0}")]
+    Tampered(OpenError),
+    /// The other side does not speak as a relay does.
+    #[error("what answers at this address does not speak as a Nightdrop relay does")]
+    NotARelay,
+    /// The relay's storage is full.
+    #[error("the relay's storage is full")]
+    RelayFull,
+    /// The relay is overloaded.
+    #[error("the relay is too busy")]
+    RelayBusy,
+    /// The connection broke too often.
+    #[error("the connection to the relay broke again and again")]
+    Broken,
+    /// Tor.
+    #[error(transparent)]
+    Tor(#[from] TorError),
+    /// The relay refused a part of an upload.
+    #[error("the relay refused the upload")]
+    UploadRefused,
+    /// The file changed while it was read.
+    #[error("{} changed while it was being uploaded", path.display())]
+    FileChanged {
+        /// Which.
+        path: PathBuf,
+    },
+    /// What is to be uploaded is no file.
+    #[error("{} is not a regular file", path.display())]
+    NotAFile {
+        /// What it is.
+        path: PathBuf,
+    },
+    /// Longer than what can be stored.
+    #[error("{} is larger than the largest file that can be stored", path.display())]
+    TooLarge {
+        /// Which.
+        path: PathBuf,
+    },
+    /// A name that cannot be stored.
+    #[error("{} has a name that cannot be stored: control characters, separators, or too long", path.display())]
+    BadName {
+        /// Which.
+        path: PathBuf,
+    },
+    /// There is a file where the download would go.
+    #[error("{} exists", path.display())]
+    OutputExists {
+        /// Which.
+        path: PathBuf,
+    },
+    /// Not enough memory for the password's hash.
+    #[error("not enough memory to hash the password: 64 MiB are needed")]
+    OutOfMemory,
+    /// A task of the program ended before it was done.
+    #[error("interrupted")]
+    Stopped,
+}
+
+/// Exit codes, as documented in the README.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ExitCode {
+    /// Failed for a reason on this machine.
+    Failed = 1,
+    /// The command line was wrong.
+    Usage = 2,
+    /// What was asked for is not there.
+    NotFound = 3,
+    /// Refused, or locked.
+    Refused = 4,
+    /// The network, or the relay's reachability.
+    Network = 5,
+    /// The relay or somebody else tampered; withheld included.
+    Tampered = 6,
+}
+
+/// What a person is told beside the message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Explanation {
+    /// What it means for their data.
+    pub consequence: &'static str,
+    /// What to do next.
+    pub next: &'static str,
+    /// For scripts.
+    pub exit: ExitCode,
+}
+
+const fn explain(exit: ExitCode, consequence: &'static str, next: &'static str) -> Explanation {
+    Explanation { consequence, next, exit }
+}
+
+impl ClientError {
+    /// The table: consequence, next step and exit code of each error.
+    #[must_use]
+    pub const fn explanation(&self) -> Explanation {
+        use ExitCode::{Failed, Network, NotFound, Refused, Tampered, Usage};
+        const NOTHING_SENT: &str = "Nothing was sent.";
+        const NOTHING_WRITTEN: &str = "No file was written.";
+        match self {
+            Self::Usage(_) => explain(Usage, NOTHING_SENT, "See `nightdrop help`."),
+            Self::File { .. } => explain(
+                Failed,
+                "Nothing that existed was changed.",
+                "Check the path, its owner and the free space.",
+            ),
+            Self::OpenHome { .. } => explain(
+                Failed,
+                "Your account code may be known to others on this machine. Nothing was sent.",
+                "Close it with `chmod 700` on the directory, then try again.",
+            ),
+            Self::NoAccount { .. } => explain(
+                NotFound,
+                NOTHING_SENT,
+                "Make one with `nightdrop register RELAY --invite CODE`, or open yours with `nightdrop login CODE`.",
+            ),
+            Self::AccountExists { .. } => explain(
+                Refused,
+                "Nothing was sent; the account in this directory is untouched.",
+                "Use another directory with `--home DIR`.",
+            ),
+            Self::BadAccountCode(_) => explain(
+                Usage,
+                NOTHING_SENT,
+                "Copy the whole code again, from `nightdrop:account/` to its end.",
+            ),
+            Self::BadLink(BadLink::NeedsPassword) => {
+                explain(Failed, NOTHING_SENT, "Use a newer version of Nightdrop.")
+            }
+            Self::BadLink(_) => {
+                explain(Usage, NOTHING_SENT, "Copy the whole link again, from `nightdrop:file/` to its end.")
+            }
+            Self::BadInvitation => explain(Usage, NOTHING_SENT, "Copy the whole invitation again."),
+            Self::BadRelay => explain(Usage, NOTHING_SENT, "Copy the whole address again."),
+            Self::WeakPassword(_) => explain(
+                Refused,
+                NOTHING_SENT,
+                "Choose a longer one: five or more unrelated words are good and easy to remember.",
+            ),
+            Self::PasswordsDiffer => explain(Usage, NOTHING_SENT, "Type the same password twice."),
+            Self::InvitationRefused => explain(
+                Refused,
+                "No account was made.",
+                "Invitations work once and for a limited time: ask the relay's operator for a new one.",
+            ),
+            Self::WrongPassword => explain(
+                Refused,
+                "Your data is untouched. Your password did not leave this machine.",
+                "Try again, with the password that belongs to this account code.",
+            ),
+            Self::LoginRefused => explain(Refused, "Your data is untouched.", "Try again in a minute."),
+            Self::NoCredits => {
+                explain(Refused, "Nothing was uploaded.", "Try again tomorrow, or ask the relay's operator.")
+            }
+            Self::LinkEnded => explain(
+                NotFound,
+                NOTHING_WRITTEN,
+                "The link may have ended or never existed: ask whoever gave it to you for a new one.",
+            ),
+            Self::Withheld => explain(
+                Tampered,
+                "No file was written. The relay lost it, or does not want you to have it.",
+                "Try again later; if it stays so, tell whoever gave you the link that this relay withholds files.",
+            ),
+            Self::Tampered(_) => explain(
+                Tampered,
+                "Nothing of it was used or written.",
+                "Do not trust this relay. Tell whoever gave you the link, or the relay's operator, by another way.",
+            ),
+            Self::NotARelay => explain(
+                Tampered,
+                "Nothing that it sent was used.",
+                "Compare the address with the one that the operator gave you.",
+            ),
+            Self::RelayFull => explain(
+                Refused,
+                "What you stored before is safe and can be read. This file was not stored.",
+                "Try again later, or ask the relay's operator for room.",
+            ),
+            Self::RelayBusy => explain(Network, "Your data is untouched.", "Try again in a few minutes."),
+            Self::Broken => explain(
+                Network,
+                "What you stored before is safe; the command was not completed.",
+                "Check the network connection and run the command again.",
+            ),
+            Self::Tor(error) => explain(tor_exit(error), error.meaning(), error.advice()),
+            Self::UploadRefused => {
+                explain(Refused, "This file was not stored.", "Run the command again; it starts afresh.")
+            }
+            Self::FileChanged { .. } => explain(
+                Failed,
+                "The upload was ended and what was sent of it was destroyed at the relay.",
+                "Run the command again when the file no longer changes.",
+            ),
+            Self::NotAFile { .. } => explain(Usage, NOTHING_SENT, "Name a regular file."),
+            Self::TooLarge { .. } => explain(Failed, NOTHING_SENT, "Split it into parts of at most 15 GiB."),
+            Self::BadName { .. } => explain(Failed, NOTHING_SENT, "Rename the file, or use `--name`."),
+            Self::OutputExists { .. } => {
+                explain(Failed, "It is untouched; nothing was written.", "Name another file with `-o PATH`.")
+            }
+            Self::OutOfMemory => explain(Failed, NOTHING_SENT, "Close other programs and try again."),
+            Self::Stopped => explain(Failed, "The command was not completed.", "Run it again."),
+        }
+    }
+
+    /// A request that has no meaning of its own for a refusal.
+    pub(crate) fn request(error: RequestError) -> Self {
+        Self::refused_as(error, Self::NotARelay)
+    }
+
+    /// A request of a registration.
+    pub(crate) fn registration(error: RequestError) -> Self {
+        Self::refused_as(error, Self::InvitationRefused)
+    }
+
+    /// A request of a login.
+    pub(crate) fn login(error: RequestError) -> Self {
+        Self::refused_as(error, Self::LoginRefused)
+    }
+
+    /// A request for credits.
+    pub(crate) fn credits(error: RequestError) -> Self {
+        Self::refused_as(error, Self::NoCredits)
+    }
+
+    /// A request of an upload.
+    pub(crate) fn upload(error: RequestError) -> Self {
+        Self::refused_as(error, Self::UploadRefused)
+    }
+
+    /// A request for a ticket.
+    pub(crate) fn ticket(error: RequestError) -> Self {
+        Self::refused_as(error, Self::LinkEnded)
+    }
+
+    /// A request for what a verified ticket or manifest lists.
+    pub(crate) fn listed(error: RequestError) -> Self {
+        Self::refused_as(error, Self::Withheld)
+    }
+
+    fn refused_as(error: RequestError, refused: Self) -> Self {
+        match error {
+            RequestError::Refused(Refusal::Refused | Refusal::Conflict) => refused,
+            RequestError::Refused(Refusal::Full) => Self::RelayFull,
+            RequestError::Refused(Refusal::Busy) => Self::RelayBusy,
+            RequestError::Transport(error) => Self::Tor(error),
+            RequestError::Broken => Self::Broken,
+            RequestError::Invalid => Self::NotARelay,
+        }
+    }
+
+    /// For `map_err` on what touches a file.
+    pub(crate) fn file(action: &'static str, path: &std::path::Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::File { action, path, source }
+    }
+}
+
+impl From<OpenError> for ClientError {
+    fn from(error: OpenError) -> Self {
+        Self::Tampered(error)
+    }
+}
+
+impl From<LoginError> for ClientError {
+    fn from(error: LoginError) -> Self {
+        match error {
+            LoginError::Refused => Self::WrongPassword,
+            LoginError::OutOfMemory => Self::OutOfMemory,
+            LoginError::Malformed | LoginError::Reflected => Self::NotARelay,
+        }
+    }
+}
+
+const fn tor_exit(error: &TorError) -> ExitCode {
+    match error {
+        TorError::NotAnOnionAddress => ExitCode::Usage,
+        TorError::ServiceNotFound
+        | TorError::ServiceUnreachable
+        | TorError::StreamRefused
+        | TorError::NetworkDown { .. } => ExitCode::Network,
+        _ => ExitCode::Failed,
+    }
+}

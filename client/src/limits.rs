@@ -1,0 +1,52 @@
+//! Every limit and time-out of the client.
+
+use std::time::Duration;
+
+/// Limits and time-outs. The defaults fit slow lines: a chunk of 1 MiB passes at 4 KiB/s.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientLimits {
+    /// From sending a request to the last byte of its answer. Default: 5 minutes.
+    pub request: Duration,
+    /// How often one request is tried in all, over new connections. Default: 8.
+    pub attempts: u32,
+    /// Wait before the second attempt; doubles with each further one. Default: 1 second.
+    pub first_retry: Duration,
+    /// The longest wait between two attempts. Default: 30 seconds.
+    pub longest_retry: Duration,
+    /// Streams of one transfer, each over a circuit of its own. Default: 2.
+    pub lanes: usize,
+}
+
+impl Default for ClientLimits {
+    fn default() -> Self {
+        Self {
+            request: Duration::from_secs(5 * 60),
+            attempts: 8,
+            first_retry: Duration::from_secs(1),
+            longest_retry: Duration::from_secs(30),
+            lanes: 2,
+        }
+    }
+}
+
+impl ClientLimits {
+    /// How long to wait after `failed` failures in a row.
+    #[must_use]
+    pub fn retry_after(&self, failed: u32) -> Duration {
+        let factor = 1_u32.checked_shl(failed.saturating_sub(1)).unwrap_or(u32::MAX);
+        self.first_retry.saturating_mul(factor).min(self.longest_retry)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_the_longest() {
+        let limits = ClientLimits::default();
+        let waits: Vec<u64> = (1..=7).map(|failed| limits.retry_after(failed).as_secs()).collect();
+        assert_eq!(waits, [1, 2, 4, 8, 16, 30, 30]);
+        assert_eq!(limits.retry_after(u32::MAX), limits.longest_retry);
+    }
+}

@@ -1,0 +1,242 @@
+//! Requests to a relay over one lane: HTTP/1.1 on a stream of the transport, made again when the line breaks.
+//!
+//! What always holds: an answer longer than expected is an error before it is read; a redirect, a status that no relay
+//! sends and a body of another form are errors; nothing is ever followed.
+
+use crate::{limits::ClientLimits, transport::Transport};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::{Request, body::Incoming, client::conn::http1};
+use hyper_util::rt::TokioIo;
+use nightdrop_onion_config::{Lane, TorError};
+use nightdrop_wire::{
+    authorization::Authorization,
+    codec::{self, Malformed},
+    endpoint::Endpoint,
+    onion::OnionAddress,
+    refusal::Refusal,
+};
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::{task::JoinHandle, time::timeout};
+
+/// Bytes of an answer that is a control body at most.
+const MAX_CONTROL_ANSWER: usize = 64 * 1024;
+
+/// Why a request got no usable answer.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestError {
+    /// No stream to the relay.
+    #[error(transparent)]
+    Transport(#[from] TorError),
+    /// The stream broke, or the answer did not come in time.
+    #[error("the connection to the relay broke")]
+    Broken,
+    /// The relay refused.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The relay sent what no relay sends.
+    #[error("the relay sent an answer that no honest relay sends")]
+    Invalid,
+}
+
+impl From<Malformed> for RequestError {
+    fn from(_: Malformed) -> Self {
+        Self::Invalid
+    }
+}
+
+impl RequestError {
+    /// Whether the same request may succeed over a new connection.
+    const fn is_passing(&self) -> bool {
+        match self {
+            Self::Broken | Self::Refused(Refusal::Busy) => true,
+            Self::Transport(error) => {
+                matches!(
+                    error,
+                    TorError::ServiceUnreachable | TorError::StreamRefused | TorError::Internal(_)
+                )
+            }
+            Self::Refused(_) | Self::Invalid => false,
+        }
+    }
+}
+
+/// One lane to one relay. It connects when it is first used and again after a failure.
+pub struct RelayLane<T> {
+    transport: T,
+    relay: OnionAddress,
+    lane: Lane,
+    limits: ClientLimits,
+    connection: Option<Connection>,
+}
+
+impl<T: Transport> RelayLane<T> {
+    /// A lane that shares circuits with no other.
+    #[must_use]
+    pub fn isolated(transport: &T, relay: &OnionAddress, limits: &ClientLimits) -> Self {
+        Self {
+            transport: transport.clone(),
+            relay: relay.clone(),
+            lane: Lane::isolated(),
+            limits: limits.clone(),
+            connection: None,
+        }
+    }
+
+    /// Sends a control body and decodes the control body that answers.
+    ///
+    /// # Errors
+    /// [`RequestError`], after as many attempts as the limits allow.
+    pub async fn call<Q: Serialize, A: Serialize + DeserializeOwned>(
+        &mut self,
+        endpoint: Endpoint,
+        authorization: Option<&Authorization>,
+        request: &Q,
+    ) -> Result<A, RequestError> {
+        let body = Bytes::from(codec::encode(request)?);
+        let answer = self.exchange(endpoint, authorization, body, MAX_CONTROL_ANSWER).await?;
+        Ok(codec::decode(&answer)?)
+    }
+
+    /// Sends a control body that is answered by nothing.
+    ///
+    /// # Errors
+    /// As [`Self::call`].
+    pub async fn tell<Q: Serialize>(
+        &mut self,
+        endpoint: Endpoint,
+        authorization: Option<&Authorization>,
+        request: &Q,
+    ) -> Result<(), RequestError> {
+        let body = Bytes::from(codec::encode(request)?);
+        self.exchange(endpoint, authorization, body, 0).await.map(|_empty| ())
+    }
+
+    /// Sends a raw body (or none) and gives the raw answer, of at most `longest` bytes.
+    ///
+    /// # Errors
+    /// As [`Self::call`].
+    pub async fn exchange(
+        &mut self,
+        endpoint: Endpoint,
+        authorization: Option<&Authorization>,
+        body: Bytes,
+        longest: usize,
+    ) -> Result<Vec<u8>, RequestError> {
+        let mut failed = 0;
+        loop {
+            match self.attempt(endpoint, authorization, body.clone(), longest).await {
+                Err(error) if error.is_passing() && failed + 1 < self.limits.attempts => {
+                    failed += 1;
+                    tokio::time::sleep(self.limits.retry_after(failed)).await;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn attempt(
+        &mut self,
+        endpoint: Endpoint,
+        authorization: Option<&Authorization>,
+        body: Bytes,
+        longest: usize,
+    ) -> Result<Vec<u8>, RequestError> {
+        // Taken out, so that a connection on which anything failed is never used again.
+        let mut connection = match self.connection.take() {
+            Some(connection) if connection.is_open() => connection,
+            _ => Connection::open(self.transport.connect(&self.relay, &self.lane).await?).await?,
+        };
+        let exchange = connection.exchange(endpoint, authorization, body, longest);
+        let outcome =
+            timeout(self.limits.request, exchange).await.map_err(|_elapsed| RequestError::Broken)?;
+        if outcome.is_ok() {
+            self.connection = Some(connection);
+        }
+        outcome
+    }
+}
+
+impl<T> std::fmt::Debug for RelayLane<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("RelayLane")
+    }
+}
+
+/// One HTTP connection and the task that drives it, which ends with it.
+struct Connection {
+    sender: http1::SendRequest<Full<Bytes>>,
+    driver: JoinHandle<()>,
+}
+
+impl Connection {
+    async fn open<S>(stream: S) -> Result<Self, RequestError>
+    where
+        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
+    {
+        let (sender, connection) =
+            http1::handshake(TokioIo::new(stream)).await.map_err(|_| RequestError::Broken)?;
+        let driver = tokio::spawn(async move {
+            // How it ended shows in the request that was under way.
+            let _ = connection.await;
+        });
+        Ok(Self { sender, driver })
+    }
+
+    fn is_open(&self) -> bool {
+        !self.sender.is_closed()
+    }
+
+    async fn exchange(
+        &mut self,
+        endpoint: Endpoint,
+        authorization: Option<&Authorization>,
+        body: Bytes,
+        longest: usize,
+    ) -> Result<Vec<u8>, RequestError> {
+        let request = http_request(endpoint, authorization, body)?;
+        self.sender.ready().await.map_err(|_| RequestError::Broken)?;
+        let response = self.sender.send_request(request).await.map_err(|_| RequestError::Broken)?;
+        let status = response.status().as_u16();
+        if status != 200 {
+            return Err(Refusal::from_status(status).map_or(RequestError::Invalid, RequestError::Refused));
+        }
+        read_answer(response.into_body(), longest).await
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+fn http_request(
+    endpoint: Endpoint,
+    authorization: Option<&Authorization>,
+    body: Bytes,
+) -> Result<Request<Full<Bytes>>, RequestError> {
+    // HTTP/1.1 demands a host; a constant says nothing about who asks for what.
+    let mut request =
+        Request::builder().method(endpoint.row().method).uri(endpoint.path()).header("host", "nightdrop");
+    if let Some(authorization) = authorization {
+        request = request.header("authorization", authorization.to_header().as_str());
+    }
+    request.body(Full::new(body)).map_err(|_| RequestError::Invalid)
+}
+
+/// Reads an answer of declared length, which is checked before there is room made for it.
+async fn read_answer(mut body: Incoming, longest: usize) -> Result<Vec<u8>, RequestError> {
+    use hyper::body::Body;
+    let declared = body.size_hint().exact().and_then(|length| usize::try_from(length).ok());
+    let length = declared.filter(|length| *length <= longest).ok_or(RequestError::Invalid)?;
+    let mut answer = Vec::with_capacity(length);
+    while let Some(frame) = body.frame().await {
+        let data = frame.map_err(|_| RequestError::Broken)?.into_data().map_err(|_| RequestError::Invalid)?;
+        if answer.len() + data.len() > length {
+            return Err(RequestError::Invalid);
+        }
+        answer.extend_from_slice(&data);
+    }
+    if answer.len() == length { Ok(answer) } else { Err(RequestError::Broken) }
+}

@@ -1,0 +1,122 @@
+//! Download: ticket → manifest → chunks over several lanes → the final name.
+//!
+//! Each step needs the witness of the one before: a [`VerifiedTicket`](nightdrop_envelope::ticket::VerifiedTicket) for the
+//! manifest, a [`VerifiedManifest`] for the chunks, a verified chunk for the disk.
+
+use super::{ChunkQueue, OutputPath, Progress, output::PartialFile};
+use crate::{ClientError, limits::ClientLimits, relay::RelayLane, transport::Transport};
+use bytes::Bytes;
+use nightdrop_envelope::{link::FileLink, manifest::VerifiedManifest};
+use nightdrop_wire::{
+    authorization::Authorization,
+    endpoint::Endpoint,
+    limits::{MAX_MANIFEST, TICKET_ENVELOPE},
+    onion::OnionAddress,
+};
+use std::{path::PathBuf, sync::Arc};
+use tokio::task::JoinSet;
+
+/// A finished download.
+#[derive(Debug)]
+pub struct Downloaded {
+    /// Where the file is.
+    pub path: PathBuf,
+    /// The author's name for it.
+    pub name: String,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// Fetches the file of a link.
+///
+/// # Errors
+/// [`ClientError`]; then there is no file under the final name.
+pub async fn download<T: Transport>(
+    transport: &T,
+    link: &FileLink,
+    output: &OutputPath,
+    limits: &ClientLimits,
+    progress: Arc<dyn Progress>,
+) -> Result<Downloaded, ClientError> {
+    let mut lane = RelayLane::isolated(transport, &link.relay, limits);
+    let manifest = open_manifest(&mut lane, link).await?;
+    let (facts, layout) = (manifest.facts().clone(), *manifest.layout());
+    progress.begin(layout.sealed_bytes());
+    let partial = output.begin(&facts.name, facts.size)?;
+    let fetch = Arc::new(Fetch {
+        manifest,
+        authorization: link.secret.authorization(),
+        queue: ChunkQueue::new(layout.chunks()),
+        partial,
+        progress,
+    });
+    let partial = fetch_all_chunks(fetch, transport, lane, &link.relay, limits).await?;
+    let path =
+        tokio::task::spawn_blocking(move || partial.finish()).await.map_err(|_| ClientError::Stopped)??;
+    Ok(Downloaded { path, name: facts.name.as_str().to_owned(), size: facts.size })
+}
+
+/// From the link to what its author says of the file.
+async fn open_manifest<T: Transport>(
+    lane: &mut RelayLane<T>,
+    link: &FileLink,
+) -> Result<VerifiedManifest, ClientError> {
+    let authorization = link.secret.authorization();
+    let envelope = lane
+        .exchange(Endpoint::GetTicket(link.secret.id()), Some(&authorization), Bytes::new(), TICKET_ENVELOPE)
+        .await
+        .map_err(ClientError::ticket)?;
+    let ticket = link.secret.open(&envelope, &link.envelope, &link.relay)?;
+    let head = lane
+        .exchange(Endpoint::GetHead(ticket.blob()), Some(&authorization), Bytes::new(), MAX_MANIFEST)
+        .await
+        .map_err(ClientError::listed)?;
+    Ok(ticket.open_manifest(&head)?)
+}
+
+struct Fetch {
+    manifest: VerifiedManifest,
+    authorization: Authorization,
+    queue: ChunkQueue,
+    partial: PartialFile,
+    progress: Arc<dyn Progress>,
+}
+
+/// Fetches the chunks over as many lanes as the limits say, the first of which is open already.
+async fn fetch_all_chunks<T: Transport>(
+    fetch: Arc<Fetch>,
+    transport: &T,
+    first: RelayLane<T>,
+    relay: &OnionAddress,
+    limits: &ClientLimits,
+) -> Result<PartialFile, ClientError> {
+    let more = limits.lanes.min(fetch.manifest.layout().chunks() as usize).saturating_sub(1);
+    let mut lanes = JoinSet::new();
+    lanes.spawn(fetch_chunks(Arc::clone(&fetch), first));
+    for _ in 0..more {
+        lanes.spawn(fetch_chunks(Arc::clone(&fetch), RelayLane::isolated(transport, relay, limits)));
+    }
+    while let Some(finished) = lanes.join_next().await {
+        finished.map_err(|_| ClientError::Stopped)??;
+    }
+    // Every lane has ended and dropped its share.
+    Arc::into_inner(fetch).map(|fetch| fetch.partial).ok_or(ClientError::Stopped)
+}
+
+/// The work of one lane: takes chunks until there are none left.
+async fn fetch_chunks<T: Transport>(fetch: Arc<Fetch>, mut lane: RelayLane<T>) -> Result<(), ClientError> {
+    let sealed = fetch.manifest.layout().class().sealed();
+    while let Some(index) = fetch.queue.take() {
+        let endpoint = Endpoint::GetChunk(fetch.manifest.blob(), index);
+        let chunk = lane
+            .exchange(endpoint, Some(&fetch.authorization), Bytes::new(), sealed)
+            .await
+            .map_err(ClientError::listed)?;
+        let work = Arc::clone(&fetch);
+        tokio::task::spawn_blocking(move || work.partial.write(&work.manifest.open_chunk(index, chunk)?))
+            .await
+            .map_err(|_| ClientError::Stopped)??;
+        fetch.progress.advance(sealed as u64);
+    }
+    Ok(())
+}

@@ -1,0 +1,47 @@
+//! Moving one file: up into a new blob with a ticket, down from a link.
+//!
+//! Each lane has its own circuit and carries one chunk at a time; memory is one chunk per lane, whatever the file's size.
+
+mod download;
+mod output;
+mod source;
+mod upload;
+
+pub use download::{Downloaded, download};
+pub use output::OutputPath;
+pub use source::Source;
+pub use upload::{Uploaded, upload};
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Hears of a transfer's progress, in sealed bytes.
+pub trait Progress: Send + Sync {
+    /// The transfer is about to move this many bytes in all.
+    fn begin(&self, sealed_bytes: u64);
+    /// So many more have arrived.
+    fn advance(&self, sealed_bytes: u64);
+}
+
+/// Nobody is watching.
+impl Progress for () {
+    fn begin(&self, _sealed_bytes: u64) {}
+    fn advance(&self, _sealed_bytes: u64) {}
+}
+
+/// Hands out the chunks of a transfer to its lanes, in order, each once.
+struct ChunkQueue {
+    next: AtomicU32,
+    chunks: u32,
+}
+
+impl ChunkQueue {
+    const fn new(chunks: u32) -> Self {
+        Self { next: AtomicU32::new(0), chunks }
+    }
+
+    fn take(&self) -> Option<u32> {
+        // Never wraps: lanes stop at the end, and there are far fewer lanes than room above MAX_CHUNKS.
+        let index = self.next.fetch_add(1, Ordering::Relaxed);
+        (index < self.chunks).then_some(index)
+    }
+}

@@ -1,0 +1,132 @@
+//! The file that is uploaded, and whether it stayed what it was.
+
+use crate::ClientError;
+use nightdrop_envelope::{chunk::ChunkBuffer, file_name::FileName, layout::Layout, manifest::FileFacts};
+use std::{
+    fs::{File, Metadata, OpenOptions},
+    os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+/// An open file whose size, times and inode are remembered.
+#[derive(Debug)]
+pub struct Source {
+    path: PathBuf,
+    file: File,
+    facts: FileFacts,
+    layout: Layout,
+    stamp: Stamp,
+}
+
+/// What changes when a file's content does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+    inode: (u64, u64),
+}
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            size: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+            inode: (metadata.dev(), metadata.ino()),
+        }
+    }
+}
+
+impl Source {
+    /// Opens `path`, to be stored as `name` or as its own name.
+    ///
+    /// # Errors
+    /// [`ClientError`] if it is no regular file, too large, or its name cannot be stored.
+    pub fn open(path: &Path, name: Option<&str>) -> Result<Self, ClientError> {
+        // Not blocking, so that a named pipe is refused below instead of waited for.
+        let file = OpenOptions::new()
+            .read(true)
+            .custom_flags(nix::fcntl::OFlag::O_NONBLOCK.bits())
+            .open(path)
+            .map_err(ClientError::file("open", path))?;
+        let metadata = file.metadata().map_err(ClientError::file("read", path))?;
+        if !metadata.is_file() {
+            return Err(ClientError::NotAFile { path: path.to_owned() });
+        }
+        let own_name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let name = FileName::parse(name.unwrap_or(own_name))
+            .map_err(|_| ClientError::BadName { path: path.to_owned() })?;
+        let layout =
+            Layout::of_size(metadata.len()).map_err(|_| ClientError::TooLarge { path: path.to_owned() })?;
+        let facts = FileFacts { name, size: metadata.len(), modified: Some(metadata.mtime()) };
+        Ok(Self { path: path.to_owned(), file, facts, layout, stamp: Stamp::of(&metadata) })
+    }
+
+    /// Name, size and time.
+    #[must_use]
+    pub const fn facts(&self) -> &FileFacts {
+        &self.facts
+    }
+
+    /// How it is cut.
+    #[must_use]
+    pub const fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// Reads chunk `index` with its padding.
+    pub(super) fn read_chunk(&self, index: u32) -> Result<ChunkBuffer, ClientError> {
+        let mut buffer = ChunkBuffer::new(self.layout.class());
+        if let Some(content) = buffer.plaintext_mut().get_mut(..self.layout.content(index)) {
+            self.file.read_exact_at(content, self.layout.offset(index)).map_err(|error| {
+                if error.kind() == std::io::ErrorKind::UnexpectedEof {
+                    self.changed()
+                } else {
+                    ClientError::file("read", &self.path)(error)
+                }
+            })?;
+        }
+        Ok(buffer)
+    }
+
+    /// Refuses if the file is no longer what it was when it was opened.
+    pub(super) fn require_unchanged(&self) -> Result<(), ClientError> {
+        let metadata = self.file.metadata().map_err(ClientError::file("read", &self.path))?;
+        if Stamp::of(&metadata) == self.stamp { Ok(()) } else { Err(self.changed()) }
+    }
+
+    fn changed(&self) -> ClientError {
+        ClientError::FileChanged { path: self.path.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_grows_shrinks_or_is_rewritten_is_noticed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        for change in [&b"longer than it was"[..], b"sh", b"other"] {
+            std::fs::write(&path, b"first").unwrap();
+            let source = Source::open(&path, None).unwrap();
+            source.require_unchanged().unwrap();
+            std::fs::write(&path, change).unwrap();
+            assert!(matches!(source.require_unchanged(), Err(ClientError::FileChanged { .. })));
+        }
+    }
+
+    #[test]
+    fn what_is_no_file_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let refused = Source::open(directory.path(), None);
+        assert!(matches!(refused, Err(ClientError::NotAFile { .. })));
+        let pipe = directory.path().join("pipe");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert!(matches!(Source::open(&pipe, None), Err(ClientError::NotAFile { .. })));
+        let missing = Source::open(&directory.path().join("missing"), None);
+        assert!(matches!(missing, Err(ClientError::File { .. })));
+    }
+}
