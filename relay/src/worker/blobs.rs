@@ -1,0 +1,89 @@
+//! Blobs: what a request asks of the store. Sealing at rest takes milliseconds, so it is done away from the threads
+//! that serve connections; waiting for the commit is not.
+
+use super::{
+    refusals::refusal_of,
+    service::{Service, blocking, decode, read},
+};
+use bytes::Bytes;
+use nightdrop_store::{BodyDigest, Queued};
+use nightdrop_wire::{
+    authorization::Authorization,
+    ids::BlobId,
+    messages::blob::{CreateBlob, FinishBlob},
+    refusal::Refusal,
+    token::Token,
+};
+use std::sync::Arc;
+
+impl Service {
+    /// `POST /v1/blobs`.
+    pub(super) async fn create_blob(&self, body: Bytes) -> Result<Bytes, Refusal> {
+        let inner = Arc::clone(&self.inner);
+        prepared(move || {
+            let message: CreateBlob = decode(&body)?;
+            let (today, rng) = (inner.environment.today(), &mut inner.environment.rng());
+            Ok(inner.store.create_blob(&message, BodyDigest::of(&body), today, rng))
+        })
+        .await
+    }
+
+    /// `PUT /v1/blobs/{blob}/{n}`.
+    pub(super) async fn put_chunk(
+        &self,
+        blob: BlobId,
+        n: u32,
+        write_key: Token,
+        body: Bytes,
+    ) -> Result<Bytes, Refusal> {
+        let inner = Arc::clone(&self.inner);
+        prepared(move || Ok(inner.store.put_chunk(blob, n, &write_key, &body, &mut inner.environment.rng())))
+            .await
+    }
+
+    /// `POST /v1/blobs/{blob}/finish`.
+    pub(super) async fn finish_blob(
+        &self,
+        blob: BlobId,
+        write_key: Token,
+        body: Bytes,
+    ) -> Result<Bytes, Refusal> {
+        let inner = Arc::clone(&self.inner);
+        prepared(move || {
+            let message: FinishBlob = decode(&body)?;
+            Ok(inner.store.finish_blob(blob, &write_key, &message, &mut inner.environment.rng()))
+        })
+        .await
+    }
+
+    /// `GET /v1/blobs/{blob}/{n}`.
+    pub(super) async fn get_chunk(
+        &self,
+        blob: BlobId,
+        n: u32,
+        shown: Authorization,
+    ) -> Result<Bytes, Refusal> {
+        let inner = Arc::clone(&self.inner);
+        read(move || inner.store.read_chunk(blob, n, &shown)).await
+    }
+
+    /// `GET /v1/blobs/{blob}/head`.
+    pub(super) async fn get_head(&self, blob: BlobId, shown: Authorization) -> Result<Bytes, Refusal> {
+        let inner = Arc::clone(&self.inner);
+        read(move || inner.store.read_manifest(blob, &shown)).await
+    }
+
+    /// `DELETE /v1/blobs/{blob}`.
+    pub(super) async fn destroy_blob(&self, blob: BlobId, write_key: &Token) -> Result<Bytes, Refusal> {
+        self.inner.store.destroy_blob(blob, write_key).await.map_err(|error| refusal_of(&error))?;
+        Ok(Bytes::new())
+    }
+}
+
+/// Prepares a write on a thread for work, and waits for its commit on this one.
+async fn prepared(
+    prepare: impl FnOnce() -> Result<Queued<()>, Refusal> + Send + 'static,
+) -> Result<Bytes, Refusal> {
+    blocking(prepare).await?.await.map_err(|error| refusal_of(&error))?;
+    Ok(Bytes::new())
+}

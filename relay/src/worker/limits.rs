@@ -1,0 +1,79 @@
+//! Every limit of the worker, in two structures.
+
+use std::time::Duration;
+
+/// Limits of connections and requests. The defaults suit lines over Tor: slow, and broken every few minutes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HttpLimits {
+    /// Connections at once; one more is closed as soon as it is accepted.
+    pub connections: usize,
+    /// Connections of the operator's commands at once.
+    pub admin_connections: usize,
+    /// From the first byte of a request's head to its last.
+    pub head_time: Duration,
+    /// From one request to the next on a connection; covers the head, so it is longer than `head_time`.
+    pub idle_time: Duration,
+    /// Bytes of a request's head, and of everything else that is buffered unparsed. At least 8,192.
+    pub head_bytes: usize,
+    /// Headers of a request.
+    pub headers: usize,
+    /// From the head to the last byte of the body.
+    pub body_time: Duration,
+    /// Bytes of an answer that a peer must take …
+    pub write_floor: usize,
+    /// … within this time, whenever it makes the relay wait.
+    pub write_window: Duration,
+    /// Bytes of request bodies in memory at once.
+    pub request_memory: usize,
+    /// Bytes of answers in memory at once.
+    pub answer_memory: usize,
+    /// How long a request waits for memory before it is answered that the relay is busy.
+    pub memory_wait: Duration,
+    /// How long requests under way may go on when the worker is told to end.
+    pub shutdown_grace: Duration,
+}
+
+impl Default for HttpLimits {
+    fn default() -> Self {
+        Self {
+            connections: 1_024,
+            admin_connections: 4,
+            head_time: Duration::from_secs(30),
+            idle_time: Duration::from_secs(5 * 60),
+            head_bytes: 8 * 1024,
+            headers: 16,
+            // A full chunk at less than 2 kB/s.
+            body_time: Duration::from_secs(10 * 60),
+            write_floor: 16 * 1024,
+            write_window: Duration::from_secs(60),
+            request_memory: 128 << 20,
+            answer_memory: 128 << 20,
+            memory_wait: Duration::from_secs(30),
+            shutdown_grace: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Limits of what the service hands out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServiceLimits {
+    /// Logins between their two requests; one more ends the oldest.
+    pub pending_logins: usize,
+    /// How long a login waits for its second request.
+    pub login_time: Duration,
+    /// Days that a session is good for.
+    pub session_days: u32,
+    /// Days that a credit pays.
+    pub credit_days: u32,
+}
+
+impl Default for ServiceLimits {
+    fn default() -> Self {
+        Self {
+            pending_logins: 1_024,
+            login_time: Duration::from_secs(120),
+            session_days: 30,
+            credit_days: 30,
+        }
+    }
+}

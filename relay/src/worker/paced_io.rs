@@ -1,0 +1,269 @@
+//! A stream that ends when its peer is too slow: in sending a request's head, or in taking an answer.
+//!
+//! - *Head*: from the first byte that arrives between two requests until the service has the request, `head_time`.
+//! - *Writing*: whenever the peer makes the relay wait, it must take `write_floor` bytes (or all there are) within
+//!   `write_window`.
+//!
+//! A request's body has a deadline of its own, where it is read.
+
+use std::{
+    io::{self, IoSlice},
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::{Sleep, sleep},
+};
+
+use super::limits::HttpLimits;
+
+/// Whether a connection is between two requests. Shared by the stream and by what answers on it.
+#[derive(Debug, Clone)]
+pub(crate) struct BetweenRequests(Arc<AtomicBool>);
+
+impl BetweenRequests {
+    /// A connection on which nothing has come yet.
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(AtomicBool::new(true)))
+    }
+
+    /// Says whether the connection is between two requests.
+    pub(crate) fn set(&self, between: bool) {
+        self.0.store(between, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A stream with a pace.
+pub(crate) struct PacedIo<S> {
+    stream: S,
+    limits: HttpLimits,
+    between: BetweenRequests,
+    /// Runs while a head is arriving.
+    head: Option<Pin<Box<Sleep>>>,
+    /// Runs while the peer makes us wait.
+    window: Option<Window>,
+}
+
+struct Window {
+    end: Pin<Box<Sleep>>,
+    taken: usize,
+}
+
+impl<S> PacedIo<S> {
+    /// Gives `stream` a pace.
+    pub(crate) fn new(stream: S, limits: HttpLimits, between: BetweenRequests) -> Self {
+        Self { stream, limits, between, head: None, window: None }
+    }
+
+    /// Passes a write on, and ends the stream if the peer took too little for too long.
+    fn paced(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match written {
+            Poll::Ready(Ok(taken)) => {
+                if let Some(window) = &mut self.window {
+                    window.taken = window.taken.saturating_add(taken);
+                    if window.taken >= self.limits.write_floor {
+                        self.window = None;
+                    }
+                }
+                Poll::Ready(Ok(taken))
+            }
+            Poll::Pending => {
+                let duration = self.limits.write_window;
+                let window = self.window.get_or_insert_with(|| Window { end: timer(duration), taken: 0 });
+                ready!(window.end.as_mut().poll(cx));
+                Poll::Ready(Err(too_slow()))
+            }
+            failed => failed,
+        }
+    }
+}
+
+fn timer(duration: Duration) -> Pin<Box<Sleep>> {
+    Box::pin(sleep(duration))
+}
+
+fn too_slow() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "the peer is too slow")
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for PacedIo<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if !self.between.get() {
+            self.head = None;
+            return read;
+        }
+        if self.head.is_none() && buffer.filled().len() > before {
+            self.head = Some(timer(self.limits.head_time));
+        }
+        // Also when bytes came: a peer that always has one more byte ready must not put the end off.
+        if let Some(head) = &mut self.head
+            && head.as_mut().poll(cx).is_ready()
+        {
+            return Poll::Ready(Err(too_slow()));
+        }
+        read
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for PacedIo<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.paced(cx, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.paced(cx, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        if flushed.is_ready() {
+            // The peer took all there was: the next answer starts afresh.
+            self.window = None;
+        }
+        flushed
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+    fn limits() -> HttpLimits {
+        HttpLimits {
+            head_time: Duration::from_secs(10),
+            write_floor: 100,
+            write_window: Duration::from_secs(60),
+            ..HttpLimits::default()
+        }
+    }
+
+    fn paced(room: usize) -> (PacedIo<DuplexStream>, DuplexStream, BetweenRequests) {
+        let (ours, peer) = duplex(room);
+        let between = BetweenRequests::new();
+        (PacedIo::new(ours, limits(), between.clone()), peer, between)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_that_trickles_in_ends_the_stream_and_waiting_for_one_does_not() {
+        let (mut io, mut peer, _between) = paced(1024);
+        let trickle = async {
+            // Idle for longer than a head may take: that is another limit's business.
+            sleep(Duration::from_secs(100)).await;
+            for _ in 0..20 {
+                peer.write_all(b"x").await?;
+                sleep(Duration::from_secs(1)).await;
+            }
+            io::Result::Ok(())
+        };
+        let read = async {
+            let mut count = 0;
+            loop {
+                match io.read_u8().await {
+                    Ok(_) => count += 1,
+                    Err(error) => return (count, error.kind()),
+                }
+            }
+        };
+        let ((count, kind), _) = tokio::join!(read, trickle);
+        assert_eq!(kind, io::ErrorKind::TimedOut);
+        assert!((10..=11).contains(&count), "{count} bytes in ten seconds");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn once_the_request_is_there_the_heads_time_is_over() {
+        let (mut io, mut peer, between) = paced(1024);
+        peer.write_all(b"head").await.unwrap();
+        io.read_exact(&mut [0; 4]).await.unwrap();
+        between.set(false);
+        sleep(Duration::from_secs(100)).await;
+        peer.write_all(b"body").await.unwrap();
+        io.read_exact(&mut [0; 4]).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_takes_less_than_the_floor_ends_the_stream() {
+        let (mut io, mut peer, _between) = paced(10);
+        let take = async {
+            for _ in 0..100 {
+                sleep(Duration::from_secs(1)).await;
+                if peer.read_u8().await.is_err() {
+                    break;
+                }
+            }
+        };
+        let (written, ()) = tokio::join!(
+            async {
+                let written = io.write_all(&[0; 1000]).await;
+                drop(io);
+                written
+            },
+            take
+        );
+        assert_eq!(written.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_peer_above_the_floor_gets_everything() {
+        let (mut io, mut peer, _between) = paced(10);
+        let take = async {
+            let mut taken = 0;
+            while taken < 1000 {
+                sleep(Duration::from_secs(1)).await;
+                taken += peer.read(&mut [0; 3]).await?;
+            }
+            io::Result::Ok(taken)
+        };
+        let (written, taken) = tokio::join!(io.write_all(&[0; 1000]), take);
+        assert_eq!((written.is_ok(), taken.unwrap()), (true, 1000));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_between_two_answers_is_not_slowness() {
+        let (mut io, mut peer, _between) = paced(10);
+        for _ in 0..2 {
+            let (written, _) = tokio::join!(
+                async {
+                    io.write_all(&[0; 20]).await?;
+                    io.flush().await
+                },
+                async {
+                    sleep(Duration::from_secs(1)).await;
+                    peer.read_exact(&mut [0; 20]).await
+                }
+            );
+            written.unwrap();
+            sleep(Duration::from_secs(1000)).await;
+        }
+    }
+}

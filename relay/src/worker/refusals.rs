@@ -1,0 +1,22 @@
+//! What the store's errors are to the network.
+
+use nightdrop_store::StoreError;
+use nightdrop_wire::refusal::Refusal;
+
+/// The refusal that an error of the store stands for; logs what the operator should know, which never names anything.
+pub(crate) fn refusal_of(error: &StoreError) -> Refusal {
+    match error {
+        StoreError::Refused => Refusal::Refused,
+        StoreError::Conflict | StoreError::OtherAddress => Refusal::Conflict,
+        StoreError::QuotaReached => Refusal::Busy,
+        StoreError::Damaged(table) => {
+            tracing::error!(table, "a stored object is damaged: its owner has to upload it again");
+            // To the holder of a valid capability, and for good: what is asked for is not what is stored.
+            Refusal::Conflict
+        }
+        StoreError::Database(_) | StoreError::Stopped => {
+            tracing::error!(%error, "the store did not do what it was asked");
+            Refusal::Busy
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! One request: what its head may be, and how its body is read. All is refused that a client of ours never sends.
+
+use super::{
+    admin::AdminEndpoint,
+    connection::Plane,
+    limits::HttpLimits,
+    memory::{Budget, Share},
+};
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use hyper::{
+    Request, Version,
+    body::{Body, Incoming},
+    header::{AUTHORIZATION, CONTENT_LENGTH, EXPECT, HeaderMap, HeaderName, TRANSFER_ENCODING, UPGRADE},
+};
+use nightdrop_wire::{authorization::Authorization, endpoint::Endpoint, refusal::Refusal};
+
+/// What a request is for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Target {
+    /// Something that clients ask for.
+    Public(Endpoint),
+    /// One of the operator's commands.
+    Admin(AdminEndpoint),
+}
+
+impl Target {
+    fn of(plane: Plane, method: &str, path: &str) -> Option<Self> {
+        match plane {
+            Plane::Public => Endpoint::parse(method, path).map(Self::Public),
+            Plane::Admin => AdminEndpoint::parse(method, path).map(Self::Admin),
+        }
+    }
+
+    const fn max_body(self) -> usize {
+        match self {
+            Self::Public(endpoint) => endpoint.row().max_body,
+            Self::Admin(endpoint) => endpoint.max_body(),
+        }
+    }
+}
+
+/// The head of a request, once everything about it is right.
+#[derive(Debug)]
+pub(crate) struct Head {
+    /// What it is for.
+    pub(crate) target: Target,
+    /// What it shows.
+    pub(crate) authorization: Option<Authorization>,
+    /// Bytes of its body, which is no more than the target allows.
+    length: usize,
+}
+
+impl Head {
+    /// Checks a head. Nothing of the body has been read.
+    pub(crate) fn check(plane: Plane, request: &Request<Incoming>) -> Result<Self, Refusal> {
+        let headers = request.headers();
+        let odd = [TRANSFER_ENCODING, EXPECT, UPGRADE].iter().any(|name| headers.contains_key(name));
+        if odd || request.version() != Version::HTTP_11 {
+            return Err(Refusal::Refused);
+        }
+        // The whole of it: no scheme, no host, no query.
+        let path = request.uri().to_string();
+        let target = Target::of(plane, request.method().as_str(), &path).ok_or(Refusal::Refused)?;
+        let length = declared_length(headers, target.max_body())?;
+        // What hyper will read is what was declared, or the two of us read the head differently.
+        if request.body().size_hint().exact() != u64::try_from(length).ok() {
+            return Err(Refusal::Refused);
+        }
+        let authorization = match single(headers, &AUTHORIZATION)? {
+            Some(value) => Some(Authorization::from_header(value).ok_or(Refusal::Refused)?),
+            None => None,
+        };
+        Ok(Self { target, authorization, length })
+    }
+}
+
+/// The value of a header that comes once or not at all.
+fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, Refusal> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => value.to_str().map(Some).map_err(|_| Refusal::Refused),
+        (Some(_), Some(_)) => Err(Refusal::Refused),
+    }
+}
+
+/// The declared length of the body: where there may be a body it must be declared, and within the limit.
+fn declared_length(headers: &HeaderMap, most: usize) -> Result<usize, Refusal> {
+    let Some(text) = single(headers, &CONTENT_LENGTH)? else {
+        return if most == 0 { Ok(0) } else { Err(Refusal::Refused) };
+    };
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let length = text.parse().ok().filter(|length| digits && *length <= most);
+    length.ok_or(Refusal::Refused)
+}
+
+/// Why a body was not read.
+#[derive(Debug)]
+pub(crate) enum Unread {
+    /// There is no memory for it now.
+    Busy,
+    /// The peer was too slow, went away, or sent something else than it declared.
+    Gone,
+}
+
+/// Reads the body that the head declared, against the budget and the deadline.
+pub(crate) async fn read_body(
+    head: &Head,
+    body: Incoming,
+    limits: &HttpLimits,
+    budget: &Budget,
+) -> Result<(Bytes, Share), Unread> {
+    let share = budget.share(head.length).await.ok_or(Unread::Busy)?;
+    let collected = tokio::time::timeout(limits.body_time, collect(body, head.length)).await;
+    match collected {
+        Ok(Some(bytes)) => Ok((bytes, share)),
+        Ok(None) | Err(_) => Err(Unread::Gone),
+    }
+}
+
+async fn collect(mut body: Incoming, length: usize) -> Option<Bytes> {
+    let mut bytes = BytesMut::with_capacity(length);
+    while let Some(frame) = body.frame().await {
+        // Trailers belong to chunked bodies, which are refused above.
+        let data = frame.ok()?.into_data().ok()?;
+        if data.len() > length.checked_sub(bytes.len())? {
+            return None;
+        }
+        bytes.extend_from_slice(&data);
+    }
+    (bytes.len() == length).then(|| bytes.freeze())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hyper::header::HeaderValue;
+
+    fn lengths(values: &[&'static str]) -> HeaderMap {
+        values.iter().map(|value| (CONTENT_LENGTH, HeaderValue::from_static(value))).collect()
+    }
+
+    #[test]
+    fn a_declared_length_within_the_limit_passes() {
+        assert_eq!(declared_length(&lengths(&["100"]), 100), Ok(100));
+        assert_eq!(declared_length(&lengths(&["0"]), 0), Ok(0));
+        assert_eq!(declared_length(&lengths(&[]), 0), Ok(0));
+    }
+
+    #[test]
+    fn other_lengths_are_refused() {
+        for values in [
+            ["101"].as_slice(),
+            &["4294967296"],
+            &["18446744073709551616"],
+            &["-1"],
+            &["+1"],
+            &["1 "],
+            &[""],
+            &["1", "1"],
+            &[],
+        ] {
+            assert_eq!(declared_length(&lengths(values), 100), Err(Refusal::Refused), "{values:?}");
+        }
+        assert_eq!(declared_length(&lengths(&["1"]), 0), Err(Refusal::Refused));
+    }
+}

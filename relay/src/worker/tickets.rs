@@ -1,0 +1,37 @@
+//! Tickets.
+
+use super::{
+    refusals::refusal_of,
+    service::{Inner, Service, decode, read},
+};
+use bytes::Bytes;
+use nightdrop_store::BodyDigest;
+use nightdrop_wire::{
+    authorization::Authorization, ids::TicketId, messages::ticket::CreateTicket, refusal::Refusal,
+    token::Token,
+};
+use std::sync::Arc;
+
+impl Service {
+    /// `POST /v1/tickets`.
+    pub(super) async fn create_ticket(&self, write_key: &Token, body: &[u8]) -> Result<Bytes, Refusal> {
+        let message: CreateTicket = decode(body)?;
+        let created = {
+            let Inner { store, environment, .. } = &*self.inner;
+            store.create_ticket(&message, BodyDigest::of(body), write_key, &mut environment.rng())
+        };
+        created.await.map_err(|error| refusal_of(&error))?;
+        Ok(Bytes::new())
+    }
+
+    /// `GET /v1/tickets/{ticket}`: the ticket that is shown must be the one that is asked for.
+    pub(super) async fn get_ticket(&self, ticket: TicketId, shown: Authorization) -> Result<Bytes, Refusal> {
+        match shown {
+            Authorization::Ticket(id, token) if id == ticket => {
+                let inner = Arc::clone(&self.inner);
+                read(move || inner.store.read_ticket(ticket, &token)).await
+            }
+            Authorization::Ticket(..) | Authorization::Bearer(_) => Err(Refusal::Refused),
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Invitations, accounts, sessions, credits, and the relay's identity.
+
+mod common;
+
+use common::{Fixture, TODAY, random, random_token, registration};
+use nightdrop_store::token_hash;
+use nightdrop_wire::{
+    ids::{AccountId, RecoveryId},
+    messages::account::{Recovery, RegisterFinish},
+    onion::OnionAddress,
+    token::{Token, TokenHash},
+};
+
+const ADDRESS: &str = "2gzyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen53wid.onion";
+const OTHER: &str = "vww6ybal4bd7szmgncyruucpgfkqahzddi37ktceo3ah7ngmcopnpyyd.onion";
+
+fn invite(fixture: &Fixture, name: u8) {
+    let invitation = token_hash(&Token::from_bytes([name; 32]));
+    fixture.wait(fixture.store().issue_invitation(invitation, TODAY.plus(7))).unwrap();
+}
+
+fn with_recovery(name: u8, id: [u8; 16]) -> RegisterFinish {
+    let recovery = Recovery {
+        id: RecoveryId::from_bytes(id),
+        token: TokenHash::from_bytes([name; 32]),
+        envelope: vec![name; 125],
+    };
+    RegisterFinish { recovery: Some(recovery), ..registration(name) }
+}
+
+#[test]
+fn a_registration_keeps_what_opens_the_account() {
+    let fixture = Fixture::new();
+    invite(&fixture, 1);
+    let message = with_recovery(1, [1; 16]);
+    fixture.register(&message, TODAY).unwrap();
+    let envelopes = fixture.store().account_envelopes(message.account).unwrap();
+    assert_eq!(envelopes.master_key, message.master_key);
+    assert_eq!((envelopes.keyring.version, envelopes.keyring.envelope), (1, message.keyring));
+    let nobody = AccountId::from_bytes([9; 10]);
+    assert_refused!(fixture.store().account_envelopes(nobody), Refused);
+}
+
+#[test]
+fn an_invitation_registers_one_account_once() {
+    let fixture = Fixture::new();
+    invite(&fixture, 1);
+    let invitation = token_hash(&Token::from_bytes([1; 32]));
+    fixture.store().check_invitation(&invitation, TODAY.plus(7)).expect("its last day");
+    assert_refused!(fixture.store().check_invitation(&invitation, TODAY.plus(8)), Refused, "expired");
+    assert_refused!(fixture.register(&registration(1), TODAY.plus(8)), Refused, "expired");
+    let made_up = RegisterFinish { invitation: random_token(), ..registration(1) };
+    assert_refused!(fixture.register(&made_up, TODAY), Refused, "made up");
+
+    fixture.register(&registration(1), TODAY).unwrap();
+    fixture.register(&registration(1), TODAY).expect("the same bytes");
+    fixture.register(&registration(1), TODAY.plus(100)).expect("the same bytes, late");
+    let other = RegisterFinish { account: AccountId::from_bytes([2; 10]), ..registration(1) };
+    assert_refused!(fixture.register(&other, TODAY), Refused, "spent");
+    assert_refused!(fixture.store().check_invitation(&invitation, TODAY), Refused, "spent");
+    assert_refused!(fixture.wait(fixture.store().issue_invitation(invitation, TODAY)), Conflict);
+}
+
+#[test]
+fn a_taken_account_or_recovery_id_is_refused_and_does_not_spend_the_invitation() {
+    let fixture = Fixture::new();
+    invite(&fixture, 1);
+    invite(&fixture, 2);
+    fixture.register(&with_recovery(1, [1; 16]), TODAY).unwrap();
+    let same_account = RegisterFinish { account: AccountId::from_bytes([1; 10]), ..registration(2) };
+    assert_refused!(fixture.register(&same_account, TODAY), Refused);
+    assert_refused!(fixture.register(&with_recovery(2, [1; 16]), TODAY), Refused);
+    let first = fixture.store().account_envelopes(AccountId::from_bytes([1; 10])).unwrap();
+    assert_eq!(first.master_key, vec![1; 115]);
+    fixture.register(&with_recovery(2, [2; 16]), TODAY).unwrap();
+}
+
+#[test]
+fn an_unknown_account_has_the_decoys_record() {
+    let fixture = Fixture::new();
+    let decoy = [0xdd; 192];
+    fixture.wait(fixture.store().create_identity(b"setup", &decoy, &mut rand::rng())).unwrap();
+    fixture.session(1);
+    assert_eq!(*fixture.store().login_record(AccountId::from_bytes([1; 10])).unwrap(), [1; 192]);
+    for _ in 0..3 {
+        assert_eq!(*fixture.store().login_record(AccountId::from_bytes(random())).unwrap(), decoy);
+    }
+}
+
+#[test]
+fn the_identity_is_written_once_and_kept() {
+    let mut fixture = Fixture::new();
+    assert!(fixture.store().identity().unwrap().is_none());
+    let address: OnionAddress = ADDRESS.parse().unwrap();
+    assert_refused!(fixture.wait(fixture.store().pin_address(address.clone())), Conflict, "no identity yet");
+
+    fixture.wait(fixture.store().create_identity(b"setup", &[1; 192], &mut rand::rng())).unwrap();
+    let again = fixture.store().create_identity(b"other", &[2; 192], &mut rand::rng());
+    assert_refused!(fixture.wait(again), Conflict);
+    assert!(fixture.store().identity().unwrap().unwrap().address.is_none());
+
+    fixture.wait(fixture.store().pin_address(address.clone())).unwrap();
+    fixture.wait(fixture.store().pin_address(address.clone())).expect("the same address");
+    let other = fixture.store().pin_address(OTHER.parse().unwrap());
+    assert_refused!(fixture.wait(other), OtherAddress);
+
+    fixture.open();
+    let identity = fixture.store().identity().unwrap().unwrap();
+    assert_eq!((identity.server_setup.as_slice(), identity.address), (b"setup".as_slice(), Some(address)));
+    assert_eq!(format!("{:?}", fixture.store().identity().unwrap()), "Some(RelayIdentity)");
+}
+
+#[test]
+fn a_session_is_good_until_it_ends() {
+    let fixture = Fixture::new();
+    let session = token_hash(&fixture.session(1));
+    let store = fixture.store();
+    let account = AccountId::from_bytes([1; 10]);
+    assert_eq!(store.authenticate(&session, TODAY.plus(30)).unwrap(), account);
+    assert_refused!(store.authenticate(&session, TODAY.plus(31)), Refused, "expired");
+    assert_refused!(store.authenticate(&token_hash(&random_token()), TODAY), Refused, "made up");
+    assert_refused!(fixture.wait(store.end_session(session, TODAY.plus(31))), Refused, "expired");
+    fixture.wait(store.end_session(session, TODAY)).unwrap();
+    assert_refused!(store.authenticate(&session, TODAY), Refused, "ended");
+    assert_refused!(fixture.wait(store.end_session(session, TODAY)), Refused, "ended");
+}
+
+#[test]
+fn one_session_too_many_ends_the_oldest() {
+    let fixture = Fixture::new();
+    let oldest = token_hash(&fixture.session(1));
+    let account = AccountId::from_bytes([1; 10]);
+    let store = fixture.store();
+    let others: Vec<_> = (0..32).map(|_| token_hash(&random_token())).collect();
+    for (n, session) in others.iter().enumerate() {
+        assert_eq!(store.authenticate(&oldest, TODAY).is_ok(), n < 32, "before session {n}");
+        fixture.wait(store.create_session(account, *session, TODAY)).unwrap();
+    }
+    assert_refused!(store.authenticate(&oldest, TODAY), Refused);
+    assert!(others.iter().all(|session| store.authenticate(session, TODAY).is_ok()));
+    let nobody = AccountId::from_bytes([7; 10]);
+    assert_refused!(fixture.wait(store.create_session(nobody, oldest, TODAY)), Refused, "no account");
+    assert_refused!(fixture.wait(store.create_session(account, others[0], TODAY)), Conflict, "in use");
+}
+
+#[test]
+fn an_account_draws_its_quota_each_day_and_no_more() {
+    let fixture = Fixture::new();
+    let (session, other) = (token_hash(&fixture.session(1)), token_hash(&fixture.session(2)));
+    let draw = |session, count, day| {
+        let credits = (0..count).map(|_| token_hash(&random_token())).collect();
+        fixture.wait(fixture.store().issue_credits(session, credits, day, day))
+    };
+    draw(session, 999, TODAY).unwrap();
+    assert_refused!(draw(session, 2, TODAY), QuotaReached);
+    draw(session, 1, TODAY).expect("what was refused was not counted");
+    assert_refused!(draw(session, 1, TODAY), QuotaReached);
+    draw(other, 1, TODAY).expect("another account");
+    draw(session, 1_000, TODAY.plus(1)).expect("another day");
+    assert_refused!(draw(token_hash(&random_token()), 1, TODAY), Refused, "no session");
+}

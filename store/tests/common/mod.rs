@@ -1,0 +1,255 @@
+//! What the tests of the store share: a store in a temporary directory, and one of everything.
+#![allow(dead_code, unreachable_pub)]
+
+use nightdrop_store::{BodyDigest, Day, Store, StoreError, StoreLimits, token_hash};
+use nightdrop_wire::{
+    authorization::Authorization,
+    codec,
+    ids::{AccountId, BlobId, TicketId},
+    limits::TICKET_ENVELOPE,
+    messages::{
+        account::RegisterFinish,
+        blob::{CreateBlob, FinishBlob, WholeBlob},
+        ticket::CreateTicket,
+    },
+    size_class::SizeClass,
+    token::Token,
+};
+use rand::Rng;
+use sha2::{Digest, Sha256};
+use std::path::PathBuf;
+use tempfile::TempDir;
+
+pub const TODAY: Day = Day(20_000);
+
+/// A store that goes with its directory, and a runtime to wait with.
+pub struct Fixture {
+    pub store: Option<Store>,
+    pub directory: TempDir,
+    pub runtime: tokio::runtime::Runtime,
+}
+
+impl Fixture {
+    pub fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+        let mut fixture = Self { store: None, directory, runtime };
+        fixture.open();
+        fixture
+    }
+
+    pub fn directory(&self) -> PathBuf {
+        self.directory.path().join("store")
+    }
+
+    pub fn file(&self) -> PathBuf {
+        self.directory().join("nightdrop.redb")
+    }
+
+    pub fn store(&self) -> &Store {
+        self.store.as_ref().unwrap()
+    }
+
+    pub fn close(&mut self) {
+        self.store = None;
+    }
+
+    pub fn open(&mut self) {
+        self.close();
+        self.store = Some(Store::open(&self.directory(), StoreLimits::default()).unwrap());
+    }
+
+    pub fn wait<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
+
+    /// An account with a session, and the session.
+    pub fn session(&self, name: u8) -> Token {
+        let invitation = Token::from_bytes([name; 32]);
+        self.wait(self.store().issue_invitation(token_hash(&invitation), TODAY.plus(7))).unwrap();
+        let message = registration(name);
+        self.register(&message, TODAY).unwrap();
+        let session = random_token();
+        self.wait(self.store().create_session(message.account, token_hash(&session), TODAY.plus(30)))
+            .unwrap();
+        session
+    }
+
+    pub fn register(&self, message: &RegisterFinish, today: Day) -> Result<(), StoreError> {
+        let registration = nightdrop_store::Registration {
+            invitation: token_hash(&message.invitation),
+            message,
+            body: BodyDigest::of(&codec::encode(message).unwrap()),
+        };
+        self.wait(self.store().register(&registration, today, &mut rand::rng()))
+    }
+
+    /// `count` credits, whoever draws them.
+    pub fn credits(&self, count: usize) -> Vec<Token> {
+        let session = match self.store().authenticate(&token_hash(&FUNDS.0), TODAY) {
+            Ok(_) => FUNDS.0.clone(),
+            Err(_) => self.fund(),
+        };
+        let credits: Vec<_> = (0..count).map(|_| random_token()).collect();
+        let hashes = credits.iter().map(token_hash).collect();
+        let issued = self.store().issue_credits(token_hash(&session), hashes, TODAY, TODAY.plus(30));
+        self.wait(issued).unwrap();
+        credits
+    }
+
+    fn fund(&self) -> Token {
+        self.session(0xfd);
+        let account = registration(0xfd).account;
+        let created = self.store().create_session(account, token_hash(&FUNDS.0), TODAY.plus(30));
+        self.wait(created).unwrap();
+        FUNDS.0.clone()
+    }
+
+    pub fn credit(&self) -> Token {
+        self.credits(1).remove(0)
+    }
+
+    pub fn create(&self, message: &CreateBlob) -> Result<(), StoreError> {
+        let body = BodyDigest::of(&codec::encode(message).unwrap());
+        self.wait(self.store().create_blob(message, body, TODAY, &mut rand::rng()))
+    }
+
+    pub fn put(&self, blob: &TestBlob, n: u32, chunk: &[u8]) -> Result<(), StoreError> {
+        self.wait(self.store().put_chunk(blob.id, n, &blob.write_key, chunk, &mut rand::rng()))
+    }
+
+    pub fn finish(&self, blob: &TestBlob, message: &FinishBlob) -> Result<(), StoreError> {
+        self.wait(self.store().finish_blob(blob.id, &blob.write_key, message, &mut rand::rng()))
+    }
+
+    pub fn ticket(&self, message: &CreateTicket, write_key: &Token) -> Result<(), StoreError> {
+        let body = BodyDigest::of(&codec::encode(message).unwrap());
+        self.wait(self.store().create_ticket(message, body, write_key, &mut rand::rng()))
+    }
+
+    pub fn read(&self, blob: &TestBlob, n: u32) -> Result<Vec<u8>, StoreError> {
+        self.store().read_chunk(blob.id, n, &blob.reading()).map(|bytes| bytes.to_vec())
+    }
+
+    /// A finished blob of one small chunk.
+    pub fn whole_blob(&self) -> TestBlob {
+        let blob = TestBlob::new(1);
+        let message = blob.create_whole(self.credit(), SizeClass::SMALLEST);
+        self.create(&message).unwrap();
+        blob
+    }
+}
+
+/// The session that the credits of tests are drawn with.
+struct Funds(Token);
+static FUNDS: Funds = Funds(Token::from_bytes([0xfd; 32]));
+
+pub fn random_token() -> Token {
+    Token::from_bytes(random())
+}
+
+pub fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    rand::rng().fill_bytes(&mut bytes);
+    bytes
+}
+
+pub fn random_bytes(length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    rand::rng().fill_bytes(&mut bytes);
+    bytes
+}
+
+/// The registration of account `name` with the invitation of the same name.
+pub fn registration(name: u8) -> RegisterFinish {
+    RegisterFinish {
+        invitation: Token::from_bytes([name; 32]),
+        account: AccountId::from_bytes([name; 10]),
+        upload: [name; 192],
+        master_key: vec![name; 115],
+        recovery: None,
+        keyring: vec![name; 300],
+    }
+}
+
+/// A blob as its owner knows it.
+#[derive(Clone)]
+pub struct TestBlob {
+    pub id: BlobId,
+    pub read_token: Token,
+    pub write_key: Token,
+    pub chunks: Vec<Vec<u8>>,
+    pub manifest: Vec<u8>,
+}
+
+impl TestBlob {
+    /// `chunks` full chunks (a single one is small), and a small manifest.
+    pub fn new(chunks: u32) -> Self {
+        let class = if chunks == 1 { SizeClass::SMALLEST } else { SizeClass::FULL };
+        Self {
+            id: BlobId::from_bytes(random()),
+            read_token: random_token(),
+            write_key: random_token(),
+            chunks: (0..chunks).map(|_| random_bytes(class.sealed())).collect(),
+            manifest: random_bytes(SizeClass::SMALLEST.sealed()),
+        }
+    }
+
+    pub fn reading(&self) -> Authorization {
+        Authorization::Bearer(self.read_token.clone())
+    }
+
+    pub fn create(&self, credit: Token) -> CreateBlob {
+        CreateBlob {
+            blob: self.id,
+            credit,
+            read_token: token_hash(&self.read_token),
+            write_key: token_hash(&self.write_key),
+            chunks: u32::try_from(self.chunks.len()).unwrap(),
+            whole: None,
+        }
+    }
+
+    pub fn create_whole(&self, credit: Token, class: SizeClass) -> CreateBlob {
+        let mut chunk = self.chunks[0].clone();
+        chunk.resize(class.sealed(), 7);
+        let whole = Some(WholeBlob { chunk, manifest: self.manifest.clone() });
+        CreateBlob { whole, ..self.create(credit) }
+    }
+
+    pub fn finish(&self) -> FinishBlob {
+        let mut digest = Sha256::new();
+        for chunk in &self.chunks {
+            digest.update(Sha256::digest(chunk));
+        }
+        FinishBlob { chunks_digest: digest.finalize().into(), manifest: self.manifest.clone() }
+    }
+
+    pub fn ticket(&self) -> (CreateTicket, Token) {
+        let token = random_token();
+        let message = CreateTicket {
+            ticket: TicketId::from_bytes(random()),
+            token: token_hash(&token),
+            blob: self.id,
+            envelope: random_bytes(TICKET_ENVELOPE),
+        };
+        (message, token)
+    }
+}
+
+/// Asserts that a result is the named error of the store.
+#[macro_export]
+macro_rules! assert_refused {
+    ($result:expr, $kind:ident) => {
+        assert_refused!($result, $kind, "")
+    };
+    ($result:expr, $kind:ident, $why:expr) => {{
+        let result = $result.map(|_| ());
+        assert!(
+            matches!(result, Err(nightdrop_store::StoreError::$kind)),
+            "{} is not {}: {result:?}",
+            $why,
+            stringify!($kind)
+        );
+    }};
+}
