@@ -103,12 +103,13 @@ fn outer(arguments: &Arguments, interrupt: &Interrupt) -> Result<u8> {
     let namespaces = Namespaces::probe()?;
     let dir = &arguments.dir;
     std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
+    let dir = dir.canonicalize().map_err(Error::io("find", dir))?;
     let lifeline = dir.join(format!("lifeline.{}", process::id()));
-    supervise::in_namespaces(&namespaces, &lifeline, &inner_arguments(arguments, &lifeline), interrupt)
+    supervise::in_namespaces(&namespaces, &lifeline, &inner_arguments(arguments, &dir, &lifeline), interrupt)
 }
 
-fn inner_arguments(arguments: &Arguments, lifeline: &Path) -> Vec<OsString> {
-    let Arguments { dir, relays, delay, no_namespace: _, lifeline: _, command } = arguments;
+fn inner_arguments(arguments: &Arguments, dir: &Path, lifeline: &Path) -> Vec<OsString> {
+    let Arguments { dir: _, relays, delay, no_namespace: _, lifeline: _, command } = arguments;
     let mut inner = vec!["--relays".into(), relays.to_string().into()];
     if let Some(delay) = delay {
         inner.extend(["--delay".into(), delay.to_string().into()]);

@@ -1,7 +1,7 @@
 //! What can ask a network to end while something is being waited for.
 //!
-//! Nothing in this module's siblings sleeps in any other way than through [`Interrupt`], so a signal ends every wait
-//! at once. Three things interrupt: a signal to this process, the end of the process that started it, and the end of
+//! Until it is asked to end, nothing in the main thread sleeps in any other way than through [`Interrupt`], so a signal
+//! ends every wait at once. Three things interrupt: a signal to this process, the end of the process that started it, and the end of
 //! its *lifeline*: a named pipe that the outer `tornet` holds open for writing. Through a PID namespace neither
 //! signals nor `getppid` reach; the lifeline does, and it also closes when the outer one is killed with SIGKILL.
 

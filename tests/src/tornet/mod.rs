@@ -32,7 +32,7 @@ pub use interrupt::Interrupt;
 pub use node::MAX_RELAYS;
 
 use delay::SlowLine;
-use node::{FIRST_VOTING_INTERVAL_SECONDS, KeyedNode};
+use node::{FIRST_VOTING_INTERVAL_SECONDS, KeyedNode, PERIOD_SECONDS};
 use process::{Daemon, bound_to_us, end_all};
 use programs::TorPrograms;
 
@@ -41,6 +41,8 @@ pub const DEFAULT_RELAYS: u8 = 2;
 /// Some ten times what it takes; a slow machine shall not fail, a hanging one shall.
 const READY_LIMIT: Duration = Duration::from_secs(120);
 const READY_INTERVAL: Duration = Duration::from_millis(100);
+/// Milliseconds: twice what the first full consensus takes.
+const CHANGE_MARGIN: u64 = 30_000;
 /// How long the nodes may take to end by themselves.
 const END_LIMIT: Duration = Duration::from_millis(1500);
 
@@ -86,7 +88,6 @@ impl Builder {
             let path = keyed.node.torrc();
             fs::write(&path, keyed.torrc_text(&nodes)?).map_err(Error::io("write", &path))?;
         }
-        shared_random::write(&nodes, &programs.version)?;
         Ok(Prepared { dir, lock, programs, nodes, delay: self.delay })
     }
 }
@@ -105,7 +106,10 @@ impl Prepared {
     /// Starts all nodes at once, just after a boundary of the first voting interval: started within one, they would
     /// miss its vote.
     pub fn start(self, interrupt: &Interrupt) -> Result<Network> {
-        interrupt.pause(until_next_vote())?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        interrupt.pause(Duration::from_millis(until_start(u64::try_from(now).unwrap_or_default())))?;
+        // Now and not earlier: the state says until when it is valid.
+        shared_random::write(&self.nodes, &self.programs.version)?;
         let mut lines = Vec::new();
         let mut daemons = Vec::new();
         for KeyedNode { node, .. } in &self.nodes {
@@ -229,8 +233,28 @@ fn claim(dir: &Path) -> Result<(PathBuf, File)> {
     Ok((dir, lock))
 }
 
-fn until_next_vote() -> Duration {
-    let interval = u128::from(FIRST_VOTING_INTERVAL_SECONDS) * 1000;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-    Duration::from_millis(u64::try_from(interval - now % interval).unwrap_or_default())
+/// From `now` (milliseconds since 1970) to the next vote, but not to one shortly before the shared random values
+/// change: the network would begin with the change, and nobody has taken part in a run yet.
+fn until_start(now: u64) -> u64 {
+    let interval = u64::from(FIRST_VOTING_INTERVAL_SECONDS) * 1000;
+    let run = u64::from(PERIOD_SECONDS) * 1000;
+    let vote = (now / interval + 1) * interval;
+    let change = vote.next_multiple_of(run);
+    let start = if change - vote < CHANGE_MARGIN { change } else { vote };
+    start - now
+}
+
+#[cfg(test)]
+mod tests {
+    use super::until_start;
+
+    #[test]
+    fn the_start_is_the_next_vote_that_no_change_follows_soon() {
+        assert_eq!(until_start(1), 5_999);
+        assert_eq!(until_start(6_000), 6_000);
+        assert_eq!(until_start(7_200_000 - 40_000), 4_000);
+        assert_eq!(until_start(7_200_000 - 20_000), 20_000);
+        assert_eq!(until_start(7_200_000 - 5_000), 5_000);
+        assert_eq!(until_start(7_200_000), 6_000);
+    }
 }
