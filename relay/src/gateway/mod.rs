@@ -1,0 +1,108 @@
+//! The gateway: the process that speaks Tor and holds no data.
+//!
+//! It passes each client's stream to the worker, byte by byte: it has no store, parses no request, and never learns
+//! what a stream is about. It writes [`event::Event`]s to standard output and nothing else; no address of anybody is
+//! logged. If Arti ends the process, the supervisor starts it again and no data is concerned.
+
+mod copy;
+pub mod event;
+mod streams;
+
+use crate::{error::RelayError, settings::RelayLimits};
+use event::Event;
+use futures::StreamExt;
+use nightdrop_onion_config::{OnionService, Progress, Reachability, Tor, TorSettings};
+use nightdrop_wire::ONION_PORT;
+use std::{io::Write, path::PathBuf, time::Duration};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// What the gateway is started with.
+#[derive(Debug, Clone)]
+pub struct GatewaySettings {
+    /// Where and how to start Tor.
+    pub tor: TorSettings,
+    /// The worker's socket.
+    pub worker_socket: PathBuf,
+    /// Limits.
+    pub limits: RelayLimits,
+}
+
+/// Serves until a signal asks it to end.
+///
+/// # Errors
+/// [`RelayError`] if Tor cannot be used; it has been told to the supervisor as [`Event::Failed`].
+pub fn run(settings: GatewaySettings) -> Result<(), RelayError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| RelayError::System { what: "an async runtime", source })?;
+    let result = runtime.block_on(until_terminated(serve(settings)));
+    // Circuits need no farewell; Tor's own tasks would wait for theirs.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    if let Err(error) = &result {
+        let explanation = crate::cli::errors::explain(error);
+        emit(&Event::Failed { reason: explanation.message, advice: explanation.next_step });
+    }
+    result
+}
+
+async fn until_terminated(serving: impl Future<Output = Result<(), RelayError>>) -> Result<(), RelayError> {
+    let refused = |source| RelayError::System { what: "signals", source };
+    let mut terminate = signal(SignalKind::terminate()).map_err(refused)?;
+    // A terminal's ^C reaches the whole group; the supervisor decides when its children end.
+    let _interrupt = signal(SignalKind::interrupt()).map_err(refused)?;
+    tokio::select! {
+        result = serving => result,
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+async fn serve(settings: GatewaySettings) -> Result<(), RelayError> {
+    let GatewaySettings { tor, worker_socket, limits } = settings;
+    emit(&Event::Address { address: Tor::service_address(&tor)? });
+    let mut reported = None;
+    let tor = Tor::bootstrap(tor, |progress| report_progress(&mut reported, progress)).await?;
+    let (service, incoming) = tor.launch_service(ONION_PORT)?;
+    tokio::select! {
+        () = report_reachability(&service) => {}
+        () = streams::carry_all(incoming, worker_socket, limits) => {}
+    }
+    Err(RelayError::ServiceEnded)
+}
+
+fn report_progress(reported: &mut Option<(u8, bool)>, progress: Progress) {
+    let state = (progress.percent(), progress.blocked.is_some());
+    if reported.replace(state) == Some(state) {
+        return;
+    }
+    emit(&match progress.blocked {
+        None => Event::Bootstrap { percent: state.0 },
+        Some(blocked) => {
+            Event::Blocked { reason: blocked.reason().to_owned(), advice: blocked.advice().to_owned() }
+        }
+    });
+}
+
+async fn report_reachability(service: &OnionService) {
+    let mut reachable = false;
+    let mut changes = service.reachability();
+    while let Some(reachability) = changes.next().await {
+        if let Reachability::Troubled(problem) = &reachability {
+            tracing::info!("the onion service has trouble: {problem}");
+        }
+        let before = std::mem::replace(&mut reachable, reachability == Reachability::Reachable);
+        match (before, reachable) {
+            (false, true) => emit(&Event::Reachable { address: service.address().clone() }),
+            (true, false) => emit(&Event::Unreachable {}),
+            _ => {}
+        }
+    }
+}
+
+/// A line to the supervisor. If it is gone, so are we in a moment; there is nobody to tell.
+fn emit(event: &Event) {
+    if let Ok(line) = event.to_line() {
+        let mut stdout = std::io::stdout().lock();
+        let _gone = stdout.write_all(line.as_bytes()).and_then(|()| stdout.flush());
+    }
+}

@@ -1,0 +1,70 @@
+//! Every limit and time-out of supervisor and gateway, with its default.
+
+use nightdrop_onion_config::TorLimits;
+use std::time::Duration;
+
+/// Limits and time-outs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RelayLimits {
+    /// Those of Tor. A relay never gives up bootstrapping, because nobody waits in front of it.
+    pub tor: TorLimits,
+    /// Streams that are served at once, over all circuits; further ones are refused. Each takes two copy buffers.
+    /// Default: 1024.
+    pub streams: usize,
+    /// A stream on which nothing moved for this long is closed. Generous, because a client that waits for mail or
+    /// sits on a line that breaks every few minutes is no fault. Default: 15 minutes.
+    pub stream_idle: Duration,
+    /// Bytes of one copy buffer. Default: 64 KiB.
+    pub copy_buffer: usize,
+    /// How long the last bytes to a client may take once the worker has said everything. Default: 1 minute.
+    pub stream_drain: Duration,
+    /// When a child process that died is started again.
+    pub restart: RestartLimits,
+    /// What the gateway gets to end by itself. Default: 3 seconds.
+    pub gateway_stop: Duration,
+    /// What the worker gets to end by itself. Default: 6 seconds; with the gateway's share it stays below the 10
+    /// seconds after which service managers kill.
+    pub worker_stop: Duration,
+    /// How long an admin command waits for the worker's answer. Default: 30 seconds.
+    pub admin_answer: Duration,
+}
+
+/// When a child process that died is started again, and when no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RestartLimits {
+    /// Pause before the first restart; it doubles with each further death. Default: 0.1 seconds.
+    pub first_delay: Duration,
+    /// The pause grows no longer than this. Default: 5 seconds.
+    pub longest_delay: Duration,
+    /// Deaths count for this long. Default: 1 minute.
+    pub window: Duration,
+    /// So many deaths within the window end the program. Default: 5.
+    pub deaths: usize,
+}
+
+impl Default for RelayLimits {
+    fn default() -> Self {
+        Self {
+            tor: TorLimits { bootstrap_stall: None, ..TorLimits::default() },
+            streams: 1024,
+            stream_idle: Duration::from_secs(15 * 60),
+            copy_buffer: 64 * 1024,
+            stream_drain: Duration::from_secs(60),
+            restart: RestartLimits::default(),
+            gateway_stop: Duration::from_secs(3),
+            worker_stop: Duration::from_secs(6),
+            admin_answer: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Default for RestartLimits {
+    fn default() -> Self {
+        Self {
+            first_delay: Duration::from_millis(100),
+            longest_delay: Duration::from_secs(5),
+            window: Duration::from_secs(60),
+            deaths: 5,
+        }
+    }
+}
