@@ -1,0 +1,199 @@
+//! `docs/protocol.md` is compared with the program: endpoints, bodies, kinds, sizes, limits, refusals.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+
+use nightdrop_envelope::seal::Kind;
+use nightdrop_wire::{
+    codec,
+    endpoint::ENDPOINTS,
+    ids::{AccountId, BlobId, LoginId, RecoveryId, TicketId},
+    limits,
+    messages::{
+        account::{
+            Keyring, LoggedIn, LoginFinish, LoginStart, LoginStarted, Recovery, RegisterFinish,
+            RegisterStart, RegisterStarted,
+        },
+        blob::{CreateBlob, FinishBlob, WholeBlob},
+        credit::{Credits, FetchCredits},
+        ticket::CreateTicket,
+    },
+    refusal::Refusal,
+    size_class::SizeClass,
+    token::{Token, TokenHash},
+};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+const PAGE: &str = include_str!("../../docs/protocol.md");
+
+/// The rows of the table whose first heading is `heading`, without head and ruler.
+fn table(heading: &str) -> Vec<Vec<String>> {
+    let rows: Vec<Vec<String>> = PAGE
+        .lines()
+        .skip_while(|line| !line.starts_with(&format!("| {heading} |")))
+        .skip(2)
+        .take_while(|line| line.starts_with('|'))
+        .map(|line| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect())
+        .collect();
+    assert!(!rows.is_empty(), "no table with the heading {heading}");
+    rows
+}
+
+#[test]
+fn endpoints() {
+    let program: Vec<Vec<String>> = ENDPOINTS
+        .iter()
+        .map(|row| {
+            let cells = [row.method, row.path, row.plane, row.shows, row.request, row.answer];
+            cells.iter().map(ToString::to_string).chain([row.max_body.to_string()]).collect()
+        })
+        .collect();
+    assert_eq!(table("Method"), program);
+}
+
+#[test]
+fn refusals() {
+    let page: Vec<(String, String)> =
+        table("Refusal").into_iter().map(|row| (row[0].clone(), row[1].clone())).collect();
+    let program: Vec<(String, String)> =
+        Refusal::ALL.iter().map(|refusal| (format!("{refusal:?}"), refusal.status().to_string())).collect();
+    assert_eq!(page, program);
+}
+
+#[test]
+fn kinds_of_envelopes() {
+    let page: Vec<(String, String)> =
+        table("Kind").into_iter().map(|row| (row[0].clone(), row[1].clone())).collect();
+    let program: Vec<(String, String)> =
+        Kind::ALL.iter().map(|kind| (format!("{kind:?}"), (*kind as u8).to_string())).collect();
+    assert_eq!(page, program);
+}
+
+#[test]
+fn size_classes() {
+    let page: Vec<Vec<usize>> =
+        table("Page").iter().map(|row| row.iter().map(|cell| cell.parse().unwrap()).collect()).collect();
+    let program: Vec<Vec<usize>> = SizeClass::all()
+        .map(|class| vec![class.stored() + 28, class.stored(), class.sealed(), class.chunk_plaintext()])
+        .collect();
+    assert_eq!(page, program);
+}
+
+#[test]
+fn limits() {
+    let page: BTreeMap<String, usize> =
+        table("Limit").into_iter().map(|row| (row[0].clone(), row[1].parse().unwrap())).collect();
+    let program = BTreeMap::from([
+        ("MAX_CHUNKS".to_owned(), limits::MAX_CHUNKS as usize),
+        ("MAX_CREDITS_PER_REQUEST".to_owned(), usize::from(limits::MAX_CREDITS_PER_REQUEST)),
+        ("ENVELOPE_OVERHEAD".to_owned(), limits::ENVELOPE_OVERHEAD),
+        ("MASTER_KEY_ENVELOPE".to_owned(), limits::MASTER_KEY_ENVELOPE),
+        ("MAX_KEYRING_ENVELOPE".to_owned(), limits::MAX_KEYRING_ENVELOPE),
+        ("TICKET_ENVELOPE".to_owned(), limits::TICKET_ENVELOPE),
+        ("MAX_MANIFEST".to_owned(), limits::MAX_MANIFEST),
+    ]);
+    assert_eq!(page, program);
+}
+
+/// Reads bytes as the page describes them.
+struct Reader<'a> {
+    messages: BTreeMap<String, String>,
+    rest: &'a [u8],
+}
+
+impl Reader<'_> {
+    fn message(&mut self, name: &str) {
+        let fields = self.messages.get(name).unwrap_or_else(|| panic!("{name} is not on the page")).clone();
+        for field in fields.split(", ") {
+            let (_, form) = field.split_once(": ").unwrap_or_else(|| panic!("{field} has no form"));
+            self.form(form);
+        }
+    }
+
+    fn form(&mut self, form: &str) {
+        if let Ok(length) = form.parse() {
+            self.take(length);
+        } else if let Some(inner) = form.strip_prefix("option ") {
+            if self.take(1) == [1] {
+                self.form(inner);
+            }
+        } else if let Some(length) = form.strip_prefix("list of ") {
+            let count = self.integer();
+            self.take(count * length.parse::<usize>().unwrap());
+        } else {
+            match form {
+                "bytes" => {
+                    let length = self.integer();
+                    self.take(length);
+                }
+                "u16" | "u32" | "u64" => {
+                    self.integer();
+                }
+                message => self.message(message),
+            }
+        }
+    }
+
+    fn integer(&mut self) -> usize {
+        let mut value = 0;
+        for shift in (0..).step_by(7) {
+            let byte = self.take(1)[0];
+            value |= usize::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                break;
+            }
+        }
+        value
+    }
+
+    fn take(&mut self, length: usize) -> Vec<u8> {
+        let (taken, rest) = self.rest.split_at(length);
+        self.rest = rest;
+        taken.to_vec()
+    }
+}
+
+fn walk<T: Serialize>(name: &str, message: &T) {
+    let bytes = codec::encode(message).unwrap();
+    let messages = table("Message").into_iter().map(|row| (row[0].clone(), row[1].clone())).collect();
+    let mut reader = Reader { messages, rest: &bytes };
+    reader.message(name);
+    assert!(reader.rest.is_empty(), "{name} is longer than the page says");
+}
+
+#[test]
+fn control_bodies() {
+    let token = || Token::from_bytes([1; 32]);
+    let hash = TokenHash::from_bytes([2; 32]);
+    let account = AccountId::from_bytes([3; 10]);
+    let blob = BlobId::from_bytes([4; 16]);
+    let recovery = Recovery { id: RecoveryId::from_bytes([5; 16]), token: hash, envelope: vec![6; 125] };
+    walk("RegisterStart", &RegisterStart { invitation: token(), account, request: [7; 32] });
+    walk("RegisterStarted", &RegisterStarted { response: [7; 64] });
+    for recovery in [None, Some(recovery)] {
+        let (upload, master_key, keyring) = ([8; 192], vec![9; 115], vec![10; 595]);
+        let finish = RegisterFinish { invitation: token(), account, upload, master_key, recovery, keyring };
+        walk("RegisterFinish", &finish);
+    }
+    walk("LoginStart", &LoginStart { account, request: [11; 96] });
+    let login = LoginId::from_bytes([12; 16]);
+    walk("LoginStarted", &LoginStarted { login, response: [13; 320] });
+    walk("LoginFinish", &LoginFinish { login, finalization: [14; 64] });
+    let keyring = Keyring { version: 300, envelope: vec![15; 595] };
+    walk("LoggedIn", &LoggedIn { session: token(), master_key: vec![9; 115], keyring });
+    walk("FetchCredits", &FetchCredits { count: 300 });
+    walk("Credits", &Credits { tokens: vec![token(), token()] });
+    for whole in [None, Some(WholeBlob { chunk: vec![16; 4028], manifest: vec![17; 4028] })] {
+        let create =
+            CreateBlob { blob, credit: token(), read_token: hash, write_key: hash, chunks: 300, whole };
+        walk("CreateBlob", &create);
+    }
+    walk("FinishBlob", &FinishBlob { chunks_digest: [18; 32], manifest: vec![19; 4028] });
+    let ticket = TicketId::from_bytes([20; 16]);
+    walk("CreateTicket", &CreateTicket { ticket, token: hash, blob, envelope: vec![21; 163] });
+}
+
+#[test]
+#[should_panic(expected = "Keyring is longer than the page says")]
+fn a_body_that_differs_from_the_page_is_found() {
+    walk("Keyring", &(300_u64, [0_u8; 1], [2_u8; 1]));
+}
