@@ -1,0 +1,25 @@
+# What a user of this source types. Each target does its own set-up.
+.PHONY: demo test check setup
+
+NETWORK := target/tornet
+
+# The main job as a story, in a private Tor network on this machine.
+demo: setup
+	cargo build --locked --workspace
+	rm -rf $(NETWORK)-demo && mkdir -p $(NETWORK)-demo
+	target/debug/tornet $(NETWORK)-demo/network -- target/debug/demo $(NETWORK)-demo/story
+
+# Every test. Those that need Tor find a private network around them.
+test: setup
+	cargo build --locked --workspace --all-targets
+	rm -rf $(NETWORK)-test
+	scripts/test
+
+# Format, lints, documentation.
+check:
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
+
+setup:
+	@scripts/setup
