@@ -7,7 +7,7 @@ use super::{
     answer::{Answer, refusal, success},
     limits::HttpLimits,
     memory::{Budget, Share},
-    paced_io::{BetweenRequests, PacedIo},
+    paced_io::{PacedIo, Progress},
     request::{Head, Target, Unread, read_body},
     service::Service,
 };
@@ -69,14 +69,14 @@ impl Connections {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let between = BetweenRequests::new();
-        let io = TokioIo::new(PacedIo::new(stream, self.shared.limits, between.clone()));
+        let progress = Progress::default();
+        let io = TokioIo::new(PacedIo::new(stream, self.shared.limits, progress.clone()));
         let service = service_fn(move |request| {
-            let (shared, between) = (Arc::clone(&self.shared), between.clone());
+            let (shared, progress) = (Arc::clone(&self.shared), progress.clone());
             async move {
-                between.set(false);
+                progress.request_began();
                 let answer = shared.answer(plane, request).await;
-                between.set(true);
+                progress.request_ended();
                 answer
             }
         });

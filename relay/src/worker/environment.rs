@@ -9,6 +9,9 @@ use std::{
 };
 use zeroize::Zeroize;
 
+/// Fills a buffer with random bytes.
+pub type FillRandom = dyn Fn(&mut [u8]) + Send + Sync;
+
 /// Time and randomness.
 #[derive(Clone)]
 pub struct Environment {
@@ -17,7 +20,7 @@ pub struct Environment {
     /// A clock that never goes back, for what lasts minutes.
     pub now: Arc<dyn Fn() -> Instant + Send + Sync>,
     /// Fills a buffer with random bytes.
-    pub fill_random: Arc<dyn Fn(&mut [u8]) + Send + Sync>,
+    pub fill_random: Arc<FillRandom>,
 }
 
 impl Environment {

@@ -36,7 +36,7 @@ mod tickets;
 
 pub use admin::{InvitationError, MAX_INVITATION_DAYS, issue_invitation};
 pub use connection::{Connections, Plane};
-pub use environment::Environment;
+pub use environment::{Environment, FillRandom};
 pub use exit::WorkerExit;
 pub use limits::{HttpLimits, ServiceLimits};
 pub use process::run;

@@ -11,7 +11,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll, ready},
     time::Duration,
@@ -23,23 +23,26 @@ use tokio::{
 
 use super::limits::HttpLimits;
 
-/// Whether a connection is between two requests. Shared by the stream and by what answers on it.
-#[derive(Debug, Clone)]
-pub(crate) struct BetweenRequests(Arc<AtomicBool>);
+/// How far a connection is: counts the beginnings and the ends of its requests, so it is even between two of them.
+/// Shared by the stream and by what answers on it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Progress(Arc<AtomicU64>);
 
-impl BetweenRequests {
-    /// A connection on which nothing has come yet.
-    pub(crate) fn new() -> Self {
-        Self(Arc::new(AtomicBool::new(true)))
+impl Progress {
+    /// A request's head is complete.
+    pub(crate) fn request_began(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Says whether the connection is between two requests.
-    pub(crate) fn set(&self, between: bool) {
-        self.0.store(between, Ordering::Relaxed);
+    /// A request's answer is known.
+    pub(crate) fn request_ended(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn get(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+    /// The number of the gap between two requests, if the connection is in one.
+    fn gap(&self) -> Option<u64> {
+        let count = self.0.load(Ordering::Relaxed);
+        count.is_multiple_of(2).then_some(count)
     }
 }
 
@@ -47,11 +50,17 @@ impl BetweenRequests {
 pub(crate) struct PacedIo<S> {
     stream: S,
     limits: HttpLimits,
-    between: BetweenRequests,
+    progress: Progress,
     /// Runs while a head is arriving.
-    head: Option<Pin<Box<Sleep>>>,
+    head: Option<ArrivingHead>,
     /// Runs while the peer makes us wait.
     window: Option<Window>,
+}
+
+struct ArrivingHead {
+    /// The gap in which its first byte came.
+    gap: u64,
+    end: Pin<Box<Sleep>>,
 }
 
 struct Window {
@@ -61,8 +70,8 @@ struct Window {
 
 impl<S> PacedIo<S> {
     /// Gives `stream` a pace.
-    pub(crate) fn new(stream: S, limits: HttpLimits, between: BetweenRequests) -> Self {
-        Self { stream, limits, between, head: None, window: None }
+    pub(crate) fn new(stream: S, limits: HttpLimits, progress: Progress) -> Self {
+        Self { stream, limits, progress, head: None, window: None }
     }
 
     /// Passes a write on, and ends the stream if the peer took too little for too long.
@@ -104,16 +113,16 @@ impl<S: AsyncRead + Unpin> AsyncRead for PacedIo<S> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        if !self.between.get() {
+        let Some(gap) = self.progress.gap() else { return read };
+        if self.head.as_ref().is_some_and(|head| head.gap != gap) {
             self.head = None;
-            return read;
         }
         if self.head.is_none() && buffer.filled().len() > before {
-            self.head = Some(timer(self.limits.head_time));
+            self.head = Some(ArrivingHead { gap, end: timer(self.limits.head_time) });
         }
         // Also when bytes came: a peer that always has one more byte ready must not put the end off.
         if let Some(head) = &mut self.head
-            && head.as_mut().poll(cx).is_ready()
+            && head.end.as_mut().poll(cx).is_ready()
         {
             return Poll::Ready(Err(too_slow()));
         }
@@ -168,15 +177,15 @@ mod tests {
         }
     }
 
-    fn paced(room: usize) -> (PacedIo<DuplexStream>, DuplexStream, BetweenRequests) {
+    fn paced(room: usize) -> (PacedIo<DuplexStream>, DuplexStream, Progress) {
         let (ours, peer) = duplex(room);
-        let between = BetweenRequests::new();
-        (PacedIo::new(ours, limits(), between.clone()), peer, between)
+        let progress = Progress::default();
+        (PacedIo::new(ours, limits(), progress.clone()), peer, progress)
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_head_that_trickles_in_ends_the_stream_and_waiting_for_one_does_not() {
-        let (mut io, mut peer, _between) = paced(1024);
+        let (mut io, mut peer, _progress) = paced(1024);
         let trickle = async {
             // Idle for longer than a head may take: that is another limit's business.
             sleep(Duration::from_secs(100)).await;
@@ -202,18 +211,33 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn once_the_request_is_there_the_heads_time_is_over() {
-        let (mut io, mut peer, between) = paced(1024);
-        peer.write_all(b"head").await.unwrap();
-        io.read_exact(&mut [0; 4]).await.unwrap();
-        between.set(false);
-        sleep(Duration::from_secs(100)).await;
-        peer.write_all(b"body").await.unwrap();
-        io.read_exact(&mut [0; 4]).await.unwrap();
+        let (mut io, mut peer, progress) = paced(1024);
+        for _ in 0..3 {
+            peer.write_all(b"head").await.unwrap();
+            io.read_exact(&mut [0; 4]).await.unwrap();
+            progress.request_began();
+            sleep(Duration::from_secs(100)).await;
+            peer.write_all(b"body").await.unwrap();
+            io.read_exact(&mut [0; 4]).await.unwrap();
+            progress.request_ended();
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_was_answered_at_once_leaves_no_time_running() {
+        let (mut io, mut peer, progress) = paced(1024);
+        for _ in 0..3 {
+            peer.write_all(b"head").await.unwrap();
+            io.read_exact(&mut [0; 4]).await.unwrap();
+            progress.request_began();
+            progress.request_ended();
+            sleep(Duration::from_secs(100)).await;
+        }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_takes_less_than_the_floor_ends_the_stream() {
-        let (mut io, mut peer, _between) = paced(10);
+        let (mut io, mut peer, _progress) = paced(10);
         let take = async {
             for _ in 0..100 {
                 sleep(Duration::from_secs(1)).await;
@@ -235,7 +259,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_slow_peer_above_the_floor_gets_everything() {
-        let (mut io, mut peer, _between) = paced(10);
+        let (mut io, mut peer, _progress) = paced(10);
         let take = async {
             let mut taken = 0;
             while taken < 1000 {
@@ -249,8 +273,8 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_pause_between_two_answers_is_not_slowness() {
-        let (mut io, mut peer, _between) = paced(10);
+    async fn a_pause_progress_two_answers_is_not_slowness() {
+        let (mut io, mut peer, _progress) = paced(10);
         for _ in 0..2 {
             let (written, _) = tokio::join!(
                 async {

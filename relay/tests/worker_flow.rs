@@ -1,0 +1,250 @@
+//! What a client does at a worker, from registration to reading by a ticket, and what may happen only once.
+
+mod worker_support;
+
+use nightdrop_relay::worker::{HttpLimits, Plane};
+use nightdrop_wire::{
+    authorization::Authorization,
+    codec,
+    ids::AccountId,
+    messages::{
+        account::{LoginFinish, LoginStarted},
+        admin::{Invitation, NewInvitation},
+        credit::FetchCredits,
+    },
+    onion::OnionAddress,
+    token::Token,
+};
+use std::sync::atomic::Ordering;
+use worker_support::{Connection, TestBlob, User, Worker, address, random};
+
+#[tokio::test]
+async fn register_log_in_upload_share_and_read() {
+    let worker = Worker::start().await;
+    let mut connection = worker.connect();
+    let mut user = User::new(worker.invitation().await);
+    user.register(&mut connection).await;
+    let logged_in = user.log_in(&mut connection).await;
+    assert_eq!((logged_in.master_key, logged_in.keyring.envelope), (vec![1; 115], vec![2; 300]));
+    assert_eq!(logged_in.keyring.version, 1);
+
+    let credit = user.credits(&mut connection, 3).await.remove(0);
+    let blob = TestBlob::new(3);
+    connection.post("/v1/blobs", None, &blob.create(credit)).await.success();
+    for (n, chunk) in blob.chunks.iter().enumerate() {
+        let path = blob.path(&format!("/{n}"));
+        connection.request("PUT", &path, Some(&blob.writing()), chunk).await.success();
+    }
+    connection.post(&blob.path("/finish"), Some(&blob.writing()), &blob.finish()).await.success();
+    let (ticket, shown) = blob.ticket();
+    connection.post("/v1/tickets", Some(&blob.writing()), &ticket).await.success();
+
+    let mut reader = worker.connect();
+    let envelope = reader.get(&format!("/v1/tickets/{}", ticket.ticket), &shown).await.success();
+    assert_eq!(envelope, ticket.envelope);
+    for shown in [shown, blob.reading()] {
+        assert_eq!(reader.get(&blob.path("/head"), &shown).await.success(), blob.manifest);
+        for (n, chunk) in blob.chunks.iter().enumerate() {
+            assert_eq!(&reader.get(&blob.path(&format!("/{n}")), &shown).await.success(), chunk);
+        }
+    }
+    connection.request("DELETE", &blob.path(""), Some(&blob.writing()), &[]).await.success();
+    assert_eq!(reader.get(&blob.path("/0"), &blob.reading()).await.status(), 404);
+}
+
+#[tokio::test]
+async fn a_small_file_is_one_request() {
+    let worker = Worker::start().await;
+    let mut connection = worker.connect();
+    let user = worker.user(&mut connection).await;
+    let blob = TestBlob::new(1);
+    let create = blob.create_whole(user.credits(&mut connection, 1).await.remove(0));
+    connection.post("/v1/blobs", None, &create).await.success();
+    connection.post("/v1/blobs", None, &create).await.success();
+    assert_eq!(connection.get(&blob.path("/0"), &blob.reading()).await.success(), blob.chunks[0]);
+}
+
+#[tokio::test]
+async fn a_registration_may_be_sent_again_and_its_invitation_not() {
+    let worker = Worker::start().await;
+    let mut connection = worker.connect();
+    let user = User::new(worker.invitation().await);
+    let registration = user.registration(&mut connection).await;
+    let other = User::new(user.invitation.clone());
+    let rival = other.registration(&mut connection).await;
+    connection.post("/v1/register/2", None, &registration).await.success();
+    connection.post("/v1/register/2", None, &registration).await.success();
+    assert_eq!(connection.post("/v1/register/2", None, &rival).await.status(), 404);
+}
+
+#[tokio::test]
+async fn a_login_has_one_try_and_a_time() {
+    let worker = Worker::start().await;
+    let mut connection = worker.connect();
+    let user = worker.user(&mut connection).await;
+    let finish = user.login_finish(&mut connection).await;
+    let wrong = LoginFinish { finalization: [7; 64], ..finish.clone() };
+    assert_eq!(connection.post("/v1/login/2", None, &wrong).await.status(), 404);
+    let mut connection = worker.connect();
+    assert_eq!(connection.post("/v1/login/2", None, &finish).await.status(), 404, "its try is over");
+
+    let mut connection = worker.connect();
+    let finish = user.login_finish(&mut connection).await;
+    connection.post("/v1/login/2", None, &finish).await.success();
+    assert_eq!(connection.post("/v1/login/2", None, &finish).await.status(), 404, "replayed");
+}
+
+#[tokio::test]
+async fn an_unknown_account_is_answered_with_the_same_status_and_length() {
+    let worker = Worker::start().await;
+    let mut connection = worker.connect();
+    let user = worker.user(&mut connection).await;
+    let (_, start) = user.login();
+    let known = connection.post("/v1/login/1", None, &start).await;
+    let stranger = User { account: AccountId::from_bytes(random()), ..User::new(user.invitation.clone()) };
+    let (_, start) = stranger.login();
+    let unknown = connection.post("/v1/login/1", None, &start).await;
+    assert_eq!(known.head, unknown.head);
+    assert_eq!((known.status(), known.body.len()), (200, unknown.body.len()));
+
+    // And the third message is refused alike.
+    let started: LoginStarted = codec::decode(&unknown.body).unwrap();
+    let finish = LoginFinish { login: started.login, finalization: [3; 64] };
+    let refused_unknown = connection.post("/v1/login/2", None, &finish).await;
+    let mut connection = worker.connect();
+    let started: LoginStarted = codec::decode(&known.body).unwrap();
+    let finish = LoginFinish { login: started.login, finalization: [3; 64] };
+    assert_eq!(connection.post("/v1/login/2", None, &finish).await, refused_unknown);
+}
+
+#[tokio::test]
+async fn a_session_ends_when_told_and_with_its_last_day() {
+    let worker = Worker::start().await;
+    let mut connection = worker.connect();
+    let mut user = worker.user(&mut connection).await;
+    user.credits(&mut connection, 1).await;
+    connection.request("DELETE", "/v1/sessions", Some(&user.shown()), &[]).await.success();
+    let fetch = FetchCredits { count: 1 };
+    assert_eq!(connection.post("/v1/credits", Some(&user.shown()), &fetch).await.status(), 404, "ended");
+
+    let mut connection = worker.connect();
+    user.log_in(&mut connection).await;
+    worker.day.fetch_add(30, Ordering::Relaxed);
+    user.credits(&mut connection, 1).await;
+    worker.day.fetch_add(1, Ordering::Relaxed);
+    assert_eq!(connection.post("/v1/credits", Some(&user.shown()), &fetch).await.status(), 404, "expired");
+}
+
+#[tokio::test]
+async fn credits_are_drawn_within_limits() {
+    let worker = Worker::start().await;
+    let mut connection = worker.connect();
+    let user = worker.user(&mut connection).await;
+    for count in [0, 65] {
+        let answer = connection.post("/v1/credits", Some(&user.shown()), &FetchCredits { count }).await;
+        assert_eq!(answer.status(), 404, "{count} at once");
+        connection = worker.connect();
+    }
+    for _ in 0..15 {
+        user.credits(&mut connection, 64).await;
+    }
+    user.credits(&mut connection, 40).await;
+    let answer = connection.post("/v1/credits", Some(&user.shown()), &FetchCredits { count: 1 }).await;
+    assert_eq!(answer.status(), 503, "more than a thousand in a day");
+}
+
+#[tokio::test]
+async fn one_credit_pays_for_exactly_one_of_sixteen_racing_blobs() {
+    let worker = Worker::start().await;
+    let mut connection = worker.connect();
+    let user = worker.user(&mut connection).await;
+    let credit = user.credits(&mut connection, 1).await.remove(0);
+    let races: Vec<_> = (0..16)
+        .map(|_| {
+            let (mut connection, credit) = (worker.connect(), credit.clone());
+            tokio::spawn(async move {
+                let create = TestBlob::new(1).create_whole(credit);
+                connection.post("/v1/blobs", None, &create).await.status()
+            })
+        })
+        .collect();
+    let mut statuses = Vec::new();
+    for race in races {
+        statuses.push(race.await.unwrap());
+    }
+    statuses.sort_unstable();
+    assert_eq!(statuses, [[200].as_slice(), &[404; 15]].concat());
+}
+
+#[tokio::test]
+async fn the_account_plane_is_busy_until_the_address_is_known() {
+    let worker = Worker::without_address(HttpLimits::default()).await;
+    let user = User::new(worker.invitation().await);
+    let (_, start) = user.login();
+    assert_eq!(worker.connect().post("/v1/login/1", None, &start).await.status(), 503);
+    let blob = TestBlob::new(1);
+    let head = worker.connect().get(&blob.path("/head"), &blob.reading()).await;
+    assert_eq!(head.status(), 404, "the data plane is not concerned");
+    worker.service.set_address(address()).await.unwrap();
+    worker.connect().post("/v1/login/1", None, &start).await.success();
+    worker.service.set_address(address()).await.expect("the same again");
+    let other: OnionAddress = "vww6ybal4bd7szmgncyruucpgfkqahzddi37ktceo3ah7ngmcopnpyyd".parse().unwrap();
+    assert!(worker.service.set_address(other).await.is_err());
+}
+
+#[tokio::test]
+async fn the_operator_issues_invitations_and_clients_do_not() {
+    let worker = Worker::start().await;
+    let new = NewInvitation { days: 7 };
+    let mut admin = worker.connect_to(Plane::Admin, 1024);
+    let answer = admin.post("/admin/v1/invites", None, &new).await.success();
+    let invitation: Invitation = codec::decode(&answer).unwrap();
+    let mut connection = worker.connect();
+    User::new(invitation.invitation).register(&mut connection).await;
+
+    for days in [0, 366] {
+        let mut admin = worker.connect_to(Plane::Admin, 1024);
+        assert_eq!(admin.post("/admin/v1/invites", None, &NewInvitation { days }).await.status(), 404);
+    }
+    assert_eq!(connection.post("/admin/v1/invites", None, &new).await.status(), 404);
+    let mut admin = worker.connect_to(Plane::Admin, 1024);
+    let blob = TestBlob::new(1);
+    assert_eq!(admin.get(&blob.path("/head"), &blob.reading()).await.status(), 404);
+}
+
+#[tokio::test]
+async fn a_token_of_one_blob_is_refused_on_another() {
+    let worker = Worker::start().await;
+    let mut connection = worker.connect();
+    let user = worker.user(&mut connection).await;
+    let credits = user.credits(&mut connection, 2).await;
+    let (a, b) = (TestBlob::new(1), TestBlob::new(1));
+    for (blob, credit) in [&a, &b].into_iter().zip(credits) {
+        connection.post("/v1/blobs", None, &blob.create_whole(credit)).await.success();
+    }
+    let (ticket, shown) = a.ticket();
+    connection.post("/v1/tickets", Some(&a.writing()), &ticket).await.success();
+    for right in [a.reading(), shown.clone()] {
+        connection.get(&a.path("/0"), &right).await.success();
+        connection.get(&a.path("/head"), &right).await.success();
+        assert_eq!(connection.get(&b.path("/0"), &right).await.status(), 404);
+        assert_eq!(connection.get(&b.path("/head"), &right).await.status(), 404);
+    }
+    let refused = |method: &'static str, path: String, body: Vec<u8>| (method, path, body);
+    for (method, path, body) in [
+        refused("PUT", b.path("/0"), a.chunks[0].clone()),
+        refused("POST", b.path("/finish"), codec::encode(&b.finish()).unwrap()),
+        refused("POST", "/v1/tickets".to_owned(), codec::encode(&b.ticket().0).unwrap()),
+        refused("DELETE", b.path(""), Vec::new()),
+    ] {
+        let answer = worker.connect().request(method, &path, Some(&a.writing()), &body).await;
+        assert_eq!(answer.status(), 404, "{method} {path}");
+    }
+    assert_eq!(connection.get(&b.path("/0"), &b.reading()).await.success(), b.chunks[0]);
+    let unknown = Authorization::Bearer(Token::from_bytes(random()));
+    assert_eq!(worker.connect().get(&a.path("/0"), &unknown).await.status(), 404);
+    let mut other: Connection<_> = worker.connect();
+    let path = format!("/v1/tickets/{}", ticket.ticket);
+    assert_eq!(other.get(&path, &a.reading()).await.status(), 404, "a ticket is read as a ticket");
+    other.get(&path, &shown).await.success();
+}

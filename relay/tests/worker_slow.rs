@@ -1,0 +1,183 @@
+//! Peers that are slow, many or endless: each is ended, and the honest one beside it is served.
+
+mod worker_support;
+
+use nightdrop_relay::worker::{HttpLimits, serve};
+use nightdrop_wire::size_class::SizeClass;
+use std::time::{Duration, Instant};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{UnixListener, UnixStream},
+    sync::oneshot,
+};
+use worker_support::{Connection, TestBlob, Worker, request};
+
+const SHORT: Duration = Duration::from_millis(300);
+
+fn quick() -> HttpLimits {
+    HttpLimits {
+        head_time: SHORT,
+        idle_time: SHORT * 4,
+        body_time: SHORT,
+        write_window: SHORT,
+        memory_wait: SHORT,
+        ..HttpLimits::default()
+    }
+}
+
+async fn stored_blob(worker: &Worker) -> TestBlob {
+    let mut connection = worker.connect();
+    let user = worker.user(&mut connection).await;
+    let credit = user.credits(&mut connection, 1).await.remove(0);
+    let blob = TestBlob::new(2);
+    connection.post("/v1/blobs", None, &blob.create(credit)).await.success();
+    for (n, chunk) in blob.chunks.iter().enumerate() {
+        let path = blob.path(&format!("/{n}"));
+        connection.request("PUT", &path, Some(&blob.writing()), chunk).await.success();
+    }
+    connection.post(&blob.path("/finish"), Some(&blob.writing()), &blob.finish()).await.success();
+    blob
+}
+
+/// Sends a byte every 20 ms until the worker ends the connection; tells how long that took.
+async fn trickle(connection: &mut Connection<tokio::io::DuplexStream>) -> Duration {
+    let start = Instant::now();
+    while connection.stream.write_all(b"x").await.is_ok() {
+        assert!(start.elapsed() < SHORT * 20, "the worker goes on waiting");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    start.elapsed()
+}
+
+#[tokio::test]
+async fn a_slow_head_is_ended() {
+    let worker = Worker::with_limits(quick()).await;
+    let mut connection = worker.connect();
+    connection.send(b"GET /v1/").await;
+    assert!(trickle(&mut connection).await >= SHORT / 2);
+    assert!(connection.answer().await.is_none());
+}
+
+#[tokio::test]
+async fn a_slow_body_is_ended() {
+    let worker = Worker::with_limits(quick()).await;
+    let blob = stored_blob(&worker).await;
+    let bytes = request("PUT", &blob.path("/0"), Some(&blob.writing()), &blob.chunks[0]);
+    worker.connect().exchange(&bytes).await.success();
+    let mut connection = worker.connect();
+    connection.send(&bytes[..1_000]).await;
+    trickle(&mut connection).await;
+    assert!(connection.answer().await.is_none());
+}
+
+#[tokio::test]
+async fn a_slow_reader_is_ended_and_another_is_served() {
+    let worker = Worker::with_limits(quick()).await;
+    let blob = stored_blob(&worker).await;
+    let mut slow = worker.connect();
+    slow.send(&request("GET", &blob.path("/0"), Some(&blob.reading()), &[])).await;
+    let mut taken = 0;
+    let ended = async {
+        loop {
+            match slow.stream.read(&mut [0; 100]).await {
+                Ok(0) | Err(_) => return taken,
+                Ok(count) => taken += count,
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    // What the worker had written when it gave up is still in the pipe, so the reader sees that and then the end.
+    let taken = tokio::time::timeout(worker_support::PATIENCE, ended).await.unwrap();
+    assert!(taken < SizeClass::FULL.sealed(), "{taken} bytes came");
+    assert_eq!(worker.connect().get(&blob.path("/0"), &blob.reading()).await.success(), blob.chunks[0]);
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_ended_and_a_busy_one_is_not() {
+    let worker = Worker::with_limits(quick()).await;
+    let blob = stored_blob(&worker).await;
+    let (mut idle, mut busy) = (worker.connect(), worker.connect());
+    for _ in 0..6 {
+        busy.get(&blob.path("/head"), &blob.reading()).await.success();
+        tokio::time::sleep(SHORT).await;
+    }
+    assert!(idle.is_ended().await);
+    busy.get(&blob.path("/head"), &blob.reading()).await.success();
+}
+
+#[tokio::test]
+async fn bodies_share_a_budget_and_what_is_over_it_is_told_to_come_later() {
+    let limits = HttpLimits { request_memory: 3 << 19, body_time: SHORT * 8, ..quick() };
+    let worker = Worker::with_limits(limits).await;
+    let blob = stored_blob(&worker).await;
+    let bytes = request("PUT", &blob.path("/0"), Some(&blob.writing()), &blob.chunks[0]);
+    let mut holder = worker.connect();
+    holder.send(&bytes[..1_000]).await;
+    tokio::time::sleep(SHORT / 3).await;
+    assert_eq!(worker.connect().exchange(&bytes).await.status(), 503);
+    holder.send(&bytes[1_000..]).await;
+    holder.answer().await.unwrap().success();
+    worker.connect().exchange(&bytes).await.success();
+}
+
+/// A worker on sockets, as its process runs it.
+async fn on_sockets(
+    limits: HttpLimits,
+) -> (Worker, std::path::PathBuf, oneshot::Sender<()>, tokio::task::JoinHandle<()>) {
+    let worker = Worker::with_limits(limits).await;
+    let path = worker.directory.path().join("w");
+    let listener = UnixListener::bind(&path).unwrap();
+    let admin = UnixListener::bind(worker.directory.path().join("a")).unwrap();
+    let (end, ended) = oneshot::channel();
+    let service = worker.service.clone();
+    let serving = tokio::spawn(async move {
+        let shutdown = async {
+            let _ = ended.await;
+        };
+        serve(listener, admin, service, limits, shutdown).await.unwrap();
+    });
+    (worker, path, end, serving)
+}
+
+#[tokio::test]
+async fn connections_over_the_limit_are_closed_at_once() {
+    let limits = HttpLimits { connections: 2, ..HttpLimits::default() };
+    let (_worker, path, _end, _serving) = on_sockets(limits).await;
+    let ask = b"GET / HTTP/1.1\r\n\r\n";
+    let mut open = Vec::new();
+    for _ in 0..2 {
+        let mut connection = Connection::over(UnixStream::connect(&path).await.unwrap());
+        assert_eq!(connection.exchange(ask).await.status(), 404);
+        open.push(connection);
+    }
+    let mut third = Connection::over(UnixStream::connect(&path).await.unwrap());
+    assert!(third.is_ended().await);
+    open.pop();
+    tokio::time::sleep(SHORT / 3).await;
+    let mut fourth = Connection::over(UnixStream::connect(&path).await.unwrap());
+    assert_eq!(fourth.exchange(ask).await.status(), 404);
+}
+
+#[tokio::test]
+async fn the_end_waits_for_what_is_under_way_and_for_no_longer_than_the_grace() {
+    let limits = HttpLimits { shutdown_grace: SHORT * 2, ..HttpLimits::default() };
+    let (worker, path, end, serving) = on_sockets(limits).await;
+    let blob = stored_blob(&worker).await;
+    let bytes = request("PUT", &blob.path("/0"), Some(&blob.writing()), &blob.chunks[0]);
+    let mut idle = Connection::over(UnixStream::connect(&path).await.unwrap());
+    idle.exchange(b"GET / HTTP/1.1\r\n\r\n").await;
+    let mut under_way = Connection::over(UnixStream::connect(&path).await.unwrap());
+    under_way.send(&bytes[..1_000]).await;
+    let mut stuck = Connection::over(UnixStream::connect(&path).await.unwrap());
+    stuck.send(&bytes[..1_000]).await;
+    tokio::time::sleep(SHORT / 3).await;
+
+    let start = Instant::now();
+    end.send(()).unwrap();
+    assert!(idle.is_ended().await);
+    under_way.send(&bytes[1_000..]).await;
+    under_way.answer().await.unwrap().success();
+    serving.await.unwrap();
+    assert!(start.elapsed() >= SHORT && start.elapsed() < SHORT * 10);
+    assert!(stuck.is_ended().await);
+}
