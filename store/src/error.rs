@@ -87,6 +87,11 @@ impl Failure {
         Self(Arc::new(error.into()))
     }
 
+    /// redb panicked, which it does at a damaged page.
+    pub(crate) fn damaged_page() -> Self {
+        Self::of(redb::Error::Corrupted("a damaged page".to_owned()))
+    }
+
     /// Whether redb read something that it did not write.
     pub(crate) fn is_damage(&self) -> bool {
         matches!(*self.0, redb::Error::Corrupted(_))

@@ -19,6 +19,7 @@ mod at_rest_keys;
 mod blobs;
 mod chunks;
 mod credits;
+mod database;
 mod day;
 mod digest;
 mod error;

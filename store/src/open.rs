@@ -1,6 +1,7 @@
 //! Opening the store: directory, file, lock, schema version.
 
 use crate::{
+    database::{Contained, contained},
     error::{Failure, OpenError},
     limits::StoreLimits,
     row::Row,
@@ -8,7 +9,7 @@ use crate::{
     store::Store,
     writer::Writer,
 };
-use redb::{Database, DatabaseError, ReadableTable, WriteTransaction};
+use redb::{DatabaseError, ReadableTable, WriteTransaction};
 use std::{
     fs::{DirBuilder, File, OpenOptions, Permissions},
     io,
@@ -29,16 +30,16 @@ impl Store {
     pub fn open(directory: &Path, limits: StoreLimits) -> Result<Self, OpenError> {
         let path = directory.join(FILE_NAME);
         let file = prepare_file(directory, &path)?;
-        let database = redb::Builder::new()
-            .set_cache_size(limits.cache_bytes)
-            .create_file(file)
-            .map_err(|error| cannot_open(&path, error))?;
-        prepare_tables(&database, &path)?;
+        let opened = contained(|| redb::Builder::new().set_cache_size(limits.cache_bytes).create_file(file));
+        let database = opened.ok_or_else(|| broken(&path)(Failure::damaged_page()))?;
+        let database = Contained::new(database.map_err(|error| cannot_open(&path, error))?);
+        contained(|| prepare_tables(&database, &path))
+            .unwrap_or_else(|| Err(broken(&path)(Failure::damaged_page())))?;
         start(database, limits)
     }
 }
 
-fn start(database: Database, limits: StoreLimits) -> Result<Store, OpenError> {
+fn start(database: Contained, limits: StoreLimits) -> Result<Store, OpenError> {
     let database = Arc::new(database);
     let (sender, queue) = mpsc::channel(limits.queue_operations.max(1));
     let (alarm, failed) = watch::channel(false);
@@ -73,16 +74,15 @@ fn open_private(path: &Path) -> io::Result<File> {
 fn cannot_open(path: &Path, error: DatabaseError) -> OpenError {
     match error {
         DatabaseError::DatabaseAlreadyOpen => OpenError::InUse,
-        error => OpenError::Database { path: path.to_owned(), source: Failure::of(error) },
+        error => broken(path)(Failure::of(error)),
     }
 }
 
 /// Makes the tables of an empty database; refuses one whose version is not ours.
-fn prepare_tables(database: &Database, path: &Path) -> Result<(), OpenError> {
-    let broken = |failure| OpenError::Database { path: path.to_owned(), source: failure };
-    let mut transaction = database.begin_write().map_err(|error| broken(Failure::of(error)))?;
-    transaction.set_quick_repair(true);
-    match schema_version(&transaction).map_err(broken)? {
+fn prepare_tables(database: &Contained, path: &Path) -> Result<(), OpenError> {
+    let broken = broken(path);
+    let transaction = database.begin_write().map_err(&broken)?;
+    match schema_version(&transaction).map_err(&broken)? {
         Version::None => {}
         Version::Found(SCHEMA_VERSION) => {
             return transaction.abort().map_err(|error| broken(Failure::of(error)));
@@ -92,8 +92,13 @@ fn prepare_tables(database: &Database, path: &Path) -> Result<(), OpenError> {
         }
         Version::Found(_) | Version::Unreadable => return Err(not_a_store(path)),
     }
-    make_tables(&transaction).map_err(broken)?;
+    make_tables(&transaction).map_err(&broken)?;
     transaction.commit().map_err(|error| broken(Failure::of(error)))
+}
+
+/// The error of a file that redb does not open.
+fn broken(path: &Path) -> impl Fn(Failure) -> OpenError {
+    move |source| OpenError::Database { path: path.to_owned(), source }
 }
 
 fn not_a_store(path: &Path) -> OpenError {

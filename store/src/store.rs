@@ -1,12 +1,12 @@
 //! The store's handle: reading from snapshots, queueing what writes.
 
 use crate::{
+    database::Contained,
     error::{Failure, StoreError},
     limits::StoreLimits,
     operation::{Checked, Job, Operation},
     transaction::{Changes, Checking, Snapshot},
 };
-use redb::Database;
 use std::{future::Future, pin::Pin, sync::Arc, thread::JoinHandle};
 use tokio::sync::{mpsc, watch};
 
@@ -21,7 +21,7 @@ pub struct Store {
 }
 
 struct Inner {
-    database: Arc<Database>,
+    database: Arc<Contained>,
     limits: StoreLimits,
     failed: watch::Receiver<bool>,
     /// `None` only while being dropped.
@@ -32,7 +32,7 @@ struct Inner {
 
 impl Store {
     pub(crate) fn new(
-        database: Arc<Database>,
+        database: Arc<Contained>,
         limits: StoreLimits,
         failed: watch::Receiver<bool>,
         queue: mpsc::Sender<Box<dyn Job>>,

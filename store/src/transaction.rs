@@ -4,11 +4,12 @@
 //! neither read nor refuse: so no operation can refuse after it has written.
 
 use crate::{
+    database::{Contained, contained},
     error::{Failure, StoreError},
     row::{self, FixedKey, Row},
     schema::Table,
 };
-use redb::{ReadTransaction, ReadableDatabase, ReadableTable, WriteTransaction};
+use redb::{ReadTransaction, ReadableTable, WriteTransaction};
 use std::ops::RangeInclusive;
 
 /// Reading.
@@ -50,8 +51,8 @@ pub(crate) struct Snapshot(ReadTransaction);
 
 impl Snapshot {
     /// What is committed at this moment.
-    pub(crate) fn take(database: &redb::Database) -> Result<Self, StoreError> {
-        database.begin_read().map(Self).map_err(|error| StoreError::Database(Failure::of(error)))
+    pub(crate) fn take(database: &Contained) -> Result<Self, StoreError> {
+        database.begin_read().map(Self).map_err(StoreError::Database)
     }
 }
 
@@ -67,9 +68,11 @@ macro_rules! impl_rows {
                 key: &K,
                 read: impl FnOnce(&[u8]) -> T,
             ) -> Result<Option<T>, StoreError> {
-                let entries = self.0.open_table(table.definition()).map_err(failed(table))?;
-                let value = entries.get(key).map_err(failed(table))?;
-                Ok(value.map(|value| read(value.value())))
+                reading(table, || {
+                    let entries = self.0.open_table(table.definition()).map_err(Failure::of)?;
+                    let value = entries.get(key).map_err(Failure::of)?;
+                    Ok(value.map(|value| read(value.value())))
+                })
             }
 
             fn each<K: FixedKey>(
@@ -78,12 +81,16 @@ macro_rules! impl_rows {
                 range: RangeInclusive<K>,
                 mut visit: impl FnMut(K, &[u8]) -> Result<(), StoreError>,
             ) -> Result<(), StoreError> {
-                let entries = self.0.open_table(table.definition()).map_err(failed(table))?;
-                for entry in entries.range(range).map_err(failed(table))? {
-                    let (key, value) = entry.map_err(failed(table))?;
-                    visit(key.value(), value.value())?;
-                }
-                Ok(())
+                reading(table, || {
+                    let entries = self.0.open_table(table.definition()).map_err(Failure::of)?;
+                    for entry in entries.range(range).map_err(Failure::of)? {
+                        let (key, value) = entry.map_err(Failure::of)?;
+                        if let Err(error) = visit(key.value(), value.value()) {
+                            return Ok(Err(error));
+                        }
+                    }
+                    Ok(Ok(()))
+                })?
             }
         }
     };
@@ -91,12 +98,15 @@ macro_rules! impl_rows {
 impl_rows!(Snapshot);
 impl_rows!(Checking<'_>);
 
-/// Damage that redb itself notices is that of the table, not of the whole database.
-fn failed<K: FixedKey, E: Into<redb::Error>>(table: &Table<K>) -> impl Fn(E) -> StoreError + use<K, E> {
-    let name = table.name;
-    move |error| {
-        let failure = Failure::of(error);
-        if failure.is_damage() { StoreError::Damaged(name) } else { StoreError::Database(failure) }
+/// Reads a table. Damage that redb notices, in whatever way, is that of the table and not of the whole database.
+fn reading<K: FixedKey, T>(
+    table: &Table<K>,
+    work: impl FnOnce() -> Result<T, Failure>,
+) -> Result<T, StoreError> {
+    match contained(work) {
+        None => Err(StoreError::Damaged(table.name)),
+        Some(Err(failure)) if failure.is_damage() => Err(StoreError::Damaged(table.name)),
+        Some(result) => result.map_err(StoreError::Database),
     }
 }
 

@@ -8,18 +8,19 @@
 //! dropped the pages that it could not write: the thread ends, and with it the store's writing.
 
 use crate::{
+    database::{Contained, contained},
     error::{Failure, StoreError},
     limits::StoreLimits,
     operation::Job,
 };
-use redb::{Database, WriteTransaction};
+use redb::WriteTransaction;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
 /// What the thread owns.
 pub(crate) struct Writer {
     /// The database.
-    pub(crate) database: Arc<Database>,
+    pub(crate) database: Arc<Contained>,
     /// Operations to come; closed when the store is.
     pub(crate) queue: mpsc::Receiver<Box<dyn Job>>,
     /// Limits of a batch.
@@ -42,7 +43,9 @@ impl Writer {
         let mut alarm = Alarm { failed: self.failed.clone(), armed: true };
         while let Some(first) = self.queue.blocking_recv() {
             let mut batch = self.gather(first);
-            let ended = self.commit(&mut batch);
+            // A panic is redb's at a damaged page: nothing says what of the transaction was done.
+            let ended = contained(|| self.commit(&mut batch));
+            let ended = ended.unwrap_or_else(|| Err(Ended::Fatal(Failure::damaged_page())));
             let fatal = matches!(ended, Err(Ended::Fatal(_)));
             let result = ended
                 .map_err(|(Ended::Aborted(failure) | Ended::Fatal(failure))| StoreError::Database(failure));
@@ -72,9 +75,7 @@ impl Writer {
 
     fn commit(&self, batch: &mut [Box<dyn Job>]) -> Result<(), Ended> {
         // A transaction that cannot begin means that redb gave the file up.
-        let mut transaction =
-            self.database.begin_write().map_err(|error| Ended::Fatal(Failure::of(error)))?;
-        transaction.set_quick_repair(true);
+        let transaction = self.database.begin_write().map_err(Ended::Fatal)?;
         match run_all(batch, &transaction) {
             Ok(true) => transaction.commit().map_err(|error| Ended::Fatal(Failure::of(error))),
             Ok(false) => abort(transaction),

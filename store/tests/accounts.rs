@@ -1,4 +1,5 @@
 //! Invitations, accounts, sessions, credits, and the relay's identity.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Commits: what was acknowledged survives, what was refused leaves nothing, batches are shared.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
 

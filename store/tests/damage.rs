@@ -1,0 +1,187 @@
+//! Damage: whatever happens to the file, nothing false is served, nothing panics, and what is healthy is served.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use common::{Fixture, TODAY, TestBlob, random_token};
+use nightdrop_store::{Store, StoreError, StoreLimits, token_hash};
+use nightdrop_wire::size_class::SizeClass;
+use redb::ReadableTable;
+use std::{
+    fs::OpenOptions,
+    os::unix::fs::FileExt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+};
+
+fn is_damaged<T>(result: &Result<T, StoreError>) -> bool {
+    matches!(result, Err(StoreError::Damaged(_)))
+}
+
+/// Writes one row straight into the database.
+fn overwrite(path: &Path, edit: impl FnOnce(&redb::WriteTransaction)) {
+    let database = redb::Database::open(path).unwrap();
+    let transaction = database.begin_write().unwrap();
+    edit(&transaction);
+    transaction.commit().unwrap();
+}
+
+const CHUNKS: redb::TableDefinition<'_, ([u8; 16], u32), &[u8]> = redb::TableDefinition::new("chunks");
+const MANIFESTS: redb::TableDefinition<'_, [u8; 16], &[u8]> = redb::TableDefinition::new("manifests");
+const BLOBS: redb::TableDefinition<'_, [u8; 16], &[u8]> = redb::TableDefinition::new("blobs");
+const KEYS: redb::TableDefinition<'_, [u8; 17], &[u8]> = redb::TableDefinition::new("at_rest_keys");
+
+#[test]
+fn flipped_bytes_of_the_file_are_noticed_and_healthy_objects_are_served() {
+    let mut fixture = Fixture::new();
+    let (hurt, healthy) = (fixture.whole_blob(), fixture.whole_blob());
+    let stored = stored_chunk(&mut fixture, &hurt);
+    let bytes = std::fs::read(fixture.file()).unwrap();
+    let at =
+        bytes.windows(stored.len()).position(|window| window == stored).expect("the chunk is in the file");
+    let file = OpenOptions::new().write(true).open(fixture.file()).unwrap();
+    for offset in [0, 24, stored.len() / 2, stored.len() - 1] {
+        let place = u64::try_from(at + offset).unwrap();
+        file.write_all_at(&[stored[offset] ^ 0x10], place).unwrap();
+        fixture.open();
+        assert!(matches!(fixture.read(&hurt, 0), Err(StoreError::Damaged("chunks"))), "byte {offset}");
+        assert_eq!(fixture.store().read_manifest(hurt.id, &hurt.reading()).unwrap(), hurt.manifest);
+        assert_eq!(fixture.read(&healthy, 0).unwrap(), healthy.chunks[0]);
+        fixture.close();
+        file.write_all_at(&[stored[offset]], place).unwrap();
+    }
+    fixture.open();
+    assert_eq!(fixture.read(&hurt, 0).unwrap(), hurt.chunks[0]);
+}
+
+fn stored_chunk(fixture: &mut Fixture, blob: &TestBlob) -> Vec<u8> {
+    fixture.close();
+    let database = redb::Database::open(fixture.file()).unwrap();
+    let transaction = redb::ReadableDatabase::begin_read(&database).unwrap();
+    let chunk = transaction.open_table(CHUNKS).unwrap().get((*blob.id.as_bytes(), 0)).unwrap().unwrap();
+    chunk.value().to_vec()
+}
+
+#[test]
+fn swapped_missing_and_shortened_values_are_damage_of_that_object_alone() {
+    let mut fixture = Fixture::new();
+    let (a, b, healthy) = (fixture.whole_blob(), fixture.whole_blob(), fixture.whole_blob());
+    let chunk_of_b = stored_chunk(&mut fixture, &b);
+    overwrite(&fixture.file(), |transaction| {
+        let mut chunks = transaction.open_table(CHUNKS).unwrap();
+        chunks.insert((*a.id.as_bytes(), 0), chunk_of_b.as_slice()).unwrap();
+        chunks.remove((*b.id.as_bytes(), 0)).unwrap();
+        let mut manifests = transaction.open_table(MANIFESTS).unwrap();
+        manifests.insert(*a.id.as_bytes(), [1; 39].as_slice()).unwrap();
+        manifests.insert(*b.id.as_bytes(), [].as_slice()).unwrap();
+    });
+    fixture.open();
+    for blob in [&a, &b] {
+        assert!(is_damaged(&fixture.read(blob, 0)));
+        assert!(is_damaged(&fixture.store().read_manifest(blob.id, &blob.reading())));
+    }
+    assert_eq!(fixture.read(&healthy, 0).unwrap(), healthy.chunks[0]);
+}
+
+#[test]
+fn damaged_rows_and_keys_are_noticed_before_they_are_believed() {
+    let mut fixture = Fixture::new();
+    let (row_hurt, key_hurt) = (fixture.whole_blob(), fixture.whole_blob());
+    let healthy = fixture.whole_blob();
+    fixture.close();
+    overwrite(&fixture.file(), |transaction| {
+        let mut blobs = transaction.open_table(BLOBS).unwrap();
+        let mut row = blobs.get(*row_hurt.id.as_bytes()).unwrap().unwrap().value().to_vec();
+        // The read token's hash: without a checksum its owner would merely be told that there is no such blob.
+        row[5] ^= 1;
+        blobs.insert(*row_hurt.id.as_bytes(), row.as_slice()).unwrap();
+        let mut keys = transaction.open_table(KEYS).unwrap();
+        let mut name = [1; 17];
+        name[1..].copy_from_slice(key_hurt.id.as_bytes());
+        let mut key = keys.get(name).unwrap().unwrap().value().to_vec();
+        key[31] ^= 1;
+        keys.insert(name, key.as_slice()).unwrap();
+    });
+    fixture.open();
+    assert!(matches!(fixture.read(&row_hurt, 0), Err(StoreError::Damaged("blobs"))));
+    assert!(matches!(fixture.read(&key_hurt, 0), Err(StoreError::Damaged("chunks"))));
+    assert_eq!(fixture.read(&healthy, 0).unwrap(), healthy.chunks[0]);
+    fixture
+        .wait(fixture.store().destroy_blob(key_hurt.id, &key_hurt.write_key))
+        .expect("it can be destroyed");
+    fixture.whole_blob();
+}
+
+#[test]
+fn an_unfinished_upload_goes_on_beside_a_damaged_one() {
+    let mut fixture = Fixture::new();
+    let (hurt, going) = (TestBlob::new(2), TestBlob::new(2));
+    for blob in [&hurt, &going] {
+        fixture.create(&blob.create(fixture.credit())).unwrap();
+        fixture.put(blob, 0, &blob.chunks[0]).unwrap();
+    }
+    fixture.close();
+    overwrite(&fixture.file(), |transaction| {
+        let mut blobs = transaction.open_table(BLOBS).unwrap();
+        blobs.insert(*hurt.id.as_bytes(), [7; 3].as_slice()).unwrap();
+    });
+    fixture.open();
+    assert!(is_damaged(&fixture.put(&hurt, 1, &hurt.chunks[1])));
+    fixture.put(&going, 1, &going.chunks[1]).unwrap();
+    fixture.finish(&going, &going.finish()).unwrap();
+    assert_eq!(fixture.read(&going, 0).unwrap(), going.chunks[0]);
+}
+
+/// What a store with a damaged file may do: refuse to open, fail, or give exactly what was written.
+fn everything_served_is_right(directory: &Path, blobs: &[TestBlob], runtime: &tokio::runtime::Runtime) {
+    let Ok(store) = Store::open(directory, StoreLimits::default()) else { return };
+    for blob in blobs {
+        if let Ok(chunk) = store.read_chunk(blob.id, 0, &blob.reading()) {
+            assert_eq!(chunk, blob.chunks[0]);
+        }
+        if let Ok(manifest) = store.read_manifest(blob.id, &blob.reading()) {
+            assert_eq!(manifest, blob.manifest);
+        }
+    }
+    let _ = runtime.block_on(store.issue_invitation(token_hash(&random_token()), TODAY));
+}
+
+#[test]
+fn a_file_that_is_flipped_zeroed_truncated_or_extended_never_serves_what_was_not_written() {
+    let mut fixture = Fixture::new();
+    let blobs: Vec<_> = (0..6).map(|_| fixture.whole_blob()).collect();
+    fixture.close();
+    let good = std::fs::read(fixture.file()).unwrap();
+    let length = good.len();
+    let mut cases: Vec<Vec<u8>> = Vec::new();
+    for cut in [0, 100, 4096, length / 2, length - 1] {
+        cases.push(good[..cut].to_vec());
+    }
+    cases.push([good.as_slice(), &[0; 5_000]].concat());
+    for page in (0..length).step_by(4096).filter(|page| good[*page..][..64.min(length - page)] != [0; 64]) {
+        for offset in [0, 7, 100] {
+            let mut flipped = good.clone();
+            if let Some(byte) = flipped.get_mut(page + offset) {
+                *byte ^= 0x81;
+            }
+            cases.push(flipped);
+        }
+        let mut zeroed = good.clone();
+        let end = (page + 4096).min(length);
+        zeroed[page..end].fill(0);
+        cases.push(zeroed);
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let mut panics = 0;
+    for case in &cases {
+        std::fs::write(directory.path().join("nightdrop.redb"), case).unwrap();
+        let run = || everything_served_is_right(directory.path(), &blobs, &fixture.runtime);
+        panics += usize::from(catch_unwind(AssertUnwindSafe(run)).is_err());
+    }
+    assert_eq!(panics, 0, "of {} cases", cases.len());
+}
+
+#[test]
+fn sizes_of_the_tests_are_those_of_the_protocol() {
+    assert_eq!(TestBlob::new(1).chunks[0].len(), SizeClass::SMALLEST.sealed());
+}
