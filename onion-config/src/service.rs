@@ -1,4 +1,4 @@
-//! The relay's onion service: its address, and whether the world can reach it.
+//! The relay's onion service: its address, and what Arti makes of its state.
 
 use crate::{TorError, error::chain};
 use futures::{Stream, StreamExt};
@@ -16,7 +16,10 @@ pub struct OnionService {
     address: OnionAddress,
 }
 
-/// Whether clients can reach the service, as far as it can tell itself.
+/// What Arti makes of the service's state.
+///
+/// A hint and no more: while Arti keeps its own limit on uploads (one a minute), it calls a service `Bootstrapping` whose
+/// descriptor stands, and may stay with that after a restart. [`crate::Tor::probe`] finds out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reachability {
     /// Introduction points or descriptors are on their way.
@@ -39,20 +42,9 @@ impl OnionService {
         &self.address
     }
 
-    /// Whether it can be reached: now, and after each change. Ends with the service.
+    /// What Arti makes of its state: now, and after each change. Ends with the service.
     pub fn reachability(&self) -> impl Stream<Item = Reachability> + Unpin + Send + use<> {
         self.running.status_events().map(|status| Reachability::of(&status))
-    }
-
-    /// Returns once clients can reach it; `false` if the service ended instead.
-    pub async fn reached(&self) -> bool {
-        let mut changes = self.reachability();
-        while let Some(reachability) = changes.next().await {
-            if reachability == Reachability::Reachable {
-                return true;
-            }
-        }
-        false
     }
 }
 

@@ -86,7 +86,7 @@ impl Tor {
 
     /// Publishes the onion service of this state directory and gives the streams that clients open on `port`.
     ///
-    /// Launched is not yet reachable: wait for [`OnionService::reached`].
+    /// Launched is not yet reachable: ask [`Tor::probe`].
     ///
     /// # Errors
     /// [`TorError`]; a second launch from one state directory is [`TorError::StateInUse`].
@@ -100,6 +100,15 @@ impl Tor {
             launched.ok_or_else(|| TorError::Configuration("the onion service is disabled".to_owned()))?;
         let service = OnionService::new(running)?;
         Ok((service, incoming(rendezvous, port, self.limits.service_circuits)))
+    }
+
+    /// Whether clients can reach `service`: connects to it as they do, by the published descriptor and on circuits of
+    /// its own. The stream arrives among the service's incoming ones, which have to be served meanwhile.
+    ///
+    /// # Errors
+    /// As [`Tor::connect`].
+    pub async fn probe(&self, service: &OnionService, port: u16) -> Result<(), TorError> {
+        self.connect(service.address(), port, &Lane::isolated()).await.map(drop)
     }
 
     /// How well Tor is connected at the moment.

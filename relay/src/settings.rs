@@ -18,6 +18,8 @@ pub struct RelayLimits {
     pub copy_buffer: usize,
     /// How long the last bytes to a client may take once the worker has said everything. Default: 1 minute.
     pub stream_drain: Duration,
+    /// When the gateway asks whether the relay can be reached.
+    pub probes: ProbeLimits,
     /// When a child process that died is started again.
     pub restart: RestartLimits,
     /// What the gateway gets to end by itself. Default: 3 seconds.
@@ -27,6 +29,19 @@ pub struct RelayLimits {
     pub worker_stop: Duration,
     /// How long an admin command waits for the worker's answer. Default: 30 seconds.
     pub admin_answer: Duration,
+}
+
+/// When the gateway connects to its own address to see whether clients can reach it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProbeLimits {
+    /// Pause after a first failure; it doubles with each further one. Default: 1 second.
+    pub first_retry: Duration,
+    /// The pause grows no longer than this. Default: 30 seconds.
+    pub longest_retry: Duration,
+    /// Pause after a success: addresses have been seen to die after days. Default: 10 minutes.
+    pub interval: Duration,
+    /// So many failures in a row make a reachable relay an unreachable one. Default: 3.
+    pub failures: u32,
 }
 
 /// When a child process that died is started again, and when no more.
@@ -50,10 +65,22 @@ impl Default for RelayLimits {
             stream_idle: Duration::from_secs(15 * 60),
             copy_buffer: 64 * 1024,
             stream_drain: Duration::from_secs(60),
+            probes: ProbeLimits::default(),
             restart: RestartLimits::default(),
             gateway_stop: Duration::from_secs(3),
             worker_stop: Duration::from_secs(6),
             admin_answer: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Default for ProbeLimits {
+    fn default() -> Self {
+        Self {
+            first_retry: Duration::from_secs(1),
+            longest_retry: Duration::from_secs(30),
+            interval: Duration::from_secs(10 * 60),
+            failures: 3,
         }
     }
 }

@@ -1,4 +1,5 @@
 //! What a client does at a worker, from registration to reading by a ticket, and what may happen only once.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod worker_support;
 

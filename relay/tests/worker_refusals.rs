@@ -1,4 +1,5 @@
 //! Refusals: one and the same, before anything is read, and nothing that tells one relay from another.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod worker_support;
 

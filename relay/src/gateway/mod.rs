@@ -6,12 +6,12 @@
 
 mod copy;
 pub mod event;
+mod reachability;
 mod streams;
 
 use crate::{error::RelayError, settings::RelayLimits};
 use event::Event;
-use futures::StreamExt;
-use nightdrop_onion_config::{OnionService, Progress, Reachability, Tor, TorSettings};
+use nightdrop_onion_config::{Progress, Tor, TorSettings};
 use nightdrop_wire::ONION_PORT;
 use std::{io::Write, path::PathBuf, time::Duration};
 use tokio::signal::unix::{SignalKind, signal};
@@ -64,8 +64,8 @@ async fn serve(settings: GatewaySettings) -> Result<(), RelayError> {
     let tor = Tor::bootstrap(tor, |progress| report_progress(&mut reported, progress)).await?;
     let (service, incoming) = tor.launch_service(ONION_PORT)?;
     tokio::select! {
-        () = report_reachability(&service) => {}
-        () = streams::carry_all(incoming, worker_socket, limits) => {}
+        () = reachability::watch(&tor, &service, limits.probes, emit) => {}
+        () = streams::carry_all(incoming, worker_socket, &limits) => {}
     }
     Err(RelayError::ServiceEnded)
 }
@@ -81,22 +81,6 @@ fn report_progress(reported: &mut Option<(u8, bool)>, progress: Progress) {
             Event::Blocked { reason: blocked.reason().to_owned(), advice: blocked.advice().to_owned() }
         }
     });
-}
-
-async fn report_reachability(service: &OnionService) {
-    let mut reachable = false;
-    let mut changes = service.reachability();
-    while let Some(reachability) = changes.next().await {
-        if let Reachability::Troubled(problem) = &reachability {
-            tracing::info!("the onion service has trouble: {problem}");
-        }
-        let before = std::mem::replace(&mut reachable, reachability == Reachability::Reachable);
-        match (before, reachable) {
-            (false, true) => emit(&Event::Reachable { address: service.address().clone() }),
-            (true, false) => emit(&Event::Unreachable {}),
-            _ => {}
-        }
-    }
 }
 
 /// A line to the supervisor. If it is gone, so are we in a moment; there is nobody to tell.

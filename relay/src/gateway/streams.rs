@@ -15,10 +15,10 @@ use tokio::{net::UnixStream, sync::Semaphore};
 pub(crate) async fn carry_all(
     incoming: impl Stream<Item = IncomingStream>,
     worker_socket: PathBuf,
-    limits: RelayLimits,
+    limits: &RelayLimits,
 ) {
     let room = Arc::new(Semaphore::new(limits.streams));
-    let shared = Arc::new((worker_socket, limits));
+    let shared = Arc::new((worker_socket, limits.clone()));
     let mut incoming = pin!(incoming);
     while let Some(stream) = incoming.next().await {
         let Ok(place) = Arc::clone(&room).try_acquire_owned() else {
