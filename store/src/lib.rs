@@ -23,6 +23,8 @@ mod database;
 mod day;
 mod digest;
 mod error;
+#[cfg(test)]
+mod faults;
 mod identity;
 mod invitations;
 mod limits;

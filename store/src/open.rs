@@ -9,7 +9,7 @@ use crate::{
     store::Store,
     writer::Writer,
 };
-use redb::{DatabaseError, ReadableTable, WriteTransaction};
+use redb::{Builder, Database, DatabaseError, ReadableTable, WriteTransaction};
 use std::{
     fs::{DirBuilder, File, OpenOptions, Permissions},
     io,
@@ -29,14 +29,46 @@ impl Store {
     /// [`OpenError`]; a store of a later schema, in use elsewhere, or that is none is left as it is.
     pub fn open(directory: &Path, limits: StoreLimits) -> Result<Self, OpenError> {
         let path = directory.join(FILE_NAME);
-        let file = prepare_file(directory, &path)?;
-        let opened = contained(|| redb::Builder::new().set_cache_size(limits.cache_bytes).create_file(file));
-        let database = opened.ok_or_else(|| broken(&path)(Failure::damaged_page()))?;
-        let database = Contained::new(database.map_err(|error| cannot_open(&path, error))?);
-        contained(|| prepare_tables(&database, &path))
-            .unwrap_or_else(|| Err(broken(&path)(Failure::damaged_page())))?;
-        start(database, limits)
+        let _preparing = prepare_directory(directory).map_err(on(directory))?;
+        if !path.try_exists().map_err(on(&path))? {
+            create(directory, &path, limits)?;
+        }
+        let file = open_private(&path).map_err(on(&path))?;
+        // redb would make a new database of it, and with it every account would be gone without a word.
+        if file.metadata().map_err(on(&path))?.len() == 0 {
+            return Err(not_a_store(&path));
+        }
+        open_with(&path, limits, |builder| builder.create_file(file))
     }
+}
+
+/// Makes the store aside and puts it in its place when it is complete: what a crash leaves of the making is no
+/// database, and would stand in the way.
+fn create(directory: &Path, path: &Path, limits: StoreLimits) -> Result<(), OpenError> {
+    let aside = path.with_extension("new");
+    match std::fs::remove_file(&aside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(on(&aside)(error)),
+        Ok(()) | Err(_) => {}
+    }
+    let file = open_private(&aside).map_err(on(&aside))?;
+    drop(open_with(&aside, limits, |builder| builder.create_file(file))?);
+    std::fs::rename(&aside, path).map_err(on(path))?;
+    // An entry that was never synced is gone after a power cut, with all that was acknowledged.
+    File::open(directory).and_then(|directory| directory.sync_all()).map_err(on(directory))
+}
+
+/// Opens the store on a database that `create` opens. The path stands in errors only.
+pub(crate) fn open_with(
+    path: &Path,
+    limits: StoreLimits,
+    create: impl FnOnce(&Builder) -> Result<Database, DatabaseError>,
+) -> Result<Store, OpenError> {
+    let damaged = || broken(path)(Failure::damaged_page());
+    let opened = contained(|| create(Builder::new().set_cache_size(limits.cache_bytes)));
+    let database = opened.ok_or_else(damaged)?.map_err(|error| cannot_open(path, error))?;
+    let database = Contained::new(database);
+    contained(|| prepare_tables(&database, path)).unwrap_or_else(|| Err(damaged()))?;
+    start(database, limits)
 }
 
 fn start(database: Contained, limits: StoreLimits) -> Result<Store, OpenError> {
@@ -51,17 +83,17 @@ fn start(database: Contained, limits: StoreLimits) -> Result<Store, OpenError> {
     Ok(Store::new(database, limits, failed, sender, thread))
 }
 
-fn prepare_file(directory: &Path, path: &Path) -> Result<File, OpenError> {
-    let on = |path: &Path| {
-        let path = path.to_owned();
-        move |source| OpenError::Files { path, source }
-    };
-    DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(on(directory))?;
-    std::fs::set_permissions(directory, Permissions::from_mode(0o700)).map_err(on(directory))?;
-    let file = open_private(path).map_err(on(path))?;
-    // A file whose directory entry was never synced is gone after a power cut, with all that was acknowledged.
-    File::open(directory).and_then(|directory| directory.sync_all()).map_err(on(directory))?;
-    Ok(file)
+/// The directory, made and private; locked against another process that prepares it as long as it is held.
+fn prepare_directory(directory: &Path) -> io::Result<File> {
+    DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    std::fs::set_permissions(directory, Permissions::from_mode(0o700))?;
+    let directory = File::open(directory)?;
+    directory.lock()?;
+    Ok(directory)
+}
+
+fn on(path: &Path) -> impl Fn(io::Error) -> OpenError {
+    move |source| OpenError::Files { path: path.to_owned(), source }
 }
 
 fn open_private(path: &Path) -> io::Result<File> {

@@ -229,7 +229,7 @@ fn tickets_that_may_not_be_made_are_refused() {
     let (ticket, _) = blob.ticket();
     assert_refused!(fixture.ticket(&ticket, &random_token()), Refused, "another key");
     assert_refused!(fixture.ticket(&ticket, &unfinished.write_key), Refused, "another blob's key");
-    let long = CreateTicket { envelope: vec![0; ticket.envelope.len() + 1], ..ticket.clone() };
+    let long = CreateTicket { envelope: vec![0; ticket.envelope.len() + 1], ..ticket };
     assert_refused!(fixture.ticket(&long, &blob.write_key), Refused, "a longer envelope");
     assert_refused!(fixture.ticket(&unfinished.ticket().0, &unfinished.write_key), Conflict, "not finished");
     fixture.ticket(&ticket, &blob.write_key).unwrap();

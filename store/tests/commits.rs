@@ -176,12 +176,27 @@ fn a_later_schema_and_another_programs_database_are_refused_untouched() {
 }
 
 #[test]
+fn what_a_crash_left_of_making_a_store_does_not_stand_in_the_way() {
+    let directory = tempfile::tempdir().unwrap();
+    let (aside, file) = (directory.path().join("nightdrop.new"), directory.path().join("nightdrop.redb"));
+    std::fs::write(&aside, vec![0; 4_096]).unwrap();
+    let store = Store::open(directory.path(), StoreLimits::default()).unwrap();
+    assert!(file.exists() && !aside.exists());
+    assert!(store.identity().unwrap().is_none());
+}
+
+#[test]
 fn a_file_that_is_no_database_is_an_error() {
     let mut fixture = Fixture::new();
     fixture.close();
     std::fs::write(fixture.file(), vec![0x55; 100_000]).unwrap();
     let opened = Store::open(&fixture.directory(), StoreLimits::default());
     assert!(matches!(opened, Err(OpenError::Database { .. })), "{opened:?}");
+    std::fs::write(fixture.file(), []).unwrap();
+    let opened = Store::open(&fixture.directory(), StoreLimits::default());
+    assert!(matches!(opened, Err(OpenError::NotAStore { .. })), "an empty file: {opened:?}");
+    std::fs::remove_file(fixture.file()).unwrap();
+    fixture.open();
 }
 
 #[test]

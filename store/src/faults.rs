@@ -1,0 +1,173 @@
+//! Tests on a disk that fails: at the n-th request for good, for every n, with and without what was never synced.
+
+use crate::{Day, Store, StoreError, StoreLimits, open::open_with};
+use nightdrop_wire::token::TokenHash;
+use redb::StorageBackend;
+use std::{
+    io,
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+const TODAY: Day = Day(20_000);
+
+/// A disk in memory, which remembers what was synced.
+#[derive(Debug, Clone, Default)]
+struct Disk(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    bytes: Vec<u8>,
+    synced: Vec<u8>,
+    /// Writes, syncs and changes of length so far.
+    requests: usize,
+    /// From this request on, all fail.
+    fails_from: Option<usize>,
+    /// Whether only syncing fails.
+    syncing_only: bool,
+}
+
+impl Disk {
+    fn holding(bytes: Vec<u8>) -> Self {
+        Self(Arc::new(Mutex::new(State { synced: bytes.clone(), bytes, ..State::default() })))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap()
+    }
+
+    fn request(&self, syncing: bool) -> io::Result<MutexGuard<'_, State>> {
+        let mut state = self.state();
+        state.requests += 1;
+        let failed = state.fails_from.is_some_and(|from| state.requests >= from);
+        if failed && (syncing || !state.syncing_only) {
+            return Err(io::Error::other("the disk fails"));
+        }
+        Ok(state)
+    }
+
+    fn open(&self) -> Result<Store, crate::OpenError> {
+        let disk = self.clone();
+        open_with(Path::new("disk"), StoreLimits::default(), |builder| builder.create_with_backend(disk))
+    }
+}
+
+impl StorageBackend for Disk {
+    fn len(&self) -> io::Result<u64> {
+        Ok(u64::try_from(self.state().bytes.len()).unwrap())
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let start = usize::try_from(offset).unwrap();
+        let state = self.state();
+        let bytes = state.bytes.get(start..start + out.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
+        out.copy_from_slice(bytes);
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.request(false)?.bytes.resize(usize::try_from(len).unwrap(), 0);
+        Ok(())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        let mut state = self.request(true)?;
+        state.synced = state.bytes.clone();
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        let start = usize::try_from(offset).unwrap();
+        let mut state = self.request(false)?;
+        state.bytes[start..start + data.len()].copy_from_slice(data);
+        Ok(())
+    }
+}
+
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+fn invitation(n: u8) -> TokenHash {
+    TokenHash::from_bytes([n; 32])
+}
+
+fn issue(store: &Store, n: u8) -> Result<(), StoreError> {
+    wait(store.issue_invitation(invitation(n), TODAY))
+}
+
+#[test]
+fn a_failed_sync_is_never_tried_again_and_tells_the_owner() {
+    let disk = Disk::default();
+    let store = disk.open().unwrap();
+    issue(&store, 1).unwrap();
+    let fails_from = disk.state().requests;
+    (disk.state().fails_from, disk.state().syncing_only) = (Some(fails_from), true);
+    assert!(matches!(issue(&store, 2), Err(StoreError::Database(_))));
+    wait(store.failed());
+    // The disk is well again; what was dropped from its cache is not.
+    disk.state().fails_from = None;
+    assert!(matches!(issue(&store, 3), Err(StoreError::Stopped)));
+    drop(store);
+    let synced = disk.state().synced.clone();
+    let store = Disk::holding(synced).open().unwrap();
+    store.check_invitation(&invitation(1), TODAY).expect("acknowledged");
+    assert!(store.check_invitation(&invitation(3), TODAY).is_err());
+    issue(&store, 4).expect("opened again, it writes again");
+}
+
+#[test]
+fn a_healthy_store_does_not_say_that_it_failed() {
+    let store = Disk::default().open().unwrap();
+    issue(&store, 1).unwrap();
+    issue(&store, 2).unwrap();
+    wait(async {
+        tokio::select! {
+            biased;
+            () = store.failed() => panic!("nothing failed"),
+            () = std::future::ready(()) => {}
+        }
+    });
+}
+
+/// Writes until the disk fails, and tells which writes were acknowledged.
+fn write_on(disk: &Disk) -> Vec<u8> {
+    let Ok(store) = disk.open() else { return Vec::new() };
+    (1..=6).filter(|n| issue(&store, *n).is_ok()).collect()
+}
+
+/// A disk with a complete store: one that is not is never put in place (`open`).
+fn with_store() -> Disk {
+    let disk = Disk::default();
+    drop(disk.open().unwrap());
+    disk
+}
+
+#[test]
+fn whatever_request_fails_what_was_acknowledged_is_there() {
+    let whole = with_store();
+    let made = whole.state().requests;
+    assert_eq!(write_on(&whole), [1, 2, 3, 4, 5, 6]);
+    let requests = whole.state().requests;
+    let mut counts = Vec::new();
+    for n in made + 1..=requests {
+        let disk = with_store();
+        disk.state().fails_from = Some(n);
+        let acknowledged = write_on(&disk);
+        counts.push(acknowledged.len());
+        let (all, synced) = {
+            let state = disk.state();
+            (state.bytes.clone(), state.synced.clone())
+        };
+        for (what, image) in [("all that was written", all), ("only what was synced", synced)] {
+            let store = Disk::holding(image).open();
+            let store = store.unwrap_or_else(|error| panic!("request {n}, {what}: {error:?}"));
+            for invited in &acknowledged {
+                let held = store.check_invitation(&invitation(*invited), TODAY);
+                assert!(held.is_ok(), "request {n}, {what}: {invited} is gone");
+            }
+            issue(&store, 7).expect("it goes on");
+        }
+    }
+    assert!((0..6).all(|count| counts.contains(&count)), "failures came everywhere: {counts:?}");
+}
