@@ -1,7 +1,8 @@
 //! The worker as a process: what it inherits, how it starts, how it ends.
 //!
 //! It is started by the supervisor by exec, with two listeners (`LISTEN_FDS`): 0 the gateway's, 1 the operator's.
-//! It ends with its supervisor, however that dies: by signal, and by the end of its standard input.
+//! It ends with its supervisor, however that dies: by the signal that `lifeline` asks for before this is called, and by
+//! the end of its standard input.
 
 use super::{
     control::{NotControl, next_line},
@@ -14,10 +15,6 @@ use super::{
 use listenfd::ListenFd;
 use nightdrop_store::{OpenError, Store, StoreError, StoreLimits};
 use nightdrop_wire::onion::OnionAddress;
-use nix::{
-    sys::{prctl, signal::Signal},
-    unistd::getppid,
-};
 use std::{io, os::unix::net::UnixListener, path::Path};
 use tokio::{
     runtime::{Builder, Runtime},
@@ -46,7 +43,6 @@ fn start(
     service: ServiceLimits,
     store: StoreLimits,
 ) -> Result<WorkerExit, WorkerExit> {
-    die_with_supervisor()?;
     let (listener, admin) = inherited_listeners().map_err(|error| {
         tracing::error!(%error, "no listeners were inherited: this command is for the relay's own use");
         WorkerExit::NotSupervised
@@ -60,17 +56,6 @@ fn start(
         WorkerExit::Failed
     })?;
     Ok(runtime.block_on(work(listener, admin, store, http, service)))
-}
-
-/// Asks the kernel to end this process with the one that started it.
-fn die_with_supervisor() -> Result<(), WorkerExit> {
-    let supervisor = getppid();
-    prctl::set_pdeathsig(Signal::SIGKILL).map_err(|error| {
-        tracing::error!(%error, "cannot be bound to the supervisor");
-        WorkerExit::Failed
-    })?;
-    // It may have died before the kernel was told; one that died before it was first asked for has closed our input.
-    if getppid() == supervisor { Ok(()) } else { Err(WorkerExit::Done) }
 }
 
 fn inherited_listeners() -> io::Result<(UnixListener, UnixListener)> {
