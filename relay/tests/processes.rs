@@ -15,6 +15,7 @@ use harness::{
     outside::{Attempts, show_that_attempts_are_counted},
     relay::{PATIENCE, Relay, command_on, is_alive, wait_until_gone},
 };
+use nightdrop_onion_config::Tor;
 use nix::sys::signal::{Signal, kill};
 use std::{
     os::unix::fs::PermissionsExt,
@@ -42,8 +43,19 @@ fn invitation_in(output: &str) -> String {
 /// Asks the relay through Tor whether it holds the invitation, and whether it refuses one that it never issued.
 async fn serves(client: &Path, address: &str, invitation: &str) {
     let tor = bootstrap(client).await;
-    assert_eq!(begin_registration(&tor, address, invitation).await.unwrap(), 200);
-    assert_eq!(begin_registration(&tor, address, INVENTED).await.unwrap(), 404);
+    assert_eq!(answer(&tor, address, invitation).await, 200);
+    assert_eq!(answer(&tor, address, INVENTED).await, 404);
+}
+
+/// A worker that has just started does not know its address yet and says that it is busy: ask again.
+async fn answer(tor: &Tor, address: &str, invitation: &str) -> u16 {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match begin_registration(tor, address, invitation).await.unwrap() {
+            503 if Instant::now() < until => tokio::time::sleep(Duration::from_millis(50)).await,
+            status => return status,
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
