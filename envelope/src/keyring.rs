@@ -9,9 +9,11 @@
 use crate::{
     OpenError,
     context::Context,
+    identity::IdentityKey,
     key::{MasterKey, random},
     padded::{pad, unpad},
     seal::{Kind, open, seal},
+    space::HomeKeys,
 };
 use nightdrop_wire::{codec, ids::AccountId, messages::account, onion::OnionAddress};
 use rand::CryptoRng;
@@ -56,6 +58,13 @@ impl Keyring {
     #[must_use]
     pub const fn version(&self) -> u64 {
         self.version
+    }
+
+    /// The keys of the account's home space.
+    #[must_use]
+    pub fn home_keys(&self) -> HomeKeys {
+        let identity = IdentityKey::from_seed(&Zeroizing::new(self.contents.identity_seed));
+        HomeKeys::new(identity, &self.contents.home_secret)
     }
 
     /// Seals it for the relay.

@@ -16,8 +16,10 @@ mod checksum;
 pub mod chunk;
 pub mod context;
 mod derive;
+pub mod device_memory;
 mod error;
 pub mod file_name;
+pub mod identity;
 pub mod key;
 pub mod keyring;
 pub mod layout;
@@ -27,6 +29,7 @@ pub mod master_key;
 mod padded;
 pub mod recovery;
 pub mod seal;
+pub mod space;
 pub mod ticket;
 
 pub use error::OpenError;

@@ -50,11 +50,23 @@ pub enum Kind {
     Manifest = 4,
     /// What a ticket hands out, under the ticket key.
     Ticket = 5,
+    /// Entry of a space's log under the entry key.
+    Entry = 6,
+    /// What a device remembers, under the master key.
+    DeviceMemory = 7,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [Self::MasterKey, Self::Recovery, Self::Keyring, Self::Manifest, Self::Ticket];
+    pub const ALL: [Self; 7] = [
+        Self::MasterKey,
+        Self::Recovery,
+        Self::Keyring,
+        Self::Manifest,
+        Self::Ticket,
+        Self::Entry,
+        Self::DeviceMemory,
+    ];
 }
 
 /// Seals `plaintext`; the result is [`ENVELOPE_OVERHEAD`] bytes longer.

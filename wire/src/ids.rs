@@ -73,6 +73,11 @@ id!(
     LoginId,
     16
 );
+id!(
+    /// A space: SHA-256 over what its first entry says.
+    SpaceId,
+    32
+);
 
 #[cfg(test)]
 mod tests {

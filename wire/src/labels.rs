@@ -28,6 +28,16 @@ pub const TICKET_ID: &[u8] = b"nightdrop/v1 ticket id";
 pub const TICKET_TOKEN: &[u8] = b"nightdrop/v1 ticket token";
 /// Ticket key, from the ticket secret.
 pub const TICKET_KEY: &[u8] = b"nightdrop/v1 ticket key";
+/// Random value of a home space's first entry, from the home secret.
+pub const HOME_RANDOM: &[u8] = b"nightdrop/v1 home random";
+/// Epoch key of the home space, from the home secret; followed by the epoch (u32, big-endian).
+pub const HOME_EPOCH_KEY: &[u8] = b"nightdrop/v1 home epoch key";
+/// Append token of the home space, from the home secret; followed by the epoch (u32, big-endian).
+pub const HOME_APPEND_TOKEN: &[u8] = b"nightdrop/v1 home append token";
+/// Key of a space's entries, from the epoch key.
+pub const ENTRY_KEY: &[u8] = b"nightdrop/v1 entry key";
+/// Read token of a space, from the epoch key.
+pub const SPACE_READ_TOKEN: &[u8] = b"nightdrop/v1 space read token";
 
 /// All of the above.
 pub const ALL: &[&[u8]] = &[
@@ -44,6 +54,11 @@ pub const ALL: &[&[u8]] = &[
     TICKET_ID,
     TICKET_TOKEN,
     TICKET_KEY,
+    HOME_RANDOM,
+    HOME_EPOCH_KEY,
+    HOME_APPEND_TOKEN,
+    ENTRY_KEY,
+    SPACE_READ_TOKEN,
 ];
 
 #[cfg(test)]

@@ -20,3 +20,9 @@ pub const MAX_SMALL_BODY: usize = 8 * 1024;
 pub const MAX_MANIFEST: usize = SizeClass::FULL.sealed();
 /// Bytes of a control body that carries one chunk and its manifest.
 pub const MAX_LARGE_BODY: usize = 2 * SizeClass::FULL.sealed() + MAX_SMALL_BODY;
+/// Entries of one append, and of one page of a log, at most.
+pub const MAX_ENTRIES: usize = 256;
+/// The only sizes that a sealed entry may have, so that its length tells little of what it says.
+pub const ENTRY_SIZES: [usize; 4] = [512, 1024, 2048, 4096];
+/// Bytes of an append, and of one page of a log, at most.
+pub const MAX_ENTRIES_BODY: usize = MAX_ENTRIES * 1024 + MAX_SMALL_BODY;

@@ -6,4 +6,5 @@ pub mod account;
 pub mod admin;
 pub mod blob;
 pub mod credit;
+pub mod log;
 pub mod ticket;

@@ -1,0 +1,79 @@
+//! What a device remembers of its account, so that an older state is noticed: sealed under the master key.
+//!
+//! ```text
+//! plaintext: length (4) ‖ postcard of DeviceMemory ‖ zeros, 128 bytes in all
+//! ```
+
+use crate::{
+    OpenError,
+    context::Context,
+    key::MasterKey,
+    padded::{pad, unpad},
+    seal::{Kind, open, seal},
+};
+use nightdrop_wire::{codec, ids::AccountId, messages::log::LogHead, onion::OnionAddress};
+use rand::CryptoRng;
+use serde::{Deserialize, Serialize};
+
+const PLAINTEXT: usize = 128;
+
+/// The newest that this device has seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct DeviceMemory {
+    /// Version of the keyring.
+    pub keyring_version: u64,
+    /// Head of the home space, once it was there.
+    pub home_head: Option<LogHead>,
+}
+
+impl DeviceMemory {
+    /// Seals it for this device's disk.
+    ///
+    /// # Errors
+    /// As [`seal`].
+    pub fn seal<R: CryptoRng + ?Sized>(
+        &self,
+        master: &MasterKey,
+        relay: &OnionAddress,
+        account: AccountId,
+        rng: &mut R,
+    ) -> Result<Vec<u8>, OpenError> {
+        let plaintext = pad(&codec::encode(self).map_err(|_| OpenError::Malformed)?, PLAINTEXT)?;
+        seal(Kind::DeviceMemory, master.secret_bytes(), &context(relay, account), &plaintext, rng)
+    }
+
+    /// Opens what [`Self::seal`] made.
+    ///
+    /// # Errors
+    /// [`OpenError`] for anything else.
+    pub fn open(
+        sealed: &[u8],
+        master: &MasterKey,
+        relay: &OnionAddress,
+        account: AccountId,
+    ) -> Result<Self, OpenError> {
+        let plaintext = open(Kind::DeviceMemory, master.secret_bytes(), &context(relay, account), sealed)?;
+        codec::decode(unpad(&plaintext)?).map_err(|_| OpenError::Malformed)
+    }
+}
+
+fn context(relay: &OnionAddress, account: AccountId) -> Context {
+    Context::of(&[b"device memory", relay.as_str().as_bytes(), account.as_bytes()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn opens_for_its_account_only() {
+        let relay = "2gzyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen53wid".parse().unwrap();
+        let (master, account) = (MasterKey::from_bytes([2; 32]), AccountId::from_bytes([1; 10]));
+        let head = LogHead { count: u64::MAX, hash: [9; 32] };
+        let memory = DeviceMemory { keyring_version: u64::MAX, home_head: Some(head) };
+        let sealed = memory.seal(&master, &relay, account, &mut rand::rng()).unwrap();
+        assert_eq!(DeviceMemory::open(&sealed, &master, &relay, account), Ok(memory));
+        let other = AccountId::from_bytes([3; 10]);
+        assert_eq!(DeviceMemory::open(&sealed, &master, &relay, other), Err(OpenError::WrongKey));
+    }
+}

@@ -1,0 +1,28 @@
+//! Spaces: an append-only log of sealed, signed entries, and the state that replaying it gives.
+//!
+//! ```text
+//! relay's log:   sealed entry 0 ‖ sealed entry 1 ‖ …        hash = space id, then SHA-256(hash ‖ sealed entry), …
+//! inside each:   space, epoch, sequence, previous hash, hash of the state that the author saw, author, operation; signature
+//! ```
+//! What always holds:
+//! - Replay is deterministic: the same log gives the same state on every device.
+//! - The relay cannot add, alter, reorder or remove entries without an error. It can withhold the newest; a remembered
+//!   head shows that.
+//! - An entry that does not open, is not signed by the owner, or makes no sense stays in the chain, has no effect, and is
+//!   reported.
+//!
+//! *Home* is the space of one member: its owner.
+
+mod entry;
+mod keys;
+mod operation;
+mod path;
+mod replay;
+mod state;
+
+pub use entry::VerifiedEntry;
+pub use keys::HomeKeys;
+pub use operation::{FileRecord, Operation, TicketRecord};
+pub use path::SpacePath;
+pub use replay::{ChainError, Fault, Replay, Report};
+pub use state::State;

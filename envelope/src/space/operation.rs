@@ -1,0 +1,160 @@
+//! What an entry does.
+
+use super::SpacePath;
+use crate::{
+    capability::BlobCapabilities,
+    key::FileKey,
+    link::FileLink,
+    manifest::{ManifestHash, VerifiedManifest},
+    ticket::{EnvelopeDigest, TicketSecret},
+};
+use nightdrop_wire::{
+    ids::{BlobId, TicketId},
+    onion::OnionAddress,
+    token::Token,
+};
+use serde::{Deserialize, Serialize};
+
+/// One operation. The order of the variants and of their fields is the byte order.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Operation {
+    /// The first entry: who owns the space.
+    Create {
+        /// Identity key of the owner.
+        owner: [u8; 32],
+        /// With the owner it makes the space id.
+        random: [u8; 32],
+    },
+    /// Lists a stored file. A file that was listed under the path is to be destroyed.
+    PutFile {
+        /// Where.
+        path: SpacePath,
+        /// What.
+        file: Box<FileRecord>,
+    },
+    /// Gives a file another path.
+    Move {
+        /// The path that it has.
+        from: SpacePath,
+        /// A free one.
+        to: SpacePath,
+    },
+    /// Takes a file off the list; it is to be destroyed.
+    Remove {
+        /// Which.
+        path: SpacePath,
+    },
+    /// The relay confirmed that a blob is destroyed; its write key is forgotten.
+    Destroyed {
+        /// Which.
+        blob: BlobId,
+    },
+    /// Lists a ticket of a file.
+    Share {
+        /// Of which file.
+        path: SpacePath,
+        /// The ticket.
+        ticket: TicketRecord,
+    },
+    /// The relay confirmed that a ticket ended.
+    Unshare {
+        /// Of which file.
+        path: SpacePath,
+        /// Which ticket.
+        ticket: TicketId,
+    },
+}
+
+/// All that its owner keeps of a stored file.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct FileRecord {
+    /// The blob.
+    pub blob: BlobId,
+    /// Reads it.
+    pub read_token: Token,
+    /// Makes its tickets and destroys it.
+    pub write_key: Token,
+    /// Opens it. A token in form only: 32 secret bytes that never cross the network.
+    file_key: Token,
+    /// SHA-256 of the sealed manifest: what counts as this file.
+    pub manifest: ManifestHash,
+    /// Bytes.
+    pub size: u64,
+    /// Modification time, seconds since the epoch.
+    pub modified: Option<i64>,
+    /// SHA-256 of the content: tells whether a file that is to be uploaded is the same.
+    pub content: [u8; 32],
+    /// Its tickets.
+    pub tickets: Vec<TicketRecord>,
+}
+
+impl FileRecord {
+    /// The record of a file that was just stored.
+    #[must_use]
+    pub fn new(
+        capabilities: BlobCapabilities,
+        key: &FileKey,
+        manifest: ManifestHash,
+        size: u64,
+        modified: Option<i64>,
+        content: [u8; 32],
+    ) -> Self {
+        let BlobCapabilities { blob, read_token, write_key } = capabilities;
+        let file_key = Token::from_bytes(*key.secret_bytes());
+        Self { blob, read_token, write_key, file_key, manifest, size, modified, content, tickets: Vec::new() }
+    }
+
+    /// The key that opens the file.
+    #[must_use]
+    pub fn file_key(&self) -> FileKey {
+        FileKey::from_bytes(*self.file_key.secret_bytes())
+    }
+
+    /// Opens what the relay returned as the head of the file's blob.
+    ///
+    /// # Errors
+    /// As [`VerifiedManifest::open`].
+    pub fn open_manifest(&self, sealed: &[u8]) -> Result<VerifiedManifest, crate::OpenError> {
+        VerifiedManifest::open(sealed, &self.manifest, self.file_key(), self.blob)
+    }
+}
+
+impl std::fmt::Debug for FileRecord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("FileRecord")
+    }
+}
+
+/// What its owner keeps of a ticket: enough to show the link again and to end it.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct TicketRecord {
+    secret: Token,
+    envelope: EnvelopeDigest,
+}
+
+impl TicketRecord {
+    /// The record of a ticket that was just made.
+    #[must_use]
+    pub fn new(secret: &TicketSecret, envelope: EnvelopeDigest) -> Self {
+        Self { secret: Token::from_bytes(*secret.secret_bytes()), envelope }
+    }
+
+    /// Its name at the relay.
+    #[must_use]
+    pub fn id(&self) -> TicketId {
+        TicketSecret::from_bytes(*self.secret.secret_bytes()).id()
+    }
+
+    /// Its link.
+    #[must_use]
+    pub fn link(&self, relay: &OnionAddress) -> FileLink {
+        let secret = TicketSecret::from_bytes(*self.secret.secret_bytes());
+        FileLink { relay: relay.clone(), secret, envelope: self.envelope }
+    }
+}
+
+impl std::fmt::Debug for TicketRecord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TicketRecord")
+    }
+}

@@ -1,0 +1,190 @@
+//! From the sealed entries that the relay gives to a state that can be believed.
+
+use super::{
+    HomeKeys, Operation, State,
+    entry::{open_entry, seal_entry},
+    keys::space_id,
+};
+use crate::{OpenError, identity::Identity};
+use nightdrop_wire::messages::log::LogHead;
+use rand::CryptoRng;
+use sha2::{Digest, Sha256};
+
+/// Why an entry has no effect. It stays in the chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// Not sealed with the key of this space, or not an entry.
+    #[error("does not open")]
+    DoesNotOpen,
+    /// Signed by somebody else.
+    #[error("is not by the owner")]
+    NotTheOwner,
+    /// Not signed by whom it names.
+    #[error("has a wrong signature")]
+    BadSignature,
+    /// Contradicts what the space holds.
+    #[error("makes no sense")]
+    WithoutSense,
+}
+
+/// An entry without effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Report {
+    /// Which.
+    pub sequence: u64,
+    /// Why.
+    pub fault: Fault,
+}
+
+/// What the relay gave is not the log that the owner's devices wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ChainError {
+    /// One of the owner's entries is not where it was written: entries were dropped, repeated or reordered.
+    #[error("entry {0} is not where it was written")]
+    Displaced(u64),
+    /// The entries do not lead to the head that the relay claims.
+    #[error("the entries do not lead to the head that the relay claims")]
+    WrongHead,
+    /// Older than, or different from, what this device saw before.
+    #[error(
+        "an older or different history than this device has seen: {seen} entries then, {given} entries now"
+    )]
+    Rollback {
+        /// Entries that the device remembers.
+        seen: u64,
+        /// Entries that the relay gives.
+        given: u64,
+    },
+    /// The author saw another state at this place than replaying gives.
+    #[error("entry {0} was written upon another history")]
+    Diverged(u64),
+}
+
+/// A replay on its way.
+#[derive(Debug)]
+pub struct Replay {
+    keys: HomeKeys,
+    head: LogHead,
+    state: State,
+    reports: Vec<Report>,
+    /// What this device remembers, until the replay has passed it.
+    remembered: Option<LogHead>,
+}
+
+impl Replay {
+    /// Before the first entry, on a device that remembers having seen `remembered`.
+    #[must_use]
+    pub fn new(keys: HomeKeys, remembered: Option<LogHead>) -> Self {
+        let space = keys.space();
+        let head = LogHead::before_first(space);
+        Self { keys, head, state: State::new(space), reports: Vec::new(), remembered }
+    }
+
+    /// Takes the next sealed entry.
+    ///
+    /// # Errors
+    /// [`ChainError`] if one of the owner's entries is not where it was written.
+    pub fn advance(&mut self, sealed: &[u8]) -> Result<(), ChainError> {
+        let sequence = self.head.count;
+        match open_entry(&self.keys, sealed) {
+            Err(fault) => self.reports.push(Report { sequence, fault }),
+            Ok(entry) if entry.head != self.head => return Err(ChainError::Displaced(sequence)),
+            Ok(entry) if entry.seen != *self.state.hash() => return Err(ChainError::Diverged(sequence)),
+            Ok(entry) => {
+                if !self.makes_this_space(&entry.operation) || self.state.apply(entry.operation).is_err() {
+                    self.reports.push(Report { sequence, fault: Fault::WithoutSense });
+                }
+            }
+        }
+        self.head = next_head(&self.head, sealed);
+        match self.remembered {
+            Some(seen) if seen.count == self.head.count && seen.hash != self.head.hash => {
+                Err(ChainError::Rollback { seen: seen.count, given: self.head.count })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// All entries that the relay gave are taken; it claims that the log stands at `claimed`.
+    ///
+    /// # Errors
+    /// [`ChainError`] if the entries lead elsewhere, or to less than this device has seen.
+    pub fn require_head(&self, claimed: &LogHead) -> Result<(), ChainError> {
+        if self.head != *claimed {
+            return Err(ChainError::WrongHead);
+        }
+        match self.remembered {
+            Some(seen) if seen.count > self.head.count => {
+                Err(ChainError::Rollback { seen: seen.count, given: self.head.count })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub const fn head(&self) -> &LogHead {
+        &self.head
+    }
+
+    /// What the entries add up to.
+    #[must_use]
+    pub const fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Entries that had no effect.
+    #[must_use]
+    pub fn reports(&self) -> &[Report] {
+        &self.reports
+    }
+
+    /// The keys of the space.
+    #[must_use]
+    pub const fn keys(&self) -> &HomeKeys {
+        &self.keys
+    }
+
+    /// The operation that opens a new space.
+    #[must_use]
+    pub fn create(&self) -> Operation {
+        Operation::Create { owner: *self.keys.owner().as_bytes(), random: self.keys.random }
+    }
+
+    /// Seals operations as the entries that follow.
+    ///
+    /// # Errors
+    /// [`OpenError::Inconsistent`] if one of them would have no effect, or is too large for an entry.
+    pub fn seal_next<R: CryptoRng + ?Sized>(
+        &self,
+        operations: Vec<Operation>,
+        rng: &mut R,
+    ) -> Result<Vec<Vec<u8>>, OpenError> {
+        let mut state = self.state.clone();
+        let mut head = self.head;
+        let mut entries = Vec::with_capacity(operations.len());
+        for operation in operations {
+            let sealed = seal_entry(&self.keys, &head, state.hash(), operation.clone(), rng)?;
+            state.apply(operation).map_err(|_| OpenError::Inconsistent)?;
+            head = next_head(&head, &sealed);
+            entries.push(sealed);
+        }
+        Ok(entries)
+    }
+
+    fn makes_this_space(&self, operation: &Operation) -> bool {
+        match operation {
+            Operation::Create { owner, random } => {
+                space_id(&Identity::from_bytes(*owner), random) == self.keys.space()
+            }
+            _ => true,
+        }
+    }
+}
+
+fn next_head(head: &LogHead, sealed: &[u8]) -> LogHead {
+    let mut hash = Sha256::new();
+    hash.update(head.hash);
+    hash.update(sealed);
+    LogHead { count: head.count.saturating_add(1), hash: hash.finalize().into() }
+}

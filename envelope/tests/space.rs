@@ -1,0 +1,230 @@
+//! The home space: replaying what an honest relay gives, and what a lying one gives.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
+
+use nightdrop_envelope::{
+    capability::BlobCapabilities,
+    key::FileKey,
+    keyring::Keyring,
+    space::{ChainError, Fault, FileRecord, HomeKeys, Operation, Replay, Report, SpacePath, TicketRecord},
+    ticket::TicketSecret,
+};
+use nightdrop_wire::{limits::ENTRY_SIZES, messages::log::LogHead};
+use sha2::{Digest, Sha256};
+
+struct Owner(Keyring);
+
+impl Owner {
+    fn new() -> Self {
+        Self(Keyring::generate(&mut rand::rng()))
+    }
+
+    fn keys(&self) -> HomeKeys {
+        self.0.home_keys()
+    }
+
+    fn replay(&self, remembered: Option<LogHead>, log: &[Vec<u8>]) -> Result<Replay, ChainError> {
+        let mut replay = Replay::new(self.keys(), remembered);
+        for entry in log {
+            replay.advance(entry)?;
+        }
+        replay.require_head(&relay_head(&self.keys(), log))?;
+        Ok(replay)
+    }
+
+    /// What an honest client appends to `log`.
+    fn append(&self, log: &mut Vec<Vec<u8>>, operations: Vec<Operation>) {
+        let replay = self.replay(None, log).unwrap();
+        log.extend(replay.seal_next(operations, &mut rand::rng()).unwrap());
+    }
+
+    fn log(&self, operations: Vec<Operation>) -> Vec<Vec<u8>> {
+        let mut log = Vec::new();
+        let create = Replay::new(self.keys(), None).create();
+        self.append(&mut log, [vec![create], operations].concat());
+        log
+    }
+}
+
+/// As the relay computes it.
+fn relay_head(keys: &HomeKeys, log: &[Vec<u8>]) -> LogHead {
+    log.iter().fold(LogHead::before_first(keys.space()), |head, entry| LogHead {
+        count: head.count + 1,
+        hash: Sha256::new().chain_update(head.hash).chain_update(entry).finalize().into(),
+    })
+}
+
+fn path(text: &str) -> SpacePath {
+    SpacePath::parse(text).unwrap()
+}
+
+fn file(content: u8) -> FileRecord {
+    let capabilities = BlobCapabilities::generate(&mut rand::rng());
+    FileRecord::new(capabilities, &FileKey::from_bytes([content; 32]), [content; 32], 10, None, [content; 32])
+}
+
+fn put(at: &str, content: u8) -> Operation {
+    Operation::PutFile { path: path(at), file: Box::new(file(content)) }
+}
+
+fn remove(at: &str) -> Operation {
+    Operation::Remove { path: path(at) }
+}
+
+fn listed(replay: &Replay) -> Vec<String> {
+    replay.state().files().map(|(path, _)| path.as_str().to_owned()).collect()
+}
+
+#[test]
+fn files_are_listed_moved_replaced_and_removed() {
+    let owner = Owner::new();
+    let mut log = owner.log(vec![put("a", 1), put("docs/b", 2)]);
+    assert!(log.iter().all(|entry| ENTRY_SIZES.contains(&entry.len())));
+    assert_eq!(listed(&owner.replay(None, &log).unwrap()), ["a", "docs/b"]);
+    owner.append(&mut log, vec![Operation::Move { from: path("a"), to: path("docs/a") }]);
+    owner.append(&mut log, vec![put("docs/b", 3), remove("docs/a")]);
+    let replay = owner.replay(None, &log).unwrap();
+    assert_eq!(listed(&replay), ["docs/b"]);
+    assert_eq!(replay.state().file(&path("docs/b")).unwrap().content, [3; 32]);
+    let leaving: Vec<_> = replay.state().leaving().map(|(blob, _)| blob).collect();
+    assert_eq!(leaving.len(), 2, "the replaced blob and the removed one are to be destroyed");
+    owner.append(&mut log, vec![Operation::Destroyed { blob: leaving[0] }]);
+    assert_eq!(owner.replay(None, &log).unwrap().state().leaving().count(), 1);
+    assert_eq!(replay.reports(), []);
+}
+
+#[test]
+fn tickets_are_kept_with_their_file() {
+    let owner = Owner::new();
+    let secret = TicketSecret::generate(&mut rand::rng());
+    let ticket = TicketRecord::new(&secret, [7; 16]);
+    let share = Operation::Share { path: path("a"), ticket: ticket.clone() };
+    let mut log = owner.log(vec![put("a", 1), share]);
+    owner.append(&mut log, vec![Operation::Move { from: path("a"), to: path("b") }]);
+    let replay = owner.replay(None, &log).unwrap();
+    assert_eq!(replay.state().file(&path("b")).unwrap().tickets[0].id(), secret.id());
+    owner.append(&mut log, vec![Operation::Unshare { path: path("b"), ticket: ticket.id() }]);
+    let replay = owner.replay(None, &log).unwrap();
+    assert!(replay.state().file(&path("b")).unwrap().tickets.is_empty());
+}
+
+#[test]
+fn what_makes_no_sense_is_not_sealed() {
+    let owner = Owner::new();
+    let log = owner.log(vec![put("a", 1), put("d/b", 2)]);
+    let replay = owner.replay(None, &log).unwrap();
+    let again = replay.state().file(&path("a")).unwrap().clone();
+    for operation in [
+        remove("missing"),
+        Operation::Move { from: path("missing"), to: path("x") },
+        Operation::Move { from: path("a"), to: path("d/b") },
+        Operation::Move { from: path("a"), to: path("d") },
+        Operation::Move { from: path("d/b"), to: path("a/b") },
+        put("a/below-a-file", 3),
+        put("d", 3),
+        Operation::PutFile { path: path("copy"), file: Box::new(again) },
+        replay.create(),
+    ] {
+        assert!(replay.seal_next(vec![operation.clone()], &mut rand::rng()).is_err(), "{operation:?}");
+    }
+    assert!(replay.seal_next(vec![put("d/c", 3), remove("d/c")], &mut rand::rng()).is_ok());
+}
+
+#[test]
+fn m24_m50_an_entry_that_is_not_the_owners_has_no_effect_and_is_reported() {
+    let owner = Owner::new();
+    let mut log = owner.log(vec![put("a", 1)]);
+    let honest = owner.replay(None, &log).unwrap();
+    assert_eq!((listed(&honest), honest.reports().len()), (vec!["a".to_owned()], 0));
+    // What a relay can make: bytes of the right size.
+    log.push(vec![0x5a; 512]);
+    // What somebody with another key can make: a good entry of another space.
+    log.push(Owner::new().log(vec![put("planted", 9)])[1].clone());
+    owner.append(&mut log, vec![put("b", 2)]);
+    let replay = owner.replay(None, &log).unwrap();
+    assert_eq!(listed(&replay), ["a", "b"], "the log goes on");
+    let fault = Fault::DoesNotOpen;
+    assert_eq!(replay.reports(), [Report { sequence: 2, fault }, Report { sequence: 3, fault }]);
+}
+
+#[test]
+fn m30_dropped_repeated_reordered_and_spliced_entries_are_chain_errors() {
+    let owner = Owner::new();
+    let log = owner.log(vec![put("a", 1), put("b", 2), remove("a")]);
+    assert!(owner.replay(None, &log).is_ok());
+    let dropped = [&log[..1], &log[2..]].concat();
+    assert_eq!(owner.replay(None, &dropped).err(), Some(ChainError::Displaced(1)));
+    let repeated = [&log[..2], &log[1..]].concat();
+    assert_eq!(owner.replay(None, &repeated).err(), Some(ChainError::Displaced(2)));
+    let mut reordered = log.clone();
+    reordered.swap(1, 2);
+    assert_eq!(owner.replay(None, &reordered).err(), Some(ChainError::Displaced(1)));
+    let mut spliced = log;
+    spliced[1] = vec![0; 512];
+    assert_eq!(owner.replay(None, &spliced).err(), Some(ChainError::Displaced(2)));
+}
+
+#[test]
+fn a_head_that_the_entries_do_not_lead_to_is_an_error() {
+    let owner = Owner::new();
+    let log = owner.log(vec![put("a", 1)]);
+    let mut replay = Replay::new(owner.keys(), None);
+    for entry in &log {
+        replay.advance(entry).unwrap();
+    }
+    let head = relay_head(&owner.keys(), &log);
+    assert_eq!(replay.require_head(&head), Ok(()));
+    for wrong in [LogHead { count: 3, ..head }, LogHead { hash: [0; 32], ..head }] {
+        assert_eq!(replay.require_head(&wrong), Err(ChainError::WrongHead));
+    }
+}
+
+#[test]
+fn m28_an_older_or_other_history_than_remembered_is_a_rollback() {
+    let owner = Owner::new();
+    let mut log = owner.log(vec![put("a", 1)]);
+    let old = log.clone();
+    owner.append(&mut log, vec![remove("a")]);
+    let seen = relay_head(&owner.keys(), &log);
+    assert!(owner.replay(Some(seen), &log).is_ok());
+    assert!(owner.replay(None, &old).is_ok(), "without memory the lie is believed");
+    let rolled_back = owner.replay(Some(seen), &old).err();
+    assert_eq!(rolled_back, Some(ChainError::Rollback { seen: 3, given: 2 }));
+    // M36: another continuation that the owner's own key once wrote, in which the file is still there.
+    let mut fork = old;
+    owner.append(&mut fork, vec![put("b", 2)]);
+    let forked = owner.replay(Some(seen), &fork).err();
+    assert_eq!(forked, Some(ChainError::Rollback { seen: 3, given: 3 }));
+}
+
+#[test]
+fn m36_a_removed_file_stays_removed() {
+    let owner = Owner::new();
+    let mut log = owner.log(vec![put("a", 1)]);
+    let entry = log[1].clone();
+    owner.append(&mut log, vec![remove("a")]);
+    assert!(owner.replay(None, &log).is_ok());
+    log.push(entry);
+    assert_eq!(owner.replay(None, &log).err(), Some(ChainError::Displaced(3)));
+}
+
+#[test]
+fn m34_the_home_of_another_owner_does_not_open() {
+    let (owner, other) = (Owner::new(), Owner::new());
+    let log = owner.log(vec![put("a", 1)]);
+    let mut replay = Replay::new(other.keys(), None);
+    for entry in &log {
+        replay.advance(entry).unwrap();
+    }
+    assert_eq!((listed(&replay).len(), replay.reports().len()), (0, 2));
+    assert_ne!(owner.keys().space(), other.keys().space());
+}
+
+#[test]
+fn two_thousand_files_in_fifty_folders_replay() {
+    let owner = Owner::new();
+    let operations: Vec<Operation> =
+        (0..2_000).map(|n| put(&format!("folder {}/file {n}", n % 50), 1)).collect();
+    let log = owner.log(operations);
+    let replay = owner.replay(None, &log).unwrap();
+    assert_eq!(replay.state().files().count(), 2_000);
+}

@@ -1,0 +1,62 @@
+//! Logs: what the relay keeps of a space. It sees sealed entries, counts them and chains their hashes.
+
+use crate::{
+    ids::SpaceId,
+    token::{Token, TokenHash},
+};
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+/// Where a log stands.
+///
+/// Before the first entry the hash is the space id; each entry makes it SHA-256(hash ‖ sealed entry).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogHead {
+    /// Entries so far.
+    pub count: u64,
+    /// The chain over them.
+    pub hash: [u8; 32],
+}
+
+impl LogHead {
+    /// The head of a log without entries.
+    #[must_use]
+    pub const fn before_first(space: SpaceId) -> Self {
+        Self { count: 0, hash: *space.as_bytes() }
+    }
+}
+
+/// `POST /v1/logs`: makes a log with its first entries. The same bytes may be sent again.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CreateLog {
+    /// Its space.
+    pub space: SpaceId,
+    /// Pays for it; spent in the same transaction.
+    pub credit: Token,
+    /// Who shows the token of this hash may read.
+    pub read_token: TokenHash,
+    /// Who shows the token of this hash may append.
+    pub append_token: TokenHash,
+    /// Sealed entries, 1 to [`crate::limits::MAX_ENTRIES`], each of one of [`crate::limits::ENTRY_SIZES`].
+    pub entries: Vec<ByteBuf>,
+}
+
+/// `POST /v1/logs/{space}`: appends, if the log still stands at `expected`; otherwise a conflict. The same bytes may be
+/// sent again: entries that stand right after `expected` already are not appended twice.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Append {
+    /// Where the writer last saw the log.
+    pub expected: LogHead,
+    /// As in [`CreateLog`].
+    pub entries: Vec<ByteBuf>,
+}
+
+/// Answer to `GET /v1/logs/{space}/{from}`: entries from number `from` on, as many as fit.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LogPage {
+    /// Where the log stands, all entries counted.
+    pub head: LogHead,
+    /// The entries of this page, at most [`crate::limits::MAX_ENTRIES`] and
+    /// [`crate::limits::MAX_ENTRIES_BODY`] bytes in all.
+    pub entries: Vec<ByteBuf>,
+}
