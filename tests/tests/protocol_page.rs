@@ -5,7 +5,7 @@ use nightdrop_envelope::seal::Kind;
 use nightdrop_wire::{
     codec,
     endpoint::ENDPOINTS,
-    ids::{AccountId, BlobId, LoginId, RecoveryId, TicketId},
+    ids::{AccountId, BlobId, LoginId, RecoveryId, SpaceId, TicketId},
     limits,
     messages::{
         account::{
@@ -14,6 +14,7 @@ use nightdrop_wire::{
         },
         blob::{CreateBlob, FinishBlob, WholeBlob},
         credit::{Credits, FetchCredits},
+        log::{Append, CreateLog, LogHead, LogPage},
         ticket::CreateTicket,
     },
     refusal::Refusal,
@@ -21,6 +22,7 @@ use nightdrop_wire::{
     token::{Token, TokenHash},
 };
 use serde::Serialize;
+use serde_bytes::ByteBuf;
 use std::collections::BTreeMap;
 
 const PAGE: &str = include_str!("../../docs/protocol.md");
@@ -90,6 +92,8 @@ fn limits() {
         ("MAX_KEYRING_ENVELOPE".to_owned(), limits::MAX_KEYRING_ENVELOPE),
         ("TICKET_ENVELOPE".to_owned(), limits::TICKET_ENVELOPE),
         ("MAX_MANIFEST".to_owned(), limits::MAX_MANIFEST),
+        ("MAX_ENTRIES".to_owned(), limits::MAX_ENTRIES),
+        ("MAX_ENTRIES_BODY".to_owned(), limits::MAX_ENTRIES_BODY),
     ]);
     assert_eq!(page, program);
 }
@@ -116,9 +120,10 @@ impl Reader<'_> {
             if self.take(1) == [1] {
                 self.form(inner);
             }
-        } else if let Some(length) = form.strip_prefix("list of ") {
-            let count = self.integer();
-            self.take(count * length.parse::<usize>().unwrap());
+        } else if let Some(inner) = form.strip_prefix("list of ") {
+            for _ in 0..self.integer() {
+                self.form(inner);
+            }
         } else {
             match form {
                 "bytes" => {
@@ -188,6 +193,13 @@ fn control_bodies() {
         walk("CreateBlob", &create);
     }
     walk("FinishBlob", &FinishBlob { chunks_digest: [18; 32], manifest: vec![19; 4028] });
+    let (space, head) = (SpaceId::from_bytes([22; 32]), LogHead { count: 300, hash: [23; 32] });
+    let entries = || vec![ByteBuf::from([24; 512]), ByteBuf::from([25; 1024])];
+    let (read_token, append_token) = (hash, hash);
+    let create = CreateLog { space, credit: token(), read_token, append_token, entries: entries() };
+    walk("CreateLog", &create);
+    walk("Append", &Append { expected: head, entries: entries() });
+    walk("LogPage", &LogPage { head, entries: entries() });
     let ticket = TicketId::from_bytes([20; 16]);
     walk("CreateTicket", &CreateTicket { ticket, token: hash, blob, envelope: vec![21; 163] });
 }

@@ -1,8 +1,8 @@
 //! The endpoints: which method and path mean what, and how long a body may be.
 
 use crate::{
-    ids::{BlobId, TicketId},
-    limits::{MAX_CHUNKS, MAX_LARGE_BODY, MAX_SMALL_BODY},
+    ids::{BlobId, SpaceId, TicketId},
+    limits::{MAX_CHUNKS, MAX_ENTRIES_BODY, MAX_LARGE_BODY, MAX_SMALL_BODY},
     size_class::SizeClass,
 };
 
@@ -37,6 +37,14 @@ pub enum Endpoint {
     CreateTicket,
     /// Reads a ticket's envelope.
     GetTicket(TicketId),
+    /// Ends a ticket.
+    EndTicket(TicketId),
+    /// Makes a log with its first entries.
+    CreateLog,
+    /// Appends entries to a log.
+    AppendLog(SpaceId),
+    /// Reads entries of a log, from a number on.
+    ReadLog(SpaceId, u64),
 }
 
 /// One line of the endpoint table in `docs/protocol.md`.
@@ -73,7 +81,7 @@ const fn row(
 const CHUNK: usize = SizeClass::FULL.sealed();
 
 /// The table.
-pub const ENDPOINTS: [EndpointRow; 14] = [
+pub const ENDPOINTS: [EndpointRow; 18] = [
     row(
         "POST",
         "/v1/register/1",
@@ -104,6 +112,10 @@ pub const ENDPOINTS: [EndpointRow; 14] = [
     row("DELETE", "/v1/blobs/{blob}", "data", "write key", "empty", "empty", 0),
     row("POST", "/v1/tickets", "data", "write key", "CreateTicket", "empty", MAX_SMALL_BODY),
     row("GET", "/v1/tickets/{ticket}", "data", "ticket", "empty", "ticket envelope", 0),
+    row("DELETE", "/v1/tickets/{ticket}", "data", "write key", "empty", "empty", 0),
+    row("POST", "/v1/logs", "data", "credit", "CreateLog", "empty", MAX_ENTRIES_BODY),
+    row("POST", "/v1/logs/{space}", "data", "append token", "Append", "empty", MAX_ENTRIES_BODY),
+    row("GET", "/v1/logs/{space}/{from}", "data", "read token", "empty", "LogPage", 0),
 ];
 
 impl Endpoint {
@@ -136,6 +148,12 @@ impl Endpoint {
             ("DELETE", "blobs", Some(blob), None) => Some(Self::DestroyBlob(blob.parse().ok()?)),
             ("POST", "tickets", None, None) => Some(Self::CreateTicket),
             ("GET", "tickets", Some(ticket), None) => Some(Self::GetTicket(ticket.parse().ok()?)),
+            ("DELETE", "tickets", Some(ticket), None) => Some(Self::EndTicket(ticket.parse().ok()?)),
+            ("POST", "logs", None, None) => Some(Self::CreateLog),
+            ("POST", "logs", Some(space), None) => Some(Self::AppendLog(space.parse().ok()?)),
+            ("GET", "logs", Some(space), Some(from)) => {
+                Some(Self::ReadLog(space.parse().ok()?, canonical_number(from)?))
+            }
             _ => None,
         }
     }
@@ -148,7 +166,9 @@ impl Endpoint {
             Self::FinishBlob(blob) => format!("/v1/blobs/{blob}/finish"),
             Self::GetHead(blob) => format!("/v1/blobs/{blob}/head"),
             Self::DestroyBlob(blob) => format!("/v1/blobs/{blob}"),
-            Self::GetTicket(ticket) => format!("/v1/tickets/{ticket}"),
+            Self::GetTicket(ticket) | Self::EndTicket(ticket) => format!("/v1/tickets/{ticket}"),
+            Self::AppendLog(space) => format!("/v1/logs/{space}"),
+            Self::ReadLog(space, from) => format!("/v1/logs/{space}/{from}"),
             _ => self.row().path.to_owned(),
         }
     }
@@ -171,6 +191,10 @@ impl Endpoint {
             destroy_blob,
             create_ticket,
             get_ticket,
+            end_ticket,
+            create_log,
+            append_log,
+            read_log,
         ] = &ENDPOINTS;
         match self {
             Self::RegisterStart => register_start,
@@ -187,22 +211,32 @@ impl Endpoint {
             Self::DestroyBlob(_) => destroy_blob,
             Self::CreateTicket => create_ticket,
             Self::GetTicket(_) => get_ticket,
+            Self::EndTicket(_) => end_ticket,
+            Self::CreateLog => create_log,
+            Self::AppendLog(_) => append_log,
+            Self::ReadLog(..) => read_log,
         }
     }
 }
 
-/// A chunk's index in its canonical form: decimal, no sign, no leading zero, below [`MAX_CHUNKS`].
+/// A chunk's index: canonical, below [`MAX_CHUNKS`].
 fn chunk_index(text: &str) -> Option<u32> {
-    let index: u32 = text.parse().ok()?;
-    (index < MAX_CHUNKS && index.to_string() == text).then_some(index)
+    canonical_number(text)?.try_into().ok().filter(|index| *index < MAX_CHUNKS)
+}
+
+/// A number in its only form: decimal, no sign, no leading zero.
+fn canonical_number(text: &str) -> Option<u64> {
+    let number: u64 = text.parse().ok()?;
+    (number.to_string() == text).then_some(number)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn sample_of_each() -> [Endpoint; 14] {
+    fn sample_of_each() -> [Endpoint; 18] {
         let (blob, ticket) = (BlobId::from_bytes([5; 16]), TicketId::from_bytes([6; 16]));
+        let space = SpaceId::from_bytes([7; 32]);
         [
             Endpoint::RegisterStart,
             Endpoint::RegisterFinish,
@@ -218,6 +252,10 @@ mod tests {
             Endpoint::DestroyBlob(blob),
             Endpoint::CreateTicket,
             Endpoint::GetTicket(ticket),
+            Endpoint::EndTicket(ticket),
+            Endpoint::CreateLog,
+            Endpoint::AppendLog(space),
+            Endpoint::ReadLog(space, u64::MAX),
         ]
     }
 
