@@ -1,7 +1,7 @@
 //! Every error of the client, and what a person is told about it: one table, [`ClientError::explanation`].
 
 use crate::relay::RequestError;
-use nightdrop_envelope::{OpenError, account_code::BadText, link::BadLink};
+use nightdrop_envelope::{OpenError, account_code::BadText, link::BadLink, space::ChainError};
 use nightdrop_login::LoginError;
 use nightdrop_onion_config::TorError;
 use nightdrop_wire::refusal::Refusal;
@@ -80,6 +80,35 @@ pub enum ClientError {
     /// What the relay gave is not what was sealed.
     #[error("the relay sent something that was tampered with: {0}")]
     Tampered(OpenError),
+    /// The log of the home space is not what this account's devices wrote.
+    #[error("the relay gives another history of your files than your devices wrote: {0}")]
+    Chain(#[from] ChainError),
+    /// The keyring is older than one that this device has seen.
+    #[error("the relay gives an older keyring (version {given}) than this device has seen (version {seen})")]
+    OlderKeyring {
+        /// Remembered.
+        seen: u64,
+        /// Given.
+        given: u64,
+    },
+    /// What this device sealed to remember does not open.
+    #[error("what this device remembers of the account is damaged or belongs to another account")]
+    DamagedMemory,
+    /// No such file in the home space.
+    #[error("there is no {0} among your files")]
+    NoSuchFile(String),
+    /// A path in the home space is taken.
+    #[error("there is a {0} among your files")]
+    NameTaken(String),
+    /// A name is a directory where a file is needed.
+    #[error("{0} is a directory")]
+    IsDirectory(String),
+    /// A path cannot be one in the home space.
+    #[error("{0} cannot be a name among your files")]
+    BadPath(String),
+    /// A file has no links.
+    #[error("{0} has no links")]
+    NotShared(String),
     /// The other side does not speak as a relay does.
     #[error("what answers at this address does not speak as a Nightdrop relay does")]
     NotARelay,
@@ -175,6 +204,7 @@ impl ClientError {
     pub const fn explanation(&self) -> Explanation {
         use ExitCode::{Failed, Network, NotFound, Refused, Tampered, Usage};
         const NOTHING_SENT: &str = "Nothing was sent.";
+        const NOTHING_CHANGED: &str = "Nothing was changed.";
         const NOTHING_WRITTEN: &str = "No file was written.";
         match self {
             Self::Usage(_) => explain(Usage, NOTHING_SENT, "See `nightdrop help`."),
@@ -246,6 +276,27 @@ impl ClientError {
                 "Nothing of it was used or written.",
                 "Do not trust this relay. Tell whoever gave you the link, or the relay's operator, by another way.",
             ),
+            Self::Chain(_) | Self::OlderKeyring { .. } => explain(
+                Tampered,
+                "Nothing was changed. The relay lost data, was restored from a backup, or hides what you did.",
+                "Do not rely on this relay. Ask its operator, by another way, whether it was restored.",
+            ),
+            Self::DamagedMemory => explain(
+                Failed,
+                "Nothing was sent. Without it this device cannot notice that the relay gives an older state.",
+                "If you did not change the file `memory` in the home directory, look for who did; removing it lets this device start anew.",
+            ),
+            Self::NoSuchFile(_) => explain(NotFound, NOTHING_CHANGED, "`nightdrop ls` shows what there is."),
+            Self::NameTaken(_) => {
+                explain(Refused, NOTHING_CHANGED, "Use `--replace`, or another name with `--name` or `--to`.")
+            }
+            Self::IsDirectory(_) => {
+                explain(Usage, NOTHING_CHANGED, "Name a file, or use `-r` to remove all that is in it.")
+            }
+            Self::BadPath(_) => explain(Usage, NOTHING_CHANGED, "Use a relative path of ordinary names."),
+            Self::NotShared(_) => {
+                explain(NotFound, NOTHING_CHANGED, "`nightdrop info NAME` shows a file's links.")
+            }
             Self::NotARelay => explain(
                 Tampered,
                 "Nothing that it sent was used.",

@@ -4,11 +4,13 @@
 //! HOME/            0700
 //!   account          the account code, 0600: the one secret kept in clear, because nothing opens before it
 //!   account.pending  the code of an account whose registration was sent and not yet answered
+//!   memory           keyring version and head of the home space that this device has seen, sealed under the master key
 //!   tor/             Arti's state and cache
 //! ```
 //! States that a crash can leave:
 //! - nothing: no account was made from here.
 //! - `account.pending`: the account may exist. `nightdrop login` finds out, and keeps or drops it.
+//! - `memory` is older than what the relay acknowledged last: the next command reads on from there.
 //! - `account`: the account exists. A leftover `account.pending` beside it is of no meaning and is removed.
 //!
 //! Each file appears under its name complete and synced, or not at all.
@@ -87,7 +89,7 @@ impl Home {
     /// # Errors
     /// [`ClientError::File`].
     pub fn keep_pending(&self, code: &AccountCode) -> Result<(), ClientError> {
-        self.write(&self.pending(), code)
+        self.write_code(&self.pending(), code)
     }
 
     /// The account was not made.
@@ -105,8 +107,29 @@ impl Home {
     /// # Errors
     /// [`ClientError::File`].
     pub fn keep_account(&self, code: &AccountCode) -> Result<(), ClientError> {
-        self.write(&self.kept(), code)?;
+        self.write_code(&self.kept(), code)?;
         if self.pending().exists() { self.drop_pending() } else { Ok(()) }
+    }
+
+    /// What this device sealed to remember, if it ever did.
+    ///
+    /// # Errors
+    /// [`ClientError::File`] if it is there and cannot be read.
+    pub fn memory(&self) -> Result<Option<Vec<u8>>, ClientError> {
+        let path = self.path.join("memory");
+        match std::fs::read(&path) {
+            Ok(sealed) => Ok(Some(sealed)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(ClientError::file("read", &path)(error)),
+        }
+    }
+
+    /// Keeps what this device sealed to remember.
+    ///
+    /// # Errors
+    /// [`ClientError::File`].
+    pub fn keep_memory(&self, sealed: &[u8]) -> Result<(), ClientError> {
+        self.write(&self.path.join("memory"), sealed)
     }
 
     fn kept(&self) -> PathBuf {
@@ -125,14 +148,17 @@ impl Home {
         }
     }
 
-    fn write(&self, path: &Path, code: &AccountCode) -> Result<(), ClientError> {
+    fn write_code(&self, path: &Path, code: &AccountCode) -> Result<(), ClientError> {
+        self.write(path, Zeroizing::new(format!("{}\n", *code.secret_text())).as_bytes())
+    }
+
+    fn write(&self, path: &Path, contents: &[u8]) -> Result<(), ClientError> {
         let unfinished = path.with_extension("unfinished");
         let fail = ClientError::file("write", &unfinished);
         let write = || -> std::io::Result<()> {
             let mut file =
                 OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
-            file.write_all(code.secret_text().as_bytes())?;
-            file.write_all(b"\n")?;
+            file.write_all(contents)?;
             file.sync_all()
         };
         write().map_err(fail)?;

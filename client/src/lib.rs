@@ -1,7 +1,7 @@
 //! The client: everything between a person at a terminal and the relay.
 //!
 //! ```text
-//! cli → session (unlocked keys) → transfer → envelope (seal/open) → wire → transport (Tor)
+//! cli → account (session, unlocked keys) → transfer | space → envelope (seal/open) → wire → transport (Tor)
 //! ```
 //! What always holds:
 //! - What the relay sends is decoded by `wire` and verified by `envelope` before this crate acts on it.
@@ -17,6 +17,7 @@ pub mod limits;
 mod password_policy;
 mod random;
 pub mod relay;
+pub mod space;
 pub mod transfer;
 pub mod transport;
 

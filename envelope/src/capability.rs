@@ -15,7 +15,7 @@ pub fn hash_token(token: &Token) -> TokenHash {
 }
 
 /// The random names and rights of a new blob. Nothing in them comes from the file or the account.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct BlobCapabilities {
     /// Its id.
     pub blob: BlobId,

@@ -14,6 +14,8 @@ use crate::{
 use nightdrop_wire::onion::OnionAddress;
 use zeroize::Zeroizing;
 
+/// How every link begins, of whatever kind.
+pub const SCHEME: &str = "nightdrop:";
 /// How every link to a file begins.
 pub const PREFIX: &str = "nightdrop:file/";
 const VERSION: u8 = 1 << 4;

@@ -52,7 +52,7 @@ pub async fn log_in<T: Transport>(
     let key = encryption_key(export_key.secret_bytes());
     let master = open_master_key(&logged_in.master_key, &key, code.relay(), code.account())?;
     let keyring = Keyring::open(&logged_in.keyring, &master, code.relay(), code.account())?;
-    Ok(Session::new(lane, logged_in.session, keyring))
+    Ok(Session::new(lane, logged_in.session, code, master, keyring))
 }
 
 /// The first two messages, and the third one, which exists only if the second was right.

@@ -1,12 +1,17 @@
 //! An open account: the session token and the unlocked keys.
 
-use crate::{ClientError, relay::RelayLane, transport::Transport};
+use crate::{ClientError, random, relay::RelayLane, transport::Transport};
 use bytes::Bytes;
-use nightdrop_envelope::keyring::Keyring;
+use nightdrop_envelope::{
+    account_code::AccountCode, device_memory::DeviceMemory, key::MasterKey, keyring::Keyring,
+};
 use nightdrop_wire::{
     authorization::Authorization,
     endpoint::Endpoint,
-    messages::credit::{Credits, FetchCredits},
+    messages::{
+        credit::{Credits, FetchCredits},
+        log::LogHead,
+    },
     token::Token,
 };
 
@@ -14,12 +19,50 @@ use nightdrop_wire::{
 pub struct Session<T> {
     lane: RelayLane<T>,
     authorization: Authorization,
+    code: AccountCode,
+    master: MasterKey,
     keyring: Keyring,
 }
 
 impl<T: Transport> Session<T> {
-    pub(super) fn new(lane: RelayLane<T>, token: Token, keyring: Keyring) -> Self {
-        Self { lane, authorization: Authorization::Bearer(token), keyring }
+    pub(super) fn new(
+        lane: RelayLane<T>,
+        token: Token,
+        code: &AccountCode,
+        master: MasterKey,
+        keyring: Keyring,
+    ) -> Self {
+        Self { lane, authorization: Authorization::Bearer(token), code: code.clone(), master, keyring }
+    }
+
+    /// The account's code.
+    #[must_use]
+    pub const fn code(&self) -> &AccountCode {
+        &self.code
+    }
+
+    /// Opens what this device sealed to remember, and refuses a keyring that is older.
+    ///
+    /// # Errors
+    /// [`ClientError::OlderKeyring`]; [`ClientError::DamagedMemory`] if it is not what was sealed.
+    pub fn open_memory(&self, sealed: Option<&[u8]>) -> Result<DeviceMemory, ClientError> {
+        let Some(sealed) = sealed else { return Ok(DeviceMemory::default()) };
+        let memory = DeviceMemory::open(sealed, &self.master, self.code.relay(), self.code.account())
+            .map_err(|_| ClientError::DamagedMemory)?;
+        let given = self.keyring.version();
+        if given < memory.keyring_version {
+            return Err(ClientError::OlderKeyring { seen: memory.keyring_version, given });
+        }
+        Ok(memory)
+    }
+
+    /// Seals what this device is to remember: this keyring, and this head of the home space.
+    ///
+    /// # Errors
+    /// As `envelope`'s seal.
+    pub fn seal_memory(&self, home_head: Option<LogHead>) -> Result<Vec<u8>, ClientError> {
+        let memory = DeviceMemory { keyring_version: self.keyring.version(), home_head };
+        Ok(memory.seal(&self.master, self.code.relay(), self.code.account(), &mut random::system())?)
     }
 
     /// The account's keys.
@@ -61,7 +104,7 @@ impl<T: Transport> Session<T> {
 
 impl<T> std::fmt::Debug for Session<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { lane: _, authorization: _, keyring: _ } = self;
+        let Self { lane: _, authorization: _, code: _, master: _, keyring: _ } = self;
         f.write_str("Session")
     }
 }

@@ -63,10 +63,22 @@ pub(super) enum Command {
     Register(Register),
     /// Open an account on this device
     Login(Login),
-    /// Upload a file and print a link to it
+    /// Upload files
     Put(Put),
-    /// Download the file of a link
+    /// Download one of your files, or the file of a link
     Get(Get),
+    /// List your files
+    Ls(Ls),
+    /// Show all about one of your files, and what the relay can see of it
+    Info(Name),
+    /// Give one of your files, or a directory, another name
+    Mv(Mv),
+    /// Remove files, at the relay, too; their links end
+    Rm(Rm),
+    /// Print a new link to one of your files: whoever has it can read the file, without an account
+    Share(Share),
+    /// End all links to one of your files
+    Unshare(Name),
     /// Print completions for a shell
     Completions {
         /// For which shell
@@ -96,21 +108,72 @@ pub(super) struct Login {
 
 #[derive(Debug, Args)]
 pub(super) struct Put {
-    /// The file
-    pub(super) path: PathBuf,
-    /// Print a link: whoever has it can read the file, without an account
-    #[arg(long, required = true)]
+    /// The files
+    #[arg(required = true, value_name = "PATH")]
+    pub(super) paths: Vec<PathBuf>,
+    /// Print a link to each: whoever has it can read the file, without an account
+    #[arg(long)]
     pub(super) link: bool,
     /// Store it under another name
     #[arg(long)]
     pub(super) name: Option<String>,
+    /// Store it in a directory among your files
+    #[arg(long, value_name = "DIR")]
+    pub(super) to: Option<String>,
+    /// Replace a file of the same name and other content; its links end
+    #[arg(long)]
+    pub(super) replace: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Ls {
+    /// A directory among your files [default: all of them]
+    #[arg(value_name = "DIR")]
+    pub(super) directory: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Name {
+    /// One of your files
+    #[arg(value_name = "NAME")]
+    pub(super) name: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Mv {
+    /// One of your files, or a directory
+    #[arg(value_name = "FROM")]
+    pub(super) from: String,
+    /// Its new name, or a directory that it goes into
+    #[arg(value_name = "TO")]
+    pub(super) to: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Rm {
+    /// Your files
+    #[arg(required = true, value_name = "NAME")]
+    pub(super) names: Vec<String>,
+    /// Remove directories and all that is in them
+    #[arg(short, long)]
+    pub(super) recursive: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Share {
+    /// One of your files
+    #[arg(value_name = "NAME")]
+    pub(super) name: String,
+    /// With a link
+    #[arg(long, required = true)]
+    pub(super) link: bool,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Get {
-    /// The link; `-` reads it from standard input
-    #[arg(value_name = "LINK")]
-    pub(super) link: String,
+    /// One of your files, or a link; `-` reads it from standard input
+    #[arg(value_name = "NAME|LINK")]
+    pub(super) what: String,
     /// Where to put the file: a path, or a directory [default: the file's own name, here]
     #[arg(short, long, value_name = "PATH")]
     pub(super) output: Option<PathBuf>,

@@ -6,6 +6,7 @@
 mod arguments;
 mod commands;
 mod network;
+mod opened;
 mod password;
 mod print;
 
@@ -50,6 +51,12 @@ async fn run(arguments: Arguments, printer: &Printer) -> Result<(), ClientError>
         Command::Login(login) => commands::login::run(&global, login, printer).await,
         Command::Put(put) => commands::put::run(&global, put, printer).await,
         Command::Get(get) => commands::get::run(&global, get, printer).await,
+        Command::Ls(ls) => commands::ls::run(&global, ls, printer).await,
+        Command::Info(info) => commands::info::run(&global, info, printer).await,
+        Command::Mv(mv) => commands::mv::run(&global, mv, printer).await,
+        Command::Rm(rm) => commands::rm::run(&global, rm, printer).await,
+        Command::Share(share) => commands::share::run(&global, share, printer).await,
+        Command::Unshare(unshare) => commands::unshare::run(&global, unshare, printer).await,
         Command::Completions { shell } => {
             arguments::print_completions(shell);
             Ok(())

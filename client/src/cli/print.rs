@@ -35,6 +35,15 @@ impl Printer {
         }
     }
 
+    /// Something that a person must know even with `--quiet`.
+    pub(super) fn warn(&self, text: &str) {
+        if self.json {
+            eprintln!("{}", serde_json::json!({ "warning": text }));
+        } else {
+            eprintln!("nightdrop: {text}");
+        }
+    }
+
     pub(super) fn error(&self, error: &ClientError) {
         let explanation = error.explanation();
         if self.json {

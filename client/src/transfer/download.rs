@@ -1,4 +1,4 @@
-//! Download: ticket → manifest → chunks over several lanes → the final name.
+//! Download: ticket or file record → manifest → chunks over several lanes → the final name.
 //!
 //! Each step needs the witness of the one before: a [`VerifiedTicket`](nightdrop_envelope::ticket::VerifiedTicket) for the
 //! manifest, a [`VerifiedManifest`] for the chunks, a verified chunk for the disk.
@@ -6,10 +6,11 @@
 use super::{ChunkQueue, OutputPath, Progress, output::PartialFile};
 use crate::{ClientError, limits::ClientLimits, relay::RelayLane, transport::Transport};
 use bytes::Bytes;
-use nightdrop_envelope::{link::FileLink, manifest::VerifiedManifest};
+use nightdrop_envelope::{link::FileLink, manifest::VerifiedManifest, space::FileRecord};
 use nightdrop_wire::{
     authorization::Authorization,
     endpoint::Endpoint,
+    ids::BlobId,
     limits::{MAX_MANIFEST, TICKET_ENVELOPE},
     onion::OnionAddress,
 };
@@ -31,7 +32,7 @@ pub struct Downloaded {
 ///
 /// # Errors
 /// [`ClientError`]; then there is no file under the final name.
-pub async fn download<T: Transport>(
+pub async fn download_link<T: Transport>(
     transport: &T,
     link: &FileLink,
     output: &OutputPath,
@@ -39,39 +40,69 @@ pub async fn download<T: Transport>(
     progress: Arc<dyn Progress>,
 ) -> Result<Downloaded, ClientError> {
     let mut lane = RelayLane::isolated(transport, &link.relay, limits);
-    let manifest = open_manifest(&mut lane, link).await?;
-    let (facts, layout) = (manifest.facts().clone(), *manifest.layout());
-    progress.begin(layout.sealed_bytes());
-    let partial = output.begin(&facts.name, facts.size)?;
-    let fetch = Arc::new(Fetch {
-        manifest,
-        authorization: link.secret.authorization(),
-        queue: ChunkQueue::new(layout.chunks()),
-        partial,
-        progress,
-    });
-    let partial = fetch_all_chunks(fetch, transport, lane, &link.relay, limits).await?;
-    let path =
-        tokio::task::spawn_blocking(move || partial.finish()).await.map_err(|_| ClientError::Stopped)??;
-    Ok(Downloaded { path, name: facts.name.as_str().to_owned(), size: facts.size })
-}
-
-/// From the link to what its author says of the file.
-async fn open_manifest<T: Transport>(
-    lane: &mut RelayLane<T>,
-    link: &FileLink,
-) -> Result<VerifiedManifest, ClientError> {
     let authorization = link.secret.authorization();
+    let endpoint = Endpoint::GetTicket(link.secret.id());
     let envelope = lane
-        .exchange(Endpoint::GetTicket(link.secret.id()), Some(&authorization), Bytes::new(), TICKET_ENVELOPE)
+        .exchange(endpoint, Some(&authorization), Bytes::new(), TICKET_ENVELOPE)
         .await
         .map_err(ClientError::ticket)?;
     let ticket = link.secret.open(&envelope, &link.envelope, &link.relay)?;
-    let head = lane
-        .exchange(Endpoint::GetHead(ticket.blob()), Some(&authorization), Bytes::new(), MAX_MANIFEST)
+    let head = get_head(&mut lane, ticket.blob(), &authorization).await?;
+    let manifest = ticket.open_manifest(&head)?;
+    fetch(transport, &link.relay, lane, manifest, authorization, output, limits, progress).await
+}
+
+/// Fetches a file of one's own.
+///
+/// # Errors
+/// [`ClientError`]; then there is no file under the final name.
+pub async fn download_file<T: Transport>(
+    transport: &T,
+    relay: &OnionAddress,
+    file: &FileRecord,
+    output: &OutputPath,
+    limits: &ClientLimits,
+    progress: Arc<dyn Progress>,
+) -> Result<Downloaded, ClientError> {
+    let mut lane = RelayLane::isolated(transport, relay, limits);
+    let authorization = Authorization::Bearer(file.read_token.clone());
+    let manifest = file.open_manifest(&get_head(&mut lane, file.blob, &authorization).await?)?;
+    fetch(transport, relay, lane, manifest, authorization, output, limits, progress).await
+}
+
+async fn get_head<T: Transport>(
+    lane: &mut RelayLane<T>,
+    blob: BlobId,
+    authorization: &Authorization,
+) -> Result<Vec<u8>, ClientError> {
+    lane.exchange(Endpoint::GetHead(blob), Some(authorization), Bytes::new(), MAX_MANIFEST)
         .await
-        .map_err(ClientError::listed)?;
-    Ok(ticket.open_manifest(&head)?)
+        .map_err(ClientError::listed)
+}
+
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the common end of both ways in; a structure would only rename them"
+)]
+async fn fetch<T: Transport>(
+    transport: &T,
+    relay: &OnionAddress,
+    lane: RelayLane<T>,
+    manifest: VerifiedManifest,
+    authorization: Authorization,
+    output: &OutputPath,
+    limits: &ClientLimits,
+    progress: Arc<dyn Progress>,
+) -> Result<Downloaded, ClientError> {
+    let (facts, layout) = (manifest.facts().clone(), *manifest.layout());
+    progress.begin(layout.sealed_bytes());
+    let partial = output.begin(&facts.name, facts.size)?;
+    let queue = ChunkQueue::new(layout.chunks());
+    let fetch = Arc::new(Fetch { manifest, authorization, queue, partial, progress });
+    let partial = fetch_all_chunks(fetch, transport, lane, relay, limits).await?;
+    let path =
+        tokio::task::spawn_blocking(move || partial.finish()).await.map_err(|_| ClientError::Stopped)??;
+    Ok(Downloaded { path, name: facts.name.as_str().to_owned(), size: facts.size })
 }
 
 struct Fetch {

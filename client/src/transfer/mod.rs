@@ -1,16 +1,18 @@
-//! Moving one file: up into a new blob with a ticket, down from a link.
+//! Moving one file: up into a new blob, down from a link or from the home space; tickets.
 //!
 //! Each lane has its own circuit and carries one chunk at a time; memory is one chunk per lane, whatever the file's size.
 
 mod download;
 mod output;
 mod source;
+mod ticket;
 mod upload;
 
-pub use download::{Downloaded, download};
+pub use download::{Downloaded, download_file, download_link};
 pub use output::OutputPath;
 pub use source::Source;
-pub use upload::{Uploaded, upload};
+pub use ticket::{destroy, end_ticket, make_ticket};
+pub use upload::upload;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 

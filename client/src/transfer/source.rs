@@ -2,8 +2,10 @@
 
 use crate::ClientError;
 use nightdrop_envelope::{chunk::ChunkBuffer, file_name::FileName, layout::Layout, manifest::FileFacts};
+use sha2::{Digest, Sha256};
 use std::{
     fs::{File, Metadata, OpenOptions},
+    io::BufReader,
     os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
@@ -16,6 +18,7 @@ pub struct Source {
     facts: FileFacts,
     layout: Layout,
     stamp: Stamp,
+    content: [u8; 32],
 }
 
 /// What changes when a file's content does.
@@ -39,7 +42,7 @@ impl Stamp {
 }
 
 impl Source {
-    /// Opens `path`, to be stored as `name` or as its own name.
+    /// Opens `path`, to be stored as `name` or as its own name, and reads it once for its hash.
     ///
     /// # Errors
     /// [`ClientError`] if it is no regular file, too large, or its name cannot be stored.
@@ -60,7 +63,8 @@ impl Source {
         let layout =
             Layout::of_size(metadata.len()).map_err(|_| ClientError::TooLarge { path: path.to_owned() })?;
         let facts = FileFacts { name, size: metadata.len(), modified: Some(metadata.mtime()) };
-        Ok(Self { path: path.to_owned(), file, facts, layout, stamp: Stamp::of(&metadata) })
+        let content = hash_of(&file).map_err(ClientError::file("read", path))?;
+        Ok(Self { path: path.to_owned(), file, facts, layout, stamp: Stamp::of(&metadata), content })
     }
 
     /// Name, size and time.
@@ -73,6 +77,12 @@ impl Source {
     #[must_use]
     pub const fn layout(&self) -> Layout {
         self.layout
+    }
+
+    /// SHA-256 of the content.
+    #[must_use]
+    pub const fn content(&self) -> &[u8; 32] {
+        &self.content
     }
 
     /// Reads chunk `index` with its padding.
@@ -99,6 +109,12 @@ impl Source {
     fn changed(&self) -> ClientError {
         ClientError::FileChanged { path: self.path.clone() }
     }
+}
+
+fn hash_of(file: &File) -> std::io::Result<[u8; 32]> {
+    let mut hash = Sha256::new();
+    std::io::copy(&mut BufReader::with_capacity(1 << 20, file), &mut hash)?;
+    Ok(hash.finalize().into())
 }
 
 #[cfg(test)]

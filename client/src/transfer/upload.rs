@@ -1,40 +1,29 @@
-//! Upload: create (paid) → chunks in any order over several lanes → finish → ticket.
+//! Upload: create (paid) → chunks in any order over several lanes → finish.
 //!
 //! A file of one chunk is created, stored and finished in one request. When an upload fails, what the relay got of it is
 //! destroyed as far as it can be reached; unfinished blobs cannot be read by anyone in the meantime.
 
-use super::{ChunkQueue, Progress, Source};
+use super::{ChunkQueue, Progress, Source, destroy};
 use crate::{ClientError, limits::ClientLimits, random, relay::RelayLane, transport::Transport};
 use bytes::Bytes;
 use nightdrop_envelope::{
     capability::{BlobCapabilities, hash_token},
     chunk::SealedChunk,
     key::FileKey,
-    link::FileLink,
-    manifest::{SealedManifest, seal_manifest},
-    ticket::TicketSecret,
+    manifest::{FileFacts, SealedManifest, seal_manifest},
+    space::FileRecord,
 };
 use nightdrop_wire::{
     authorization::Authorization,
     endpoint::Endpoint,
-    messages::{
-        blob::{ChunkHash, CreateBlob, FinishBlob, WholeBlob},
-        ticket::CreateTicket,
-    },
+    messages::blob::{ChunkHash, CreateBlob, FinishBlob, WholeBlob},
     onion::OnionAddress,
     token::Token,
 };
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
-/// A finished upload.
-#[derive(Debug)]
-pub struct Uploaded {
-    /// Reads the file, for whoever has it.
-    pub link: FileLink,
-}
-
-/// Stores a file at `relay`, paid with `credit`, and makes a link to it.
+/// Stores a file at `relay`, paid with `credit`. What is returned is all that its owner needs to keep.
 ///
 /// # Errors
 /// [`ClientError`]; nothing that was stored before is touched.
@@ -45,7 +34,7 @@ pub async fn upload<T: Transport>(
     credit: Token,
     limits: &ClientLimits,
     progress: Arc<dyn Progress>,
-) -> Result<Uploaded, ClientError> {
+) -> Result<FileRecord, ClientError> {
     let mut rng = random::system();
     let upload = Arc::new(Upload {
         relay: relay.clone(),
@@ -61,14 +50,14 @@ pub async fn upload<T: Transport>(
     } else {
         store_chunks(&upload, transport, &mut lane, credit, limits).await
     };
-    let shared = match stored {
-        Ok(manifest) => share(&upload, &mut lane, &manifest).await,
-        Err(error) => Err(error),
-    };
-    if shared.is_err() {
-        upload.abandon(&mut lane).await;
+    match stored {
+        Ok(manifest) => Ok(upload.record(&manifest)),
+        Err(error) => {
+            // Best effort: the line may be what failed. An unfinished blob is readable by nobody.
+            let _ = destroy(&mut lane, upload.capabilities.blob, &upload.capabilities.write_key).await;
+            Err(error)
+        }
     }
-    shared
 }
 
 struct Upload {
@@ -107,10 +96,10 @@ impl Upload {
         Ok(seal_manifest(self.source.facts(), hashes, &self.key, blob, &mut random::system())?)
     }
 
-    async fn abandon<T: Transport>(&self, lane: &mut RelayLane<T>) {
-        let destroy = Endpoint::DestroyBlob(self.capabilities.blob);
-        // Best effort: the line may be what failed. An unfinished blob is readable by nobody.
-        let _ = lane.exchange(destroy, Some(&self.write_authorization()), Bytes::new(), 0).await;
+    fn record(&self, manifest: &SealedManifest) -> FileRecord {
+        let FileFacts { name: _, size, modified } = self.source.facts();
+        let capabilities = self.capabilities.clone();
+        FileRecord::new(capabilities, &self.key, manifest.hash, *size, *modified, *self.source.content())
     }
 }
 
@@ -192,23 +181,6 @@ async fn put_chunks<T: Transport>(
         hashes.push((index, chunk.hash));
     }
     Ok(hashes)
-}
-
-/// Makes the ticket that the link names.
-async fn share<T: Transport>(
-    upload: &Arc<Upload>,
-    lane: &mut RelayLane<T>,
-    manifest: &SealedManifest,
-) -> Result<Uploaded, ClientError> {
-    let mut rng = random::system();
-    let secret = TicketSecret::generate(&mut rng);
-    let blob = upload.capabilities.blob;
-    let (envelope, digest) = secret.seal(&upload.key, blob, &manifest.hash, &upload.relay, &mut rng)?;
-    let create = CreateTicket { ticket: secret.id(), token: hash_token(&secret.token()), blob, envelope };
-    lane.tell(Endpoint::CreateTicket, Some(&upload.write_authorization()), &create)
-        .await
-        .map_err(ClientError::upload)?;
-    Ok(Uploaded { link: FileLink { relay: upload.relay.clone(), secret, envelope: digest } })
 }
 
 /// Runs what reads the disk or seals away from the tasks that move bytes.

@@ -4,6 +4,7 @@ use crate::{
     ClientError, account,
     cli::{
         arguments::{Global, Login},
+        opened::end_session,
         password,
         print::Printer,
     },
@@ -47,19 +48,10 @@ pub(in crate::cli) async fn run(
     let session = account::log_in(&tor, &code, &password, &ClientLimits::default()).await;
     bar.done();
     let session = session?;
+    session.open_memory(home.memory()?.as_deref())?;
     home.keep_account(&code)?;
     let shown = Shown { logged_in: true, keyring_version: session.keyring().version() };
     end_session(session, printer).await;
     printer.result(&shown, "Logged in. This device remembers the account.");
     Ok(())
-}
-
-/// Ends a session that served one command. If that fails it expires by itself, so it is only a note.
-pub(super) async fn end_session<T: crate::transport::Transport>(
-    session: account::Session<T>,
-    printer: &Printer,
-) {
-    if session.end().await.is_err() {
-        printer.note("The session could not be ended at the relay; it expires by itself.");
-    }
 }

@@ -1,0 +1,46 @@
+//! `nightdrop ls [DIR]`
+
+use crate::{
+    ClientError,
+    cli::{
+        arguments::{Global, Ls},
+        opened::{Opened, files_of, path},
+        print::Printer,
+    },
+};
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    name: &'a str,
+    size: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    modified: Option<i64>,
+    links: usize,
+}
+
+pub(in crate::cli) async fn run(
+    global: &Global,
+    arguments: Ls,
+    printer: &Printer,
+) -> Result<(), ClientError> {
+    let directory = arguments.directory.as_deref().map(path).transpose()?;
+    let opened = Opened::open(global, printer).await?;
+    let state = opened.space.state();
+    let names = match &directory {
+        None => state.files().map(|(path, _)| path.clone()).collect(),
+        Some(directory) => files_of(state, directory),
+    };
+    if let (Some(directory), true) = (&directory, names.is_empty()) {
+        return Err(ClientError::NoSuchFile(directory.as_str().to_owned()));
+    }
+    for name in &names {
+        let Some(file) = state.file(name) else { continue };
+        let (name, links) = (name.as_str(), file.tickets.len());
+        let shown = Shown { name, size: file.size, modified: file.modified, links };
+        let shared = if links == 0 { "" } else { "  (linked)" };
+        printer.result(&shown, &format!("{:>12}  {name}{shared}", file.size));
+    }
+    opened.close().await;
+    Ok(())
+}

@@ -1,0 +1,49 @@
+//! `nightdrop unshare NAME`
+
+use crate::{
+    ClientError,
+    cli::{
+        arguments::{Global, Name},
+        opened::{Opened, path},
+        print::Printer,
+    },
+    transfer,
+};
+use nightdrop_envelope::space::Operation;
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct Shown {
+    ended: usize,
+}
+
+/// Ended at the relay first: a link that is listed but ended is harmless, the other way round it would be forgotten.
+pub(in crate::cli) async fn run(
+    global: &Global,
+    arguments: Name,
+    printer: &Printer,
+) -> Result<(), ClientError> {
+    let name = path(&arguments.name)?;
+    let mut opened = Opened::open(global, printer).await?;
+    let file = opened.space.state().file(&name).cloned();
+    let file = file.ok_or_else(|| ClientError::NoSuchFile(name.as_str().to_owned()))?;
+    if file.tickets.is_empty() {
+        return Err(ClientError::NotShared(name.as_str().to_owned()));
+    }
+    let mut lane = opened.lane();
+    for ticket in &file.tickets {
+        transfer::end_ticket(&mut lane, ticket.id(), &file.write_key).await?;
+    }
+    opened
+        .append(|state| {
+            let listed = state.file(&name).map(|file| file.tickets.as_slice()).unwrap_or_default();
+            let ended =
+                listed.iter().filter(|listed| file.tickets.iter().any(|ended| ended.id() == listed.id()));
+            Ok(ended.map(|ticket| Operation::Unshare { path: name.clone(), ticket: ticket.id() }).collect())
+        })
+        .await?;
+    let ended = file.tickets.len();
+    printer.result(&Shown { ended }, &format!("Ended {ended} link(s) of {}.", name.as_str()));
+    opened.close().await;
+    Ok(())
+}
