@@ -76,11 +76,23 @@ impl Tor {
         let connecting = Box::pin(self.client.connect_with_prefs((relay.as_str(), port), &preferences));
         match timeout(self.limits.connect, connecting).await {
             Ok(Ok(stream)) => Ok(TorStream::new(stream)),
-            Ok(Err(error)) => Err(TorError::of(&error, self.progress().blocked)),
+            Ok(Err(error)) => Err(self.connect_error(&error)),
             Err(_elapsed) => match self.progress().blocked {
                 None => Err(TorError::ServiceUnreachable),
                 blocked => Err(TorError::NetworkDown { blocked }),
             },
+        }
+    }
+
+    /// While Tor itself is well, a circuit that failed is no sign of a dead network, whatever the circuit's error is.
+    fn connect_error(&self, error: &arti_client::Error) -> TorError {
+        tracing::debug!("a connection failed: {}", crate::error::chain(error));
+        let status = self.client.bootstrap_status();
+        match TorError::of(error, Progress::of(&status).blocked) {
+            TorError::NetworkDown { blocked: None } if status.ready_for_traffic() => {
+                TorError::ServiceUnreachable
+            }
+            other => other,
         }
     }
 

@@ -15,7 +15,7 @@ use harness::{
     outside::{Attempts, show_that_attempts_are_counted},
     relay::{PATIENCE, Relay, command_on, is_alive, wait_until_gone},
 };
-use nightdrop_onion_config::Tor;
+use nightdrop_onion_config::{Tor, TorError};
 use nix::sys::signal::{Signal, kill};
 use std::{
     os::unix::fs::PermissionsExt,
@@ -47,13 +47,16 @@ async fn serves(client: &Path, address: &str, invitation: &str) {
     assert_eq!(answer(&tor, address, INVENTED).await, 404);
 }
 
-/// A worker that has just started does not know its address yet and says that it is busy: ask again.
+/// Asks again where clients do: a circuit fails now and then, and a worker that has just started does not know its
+/// address yet and says that it is busy.
 async fn answer(tor: &Tor, address: &str, invitation: &str) -> u16 {
     let until = Instant::now() + PATIENCE;
     loop {
-        match begin_registration(tor, address, invitation).await.unwrap() {
-            503 if Instant::now() < until => tokio::time::sleep(Duration::from_millis(50)).await,
-            status => return status,
+        match begin_registration(tor, address, invitation).await {
+            Ok(503) | Err(TorError::ServiceUnreachable) if Instant::now() < until => {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            status => return status.unwrap(),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Counts every attempt of this network namespace to reach an address outside of it.
 //!
 //! Inside `tornet` there is `lo` and no default route. The kernel counts each connection and each datagram that it
-//! refuses because no route leads to it (`OutNoRoutes`), whoever asked: nothing is sampled, nothing can be missed.
+//! refuses because no route leads to it (`OutNoRoutes`), whoever asked: nothing is sampled, nothing can be missed. The
+//! count is the whole namespace's, so the one test that makes such attempts on purpose must not run twice at a time.
 
 use std::net::{TcpStream, UdpSocket};
 
