@@ -1,0 +1,167 @@
+//! Test vectors as files: every byte format that `envelope` writes, good and bad. Another implementation can check itself with
+//! them; this one shows that it still reads what it wrote.
+//!
+//! The keys are in the functions below. `NIGHTDROP_WRITE_VECTORS=1` writes the files anew after a change of format; then each
+//! good one differs, because salts and nonces are random.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
+
+use nightdrop_envelope::{
+    OpenError,
+    account_code::{AccountCode, BadText},
+    capability::BlobCapabilities,
+    chunk::ChunkBuffer,
+    context::Context,
+    file_name::FileName,
+    key::FileKey,
+    link::{BadLink, FileLink},
+    manifest::{FileFacts, VerifiedManifest, seal_manifest},
+    seal::{Kind, open, seal},
+    ticket::TicketSecret,
+};
+use nightdrop_wire::{ids::BlobId, onion::OnionAddress, size_class::SizeClass, token::Token};
+use sha2::{Digest, Sha256};
+use std::{fs, path::PathBuf};
+
+const KEY: [u8; 32] = [0x11; 32];
+const BLOB: BlobId = BlobId::from_bytes([0x22; 16]);
+const PLAINTEXT: &[u8] = b"what a vector holds";
+
+fn relay() -> OnionAddress {
+    "2gzyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen53wid".parse().unwrap()
+}
+
+fn context() -> Context {
+    Context::of(&[b"test vector"])
+}
+
+fn path(name: &str) -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors")).join(name)
+}
+
+/// The bytes of a vector; `make` says how they come about.
+fn vector(name: &str, make: impl FnOnce() -> Vec<u8>) -> Vec<u8> {
+    if std::env::var_os("NIGHTDROP_WRITE_VECTORS").is_some() {
+        fs::create_dir_all(path("")).unwrap();
+        fs::write(path(name), make()).unwrap();
+    }
+    fs::read(path(name)).unwrap()
+}
+
+fn changed(good: &[u8], position: usize) -> Vec<u8> {
+    let mut bad = good.to_vec();
+    bad[position] ^= 1;
+    bad
+}
+
+#[test]
+fn envelopes() {
+    for kind in Kind::ALL {
+        let name = format!("envelope_kind_{}.bin", kind as u8);
+        let bytes = vector(&name, || seal(kind, &KEY, &context(), PLAINTEXT, &mut rand::rng()).unwrap());
+        assert_eq!(open(kind, &KEY, &context(), &bytes).unwrap().as_slice(), PLAINTEXT, "{name}");
+    }
+    let good = fs::read(path("envelope_kind_5.bin")).unwrap();
+    let last = good.len() - 1;
+    type Bad<'a> = (&'a str, Vec<u8>, OpenError);
+    let bad: [Bad<'_>; 8] = [
+        ("envelope_bad_empty.bin", vec![], OpenError::Malformed),
+        ("envelope_bad_header_only.bin", good[..67].to_vec(), OpenError::Malformed),
+        ("envelope_bad_truncated_tag.bin", good[..last].to_vec(), OpenError::Altered),
+        ("envelope_bad_unknown_suite.bin", changed(&good, 1), OpenError::UnknownSuite),
+        ("envelope_bad_other_kind.bin", changed(&good, 2), OpenError::WrongKind),
+        ("envelope_bad_other_salt.bin", changed(&good, 3), OpenError::WrongKey),
+        ("envelope_bad_other_commitment.bin", changed(&good, 35), OpenError::WrongKey),
+        ("envelope_bad_flipped_tag.bin", changed(&good, last), OpenError::Altered),
+    ];
+    for (name, bytes, error) in bad {
+        let bytes = vector(name, || bytes);
+        assert_eq!(open(Kind::Ticket, &KEY, &context(), &bytes).err(), Some(error), "{name}");
+    }
+}
+
+#[test]
+fn a_manifest_and_its_chunk() {
+    let key = || FileKey::from_bytes(KEY);
+    let chunk = vector("chunk.bin", || {
+        let mut buffer = ChunkBuffer::new(SizeClass::SMALLEST);
+        buffer.plaintext_mut()[..PLAINTEXT.len()].copy_from_slice(PLAINTEXT);
+        buffer.seal(&key(), BLOB, 0, &mut rand::rng()).unwrap().bytes
+    });
+    let manifest = vector("manifest.bin", || {
+        let name = FileName::parse("vector.txt").unwrap();
+        let facts = FileFacts { name, size: PLAINTEXT.len() as u64, modified: Some(1_700_000_000) };
+        let hash = Sha256::digest(&chunk).into();
+        seal_manifest(&facts, &[hash], &key(), BLOB, &mut rand::rng()).unwrap().bytes
+    });
+    let hash = Sha256::digest(&manifest).into();
+    let opened = VerifiedManifest::open(&manifest, &hash, key(), BLOB).unwrap();
+    assert_eq!(opened.facts().name.as_str(), "vector.txt");
+    assert_eq!(opened.open_chunk(0, chunk.clone()).unwrap().content(), PLAINTEXT);
+
+    let bad = vector("chunk_bad_flipped_nonce.bin", || changed(&chunk, 0));
+    assert_eq!(opened.open_chunk(0, bad).err(), Some(OpenError::WrongHash));
+    let bad = vector("chunk_bad_truncated.bin", || chunk[..chunk.len() - 1].to_vec());
+    assert_eq!(opened.open_chunk(0, bad).err(), Some(OpenError::Malformed));
+    let bad = vector("manifest_bad_flipped_salt.bin", || changed(&manifest, 3));
+    assert_eq!(VerifiedManifest::open(&bad, &hash, key(), BLOB).err(), Some(OpenError::WrongHash));
+    let forged = Sha256::digest(&bad).into();
+    assert_eq!(VerifiedManifest::open(&bad, &forged, key(), BLOB).err(), Some(OpenError::WrongKey));
+}
+
+#[test]
+fn a_ticket() {
+    let secret = TicketSecret::from_bytes([0x33; 32]);
+    let sealed = vector("ticket.bin", || {
+        secret.seal(&FileKey::from_bytes(KEY), BLOB, &[0x44; 32], &relay(), &mut rand::rng()).unwrap().0
+    });
+    let digest = |bytes: &[u8]| Sha256::digest(bytes)[..16].try_into().unwrap();
+    assert_eq!(secret.open(&sealed, &digest(&sealed), &relay()).unwrap().blob(), BLOB);
+    let bad = vector("ticket_bad_flipped_ciphertext.bin", || changed(&sealed, 70));
+    assert_eq!(secret.open(&bad, &digest(&sealed), &relay()).err(), Some(OpenError::WrongHash));
+    assert_eq!(secret.open(&bad, &digest(&bad), &relay()).err(), Some(OpenError::Altered));
+}
+
+#[test]
+fn texts_that_people_copy() {
+    let read = |name: &str, make: &dyn Fn() -> String| {
+        String::from_utf8(vector(name, || make().into_bytes())).unwrap()
+    };
+    let link = read("link.txt", &|| {
+        let secret = TicketSecret::from_bytes([0x33; 32]);
+        FileLink { relay: relay(), secret, envelope: [0x55; 16] }.secret_text().to_string()
+    });
+    let parsed = FileLink::from_text(&link).unwrap();
+    assert_eq!((parsed.relay, parsed.envelope), (relay(), [0x55; 16]));
+    let bad = read("link_bad_wrong_symbol.txt", &|| link.replacen("/2", "/3", 1));
+    assert!(FileLink::from_text(&bad).is_err());
+    let bad = read("link_bad_cut_off.txt", &|| link[..link.len() - 1].to_owned());
+    assert_eq!(FileLink::from_text(&bad).err(), Some(BadLink::Text(BadText::Form)));
+
+    let code = read("account_code.txt", &|| {
+        AccountCode::generate(relay(), &mut rand::rng()).secret_text().to_string()
+    });
+    assert_eq!(*AccountCode::from_text(&code).unwrap().secret_text(), code);
+    let bad = read("account_code_bad_swapped_symbols.txt", &|| swapped(&code));
+    assert_eq!(AccountCode::from_text(&bad).err(), Some(BadText::Checksum));
+}
+
+/// The first two different neighbours after the relay's address swapped.
+fn swapped(code: &str) -> String {
+    let mut bytes = code.as_bytes().to_vec();
+    let start = code.rfind('/').unwrap() + 1;
+    let position = (start..bytes.len() - 1).find(|at| bytes[*at] != bytes[at + 1]).unwrap();
+    bytes.swap(position, position + 1);
+    String::from_utf8(bytes).unwrap()
+}
+
+/// Two new blobs share nothing: neither id nor tokens come from the file or the account.
+#[test]
+fn new_capabilities_are_random() {
+    let [one, other] = [0, 1].map(|_| BlobCapabilities::generate(&mut rand::rng()));
+    assert_ne!(one.blob, other.blob);
+    let bytes = |token: &Token| *token.secret_bytes();
+    let tokens =
+        [bytes(&one.read_token), bytes(&one.write_key), bytes(&other.read_token), bytes(&other.write_key)];
+    let distinct: std::collections::HashSet<_> = tokens.into_iter().collect();
+    assert_eq!(distinct.len(), 4);
+}
