@@ -1,4 +1,6 @@
 //! What the tests of the whole system stand on. Nothing of it ships.
 
+pub mod lying;
+pub mod memory;
 pub mod system;
 pub mod tornet;

@@ -1,0 +1,190 @@
+//! A file whose every secret is known: what its author holds, and what a reader holds who works together with the relay.
+//!
+//! The client keeps these secrets to itself; here they are in the open, so that a test can forge with them.
+
+use crate::memory::{MemoryTransport, address, patient};
+use bytes::Bytes;
+use nightdrop_client::relay::{RelayLane, RequestError};
+use nightdrop_envelope::{
+    capability::{BlobCapabilities, hash_token},
+    chunk::ChunkBuffer,
+    file_name::FileName,
+    key::FileKey,
+    layout::Layout,
+    link::FileLink,
+    manifest::{FileFacts, seal_manifest},
+    ticket::{EnvelopeDigest, TicketSecret},
+};
+use nightdrop_wire::{
+    authorization::Authorization,
+    endpoint::Endpoint,
+    ids::BlobId,
+    messages::{
+        blob::{CreateBlob, FinishBlob, WholeBlob},
+        ticket::CreateTicket,
+    },
+    token::Token,
+};
+use sha2::{Digest, Sha256};
+
+/// Seconds since the epoch, for files made here.
+const MODIFIED: i64 = 1_700_000_000;
+
+/// A file, sealed and ready to be stored.
+#[derive(Debug)]
+pub struct KnownFile {
+    /// Its name, as the manifest has it.
+    pub name: String,
+    /// What it holds.
+    pub content: Vec<u8>,
+    /// Root of all its keys.
+    pub key: FileKey,
+    /// Its names and rights at the relay.
+    pub capabilities: BlobCapabilities,
+    /// The secret of its one ticket.
+    pub secret: TicketSecret,
+    /// Its sealed chunks.
+    pub chunks: Vec<Vec<u8>>,
+    /// Its sealed manifest.
+    pub manifest: Vec<u8>,
+    /// The ticket's envelope.
+    pub envelope: Vec<u8>,
+    /// What the link says of the envelope.
+    pub digest: EnvelopeDigest,
+}
+
+impl KnownFile {
+    /// A new file.
+    #[must_use]
+    pub fn new(name: &str, content: &[u8]) -> Self {
+        let rng = &mut rand::rng();
+        Self::seal(
+            name,
+            content,
+            FileKey::generate(rng),
+            BlobCapabilities::generate(rng),
+            TicketSecret::generate(rng),
+        )
+    }
+
+    /// Other content under the same key, id and ticket secret: what whoever holds the link can make of it.
+    #[must_use]
+    pub fn rewritten(&self, content: &[u8]) -> Self {
+        let key = FileKey::from_bytes(*self.key.secret_bytes());
+        Self::seal(&self.name, content, key, self.capabilities.clone(), self.secret.clone())
+    }
+
+    fn seal(
+        name: &str,
+        content: &[u8],
+        key: FileKey,
+        capabilities: BlobCapabilities,
+        secret: TicketSecret,
+    ) -> Self {
+        let rng = &mut rand::rng();
+        let size = content.len() as u64;
+        let layout = Layout::of_size(size).unwrap();
+        let sealed = (0..layout.chunks()).map(|index| {
+            let start = usize::try_from(layout.offset(index)).unwrap().min(content.len());
+            let piece = &content[start..start + layout.content(index)];
+            let mut buffer = ChunkBuffer::new(layout.class());
+            buffer.plaintext_mut()[..piece.len()].copy_from_slice(piece);
+            buffer.seal(&key, capabilities.blob, index, rng).unwrap()
+        });
+        let sealed: Vec<_> = sealed.collect();
+        let hashes: Vec<_> = sealed.iter().map(|chunk| chunk.hash).collect();
+        let facts = FileFacts { name: FileName::parse(name).unwrap(), size, modified: Some(MODIFIED) };
+        let manifest = seal_manifest(&facts, &hashes, &key, capabilities.blob, &mut rand::rng()).unwrap();
+        let (envelope, digest) =
+            secret.seal(&key, capabilities.blob, &manifest.hash, &address(), &mut rand::rng()).unwrap();
+        Self {
+            name: name.to_owned(),
+            content: content.to_owned(),
+            chunks: sealed.into_iter().map(|chunk| chunk.bytes).collect(),
+            manifest: manifest.bytes,
+            key,
+            capabilities,
+            secret,
+            envelope,
+            digest,
+        }
+    }
+
+    /// Seals the ticket again, for a head that is not the one that [`Self::new`] made.
+    pub fn vouch_for(&mut self, manifest: Vec<u8>) {
+        let hash = Sha256::digest(&manifest).into();
+        let (key, rng) = (&self.key, &mut rand::rng());
+        let sealed = self.secret.seal(key, self.capabilities.blob, &hash, &address(), rng);
+        (self.envelope, self.digest) = sealed.unwrap();
+        self.manifest = manifest;
+    }
+
+    /// The link that its author hands out.
+    #[must_use]
+    pub fn link(&self) -> FileLink {
+        FileLink { relay: address(), secret: self.secret.clone(), envelope: self.digest }
+    }
+
+    /// Its id.
+    #[must_use]
+    pub const fn blob(&self) -> BlobId {
+        self.capabilities.blob
+    }
+
+    /// Stores it with its ticket, step by step as a client does.
+    ///
+    /// # Errors
+    /// The first request that failed.
+    pub async fn store(&self, transport: &MemoryTransport, credit: Token) -> Result<(), RequestError> {
+        let mut lane = RelayLane::isolated(transport, &address(), &patient());
+        let whole = match self.chunks.as_slice() {
+            [chunk] => Some(WholeBlob { chunk: chunk.clone(), manifest: self.manifest.clone() }),
+            _ => None,
+        };
+        lane.tell(Endpoint::CreateBlob, None, &self.create(credit, whole)).await?;
+        if self.chunks.len() > 1 {
+            for (n, chunk) in (0..).zip(&self.chunks) {
+                let endpoint = Endpoint::PutChunk(self.blob(), n);
+                lane.exchange(endpoint, Some(&self.writing()), Bytes::from(chunk.clone()), 0).await?;
+            }
+            lane.tell(Endpoint::FinishBlob(self.blob()), Some(&self.writing()), &self.finish()).await?;
+        }
+        lane.tell(Endpoint::CreateTicket, Some(&self.writing()), &self.create_ticket()).await
+    }
+
+    /// The request that makes the blob.
+    #[must_use]
+    pub fn create(&self, credit: Token, whole: Option<WholeBlob>) -> CreateBlob {
+        CreateBlob {
+            blob: self.blob(),
+            credit,
+            read_token: hash_token(&self.capabilities.read_token),
+            write_key: hash_token(&self.capabilities.write_key),
+            chunks: u32::try_from(self.chunks.len()).unwrap(),
+            whole,
+        }
+    }
+
+    /// The request that finishes it.
+    #[must_use]
+    pub fn finish(&self) -> FinishBlob {
+        let mut digest = Sha256::new();
+        for chunk in &self.chunks {
+            digest.update(Sha256::digest(chunk));
+        }
+        FinishBlob { chunks_digest: digest.finalize().into(), manifest: self.manifest.clone() }
+    }
+
+    /// The request that makes its ticket.
+    #[must_use]
+    pub fn create_ticket(&self) -> CreateTicket {
+        let (ticket, token) = (self.secret.id(), hash_token(&self.secret.token()));
+        CreateTicket { ticket, token, blob: self.blob(), envelope: self.envelope.clone() }
+    }
+
+    /// What its author shows to change it.
+    #[must_use]
+    pub fn writing(&self) -> Authorization {
+        Authorization::Bearer(self.capabilities.write_key.clone())
+    }
+}

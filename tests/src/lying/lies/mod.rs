@@ -1,0 +1,19 @@
+//! The lies, one concept per file. Each alters every answer that it sees; [`on`] and [`once`] aim it.
+
+mod aim;
+mod bytes;
+mod control;
+mod impostor;
+mod length;
+mod move_request;
+mod status;
+mod substitute;
+
+pub use aim::{On, Once, on, once};
+pub use bytes::{Append, FlipBit, Replace, Truncate};
+pub use control::Alter;
+pub use impostor::Impostor;
+pub use length::{Declare, EndAfter, FallSilent, Flood};
+pub use move_request::AskElsewhere;
+pub use status::{Headers, Refuse, Say};
+pub use substitute::Substitute;

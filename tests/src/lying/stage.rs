@@ -1,0 +1,95 @@
+//! Where each experiment takes place: an honest relay, the lying one before it, and an output directory per download.
+
+use super::{Honest, KnownFile, LyingRelay};
+use crate::memory::{MemoryRelay, MemoryTransport, Person, address, patient};
+use nightdrop_client::{
+    ClientError,
+    limits::ClientLimits,
+    transfer::{self, Downloaded, OutputPath},
+};
+use nightdrop_envelope::link::FileLink;
+use nightdrop_wire::token::Token;
+use std::sync::Arc;
+use tempfile::TempDir;
+
+/// An honest relay behind a lying one. Everything that a client does over `transport` goes through both.
+#[derive(Debug)]
+pub struct Stage {
+    /// The relay behind.
+    pub honest: MemoryRelay,
+    /// The relay in front.
+    pub liar: LyingRelay,
+    /// Leads to the relay in front, at [`address`].
+    pub transport: MemoryTransport,
+}
+
+/// What a download left.
+#[derive(Debug)]
+pub struct Gotten {
+    /// What the client said.
+    pub outcome: Result<Downloaded, ClientError>,
+    /// Where it was to write.
+    pub directory: TempDir,
+}
+
+impl Stage {
+    /// A stage on which nobody lies yet.
+    pub async fn set() -> Self {
+        let honest = MemoryRelay::start().await;
+        let liar = LyingRelay::before(honest.clone());
+        let transport = MemoryTransport::to(address(), liar.clone());
+        Self { honest, liar, transport }
+    }
+
+    /// A new person with an account.
+    pub async fn person(&self) -> Person {
+        Person::register(&self.transport, &self.honest).await.unwrap()
+    }
+
+    /// Credits of a new person.
+    pub async fn credits(&self, count: u16) -> Vec<Token> {
+        self.person().await.credits(count).await.unwrap()
+    }
+
+    /// Stores these files, honestly, and shows that each can be read.
+    pub async fn store(&self, files: &[&KnownFile]) {
+        self.liar.tell(Honest);
+        let credits = self.credits(u16::try_from(files.len()).unwrap()).await;
+        for (file, credit) in files.iter().zip(credits) {
+            file.store(&self.transport, credit).await.unwrap();
+            self.get(&file.link()).await.expect_content(&file.content);
+        }
+    }
+
+    /// Downloads a link into a directory of its own.
+    pub async fn get(&self, link: &FileLink) -> Gotten {
+        self.get_within(link, &patient()).await
+    }
+
+    /// The same within other limits.
+    pub async fn get_within(&self, link: &FileLink, limits: &ClientLimits) -> Gotten {
+        let directory = tempfile::tempdir().unwrap();
+        let output = OutputPath::new(Some(directory.path())).unwrap();
+        let outcome = transfer::download_link(&self.transport, link, &output, limits, Arc::new(())).await;
+        Gotten { outcome, directory }
+    }
+}
+
+impl Gotten {
+    /// The download succeeded, with this content and no other file beside it.
+    pub fn expect_content(&self, content: &[u8]) {
+        let downloaded = self.outcome.as_ref().unwrap();
+        assert!(std::fs::read(&downloaded.path).unwrap() == content, "the content is another");
+        assert_eq!(self.files(), 1, "only the file itself is left");
+    }
+
+    /// The download failed and left nothing: neither a file of the final name nor a partial one.
+    pub fn expect_error(&self) -> &ClientError {
+        assert_eq!(self.files(), 0, "a failed download leaves nothing");
+        self.outcome.as_ref().unwrap_err()
+    }
+
+    fn files(&self) -> usize {
+        std::fs::read_dir(self.directory.path()).unwrap().count()
+    }
+}

@@ -1,0 +1,65 @@
+//! The honest relay: a real store in a directory of its own, the real service, the real HTTP connections.
+
+use super::Host;
+use nightdrop_relay::worker::{
+    Connections, Environment, HttpLimits, Plane, Service, ServiceLimits, issue_invitation,
+};
+use nightdrop_store::{Store, StoreLimits};
+use nightdrop_wire::{onion::OnionAddress, token::Token};
+use std::{path::Path, sync::Arc};
+use tempfile::TempDir;
+use tokio::io::DuplexStream;
+
+/// Where the relay in memory is reached.
+const ADDRESS: &str = "2gzyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen53wid.onion";
+/// Days that an invitation is good for.
+const INVITATION_DAYS: u16 = 7;
+
+/// The address of the relay in memory.
+#[must_use]
+pub fn address() -> OnionAddress {
+    ADDRESS.parse().unwrap()
+}
+
+/// An honest relay. Clones are the same relay; the last one to go removes its directory.
+#[derive(Debug, Clone)]
+pub struct MemoryRelay {
+    connections: Connections,
+    store: Store,
+    environment: Environment,
+    directory: Arc<TempDir>,
+}
+
+impl MemoryRelay {
+    /// A relay with an empty store, reached at [`address`].
+    pub async fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(&directory.path().join("store"), StoreLimits::default()).unwrap();
+        let environment = Environment::system();
+        let service =
+            Service::start(store.clone(), environment.clone(), ServiceLimits::default()).await.unwrap();
+        service.set_address(address()).await.unwrap();
+        let connections = Connections::new(service, HttpLimits::default());
+        Self { connections, store, environment, directory: Arc::new(directory) }
+    }
+
+    /// A fresh invitation.
+    pub async fn invitation(&self) -> Token {
+        issue_invitation(&self.store, &self.environment, INVITATION_DAYS).await.unwrap().invitation
+    }
+
+    /// Everything that the relay keeps on disk lies below.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+}
+
+impl Host for MemoryRelay {
+    fn accept(&self, stream: DuplexStream) {
+        let connections = self.connections.clone();
+        tokio::spawn(async move {
+            connections.serve(stream, Plane::Public, std::future::pending()).await;
+        });
+    }
+}
