@@ -151,7 +151,7 @@ async fn credits_are_drawn_within_limits() {
     }
     user.credits(&mut connection, 40).await;
     let answer = connection.post("/v1/credits", Some(&user.shown()), &FetchCredits { count: 1 }).await;
-    assert_eq!(answer.status(), 503, "more than a thousand in a day");
+    assert_eq!(answer.status(), 409, "more than a thousand in a day");
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ use nightdrop_wire::{
 };
 use rand::CryptoRng;
 use sha2::{Digest, Sha256};
-use std::ops::RangeInclusive;
+use std::ops::{ControlFlow, RangeInclusive};
 
 impl Store {
     /// Stores a sealed chunk, in place of whatever was there.
@@ -150,7 +150,7 @@ pub(crate) fn digest_of_all(
         in_order &= key.1 == held;
         held += 1;
         hasher.update(hash);
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     })?;
     Ok((in_order && held == count).then(|| hasher.finalize().into()))
 }

@@ -28,6 +28,7 @@ mod faults;
 mod identity;
 mod invitations;
 mod limits;
+mod logs;
 mod object;
 mod open;
 mod operation;

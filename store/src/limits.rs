@@ -15,6 +15,8 @@ pub struct StoreLimits {
     pub sessions_per_account: usize,
     /// Credits that one account draws in a day.
     pub credits_per_day: u32,
+    /// Entries of one log.
+    pub log_entries: u32,
 }
 
 impl Default for StoreLimits {
@@ -26,6 +28,7 @@ impl Default for StoreLimits {
             batch_bytes: 16 << 20,
             sessions_per_account: 32,
             credits_per_day: 1_000,
+            log_entries: 1_000_000,
         }
     }
 }

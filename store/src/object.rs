@@ -2,9 +2,13 @@
 //!
 //! ```text
 //! kind (1) ‖ id (10 or 16) ‖ zeros up to 17 bytes
+//! kind (1) ‖ first 16 bytes of SHA-256(space)            a log
 //! ```
+//! A space's id is longer than a name, and its maker may choose any of its bytes; whoever wanted to give a log the name
+//! of another one's would have to find a second preimage of 128 bits.
 
-use nightdrop_wire::ids::{AccountId, BlobId, RecoveryId, TicketId};
+use crate::digest::sha256;
+use nightdrop_wire::ids::{AccountId, BlobId, RecoveryId, SpaceId, TicketId};
 
 /// Kind and id of one object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +53,11 @@ impl ObjectName {
         Self::new(7, &[])
     }
 
+    /// A log: its entries.
+    pub(crate) fn log(space: SpaceId) -> Self {
+        Self::new(8, &sha256(&[space.as_bytes()]))
+    }
+
     /// Its bytes.
     pub(crate) const fn bytes(self) -> [u8; Self::LENGTH] {
         self.0
@@ -78,6 +87,7 @@ mod tests {
             ObjectName::master_key(account),
             ObjectName::keyring(account),
             ObjectName::server_setup(),
+            ObjectName::log(SpaceId::from_bytes([9; 32])),
         ];
         for (i, name) in names.iter().enumerate() {
             assert!(names.iter().skip(i + 1).all(|other| other != name));

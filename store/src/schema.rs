@@ -17,10 +17,12 @@
 //! manifests        blob → at-rest seal
 //! tickets          ticket → TicketRow
 //! blob_tickets     (blob, ticket) → nothing             so that a blob's end finds its tickets
+//! logs             space → LogRow
+//! log_entries      (space, n) → LogEntryRow              each with the hash of the chain up to it
 //! at_rest_keys     object → key (32)                    see `at_rest_keys`
 //! ended            object → nothing                     ids that are never made again
 //! ```
-//! Rows are written as [`crate::row`] says.
+//! Version 1 had no logs; opening makes their tables. Rows are written as [`crate::row`] says.
 
 use crate::{
     day::Day,
@@ -29,7 +31,7 @@ use crate::{
 };
 use nightdrop_wire::{
     ids::{AccountId, BlobId},
-    messages::blob::ChunkHash,
+    messages::{blob::ChunkHash, log::LogHead},
     onion::OnionAddress,
     token::TokenHash,
 };
@@ -37,7 +39,7 @@ use redb::TableDefinition;
 use serde::{Deserialize, Serialize};
 
 /// Version of everything below. A release that changes it reads all earlier ones.
-pub(crate) const SCHEMA_VERSION: u32 = 1;
+pub(crate) const SCHEMA_VERSION: u32 = 2;
 
 /// A table with values of any length.
 pub(crate) struct Table<K: FixedKey> {
@@ -64,6 +66,8 @@ pub(crate) const ONLY: u8 = 0;
 pub(crate) type ChunkKey = ([u8; 16], u32);
 /// Key of a ticket as a part of its blob.
 pub(crate) type BlobTicketKey = ([u8; 16], [u8; 16]);
+/// Key of an entry: its space and its number in the log.
+pub(crate) type LogEntryKey = ([u8; 32], u32);
 
 pub(crate) const META: Table<u8> = Table::new("meta");
 pub(crate) const LOGIN_RECORDS: Table<[u8; 10]> = Table::new("login_records");
@@ -92,6 +96,8 @@ macro_rules! for_each_table {
         $each!($crate::schema::MANIFESTS);
         $each!($crate::schema::TicketRow::TABLE);
         $each!($crate::schema::BLOB_TICKETS);
+        $each!($crate::schema::LogRow::TABLE);
+        $each!($crate::schema::LogEntryRow::TABLE);
         $each!($crate::schema::AT_REST_KEYS);
         $each!($crate::schema::ENDED);
     };
@@ -271,4 +277,39 @@ pub(crate) struct TicketRow {
 impl Row for TicketRow {
     type Key = [u8; 16];
     const TABLE: Table<[u8; 16]> = Table::new("tickets");
+}
+
+/// A log.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct LogRow {
+    /// Reads.
+    pub(crate) read_token: TokenHash,
+    /// Appends.
+    pub(crate) append_token: TokenHash,
+    /// Where it stands.
+    pub(crate) head: LogHead,
+    /// Day on which it was made.
+    pub(crate) created: Day,
+    /// Digest of the request that made it.
+    pub(crate) request: [u8; 32],
+}
+
+impl Row for LogRow {
+    type Key = [u8; 32];
+    const TABLE: Table<[u8; 32]> = Table::new("logs");
+}
+
+/// An entry of a log.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct LogEntryRow {
+    /// Hash of the chain up to and with it.
+    pub(crate) chain: [u8; 32],
+    /// The entry, sealed at rest.
+    #[serde(with = "serde_bytes")]
+    pub(crate) entry: Vec<u8>,
+}
+
+impl Row for LogEntryRow {
+    type Key = LogEntryKey;
+    const TABLE: Table<LogEntryKey> = Table::new("log_entries");
 }

@@ -20,6 +20,7 @@ use nightdrop_wire::{
     token::Token,
 };
 use rand::CryptoRng;
+use std::ops::ControlFlow;
 
 impl Store {
     /// Makes a ticket. The same body again is answered alike.
@@ -69,6 +70,19 @@ impl Store {
         let row = shown(&snapshot, ticket, token)?;
         at_rest_keys::open(&snapshot, TicketRow::TABLE.name, ObjectName::ticket(ticket), row.envelope)
     }
+
+    /// Ends a ticket. Its id is never made again.
+    ///
+    /// [`StoreError::Refused`] unless there is such a ticket and the write key of its blob is shown.
+    #[must_use]
+    pub fn end_ticket(&self, ticket: TicketId, write_key: &Token) -> Queued<()> {
+        let write_key = token_hash(write_key);
+        self.queue(0, move |rows| {
+            let blob = rows.row::<TicketRow>(ticket.as_bytes())?.ok_or(StoreError::Refused)?.blob;
+            blobs::writable(rows, blob, &write_key)?;
+            Ok(Checked::Write(move |changes: &Changes<'_>| remove_all(changes, blob, &[ticket])))
+        })
+    }
 }
 
 fn seal_envelope(message: &CreateTicket, rng: &mut dyn CryptoRng) -> Result<NewObject, StoreError> {
@@ -91,12 +105,12 @@ pub(crate) fn of_blob(rows: &impl Rows, blob: BlobId) -> Result<Vec<TicketId>, S
     let range = (*blob.as_bytes(), [0; 16])..=(*blob.as_bytes(), [0xff; 16]);
     rows.each(&BLOB_TICKETS, range, |(_, ticket), _| {
         tickets.push(TicketId::from_bytes(ticket));
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     })?;
     Ok(tickets)
 }
 
-/// Ends the tickets of a blob.
+/// Ends tickets of a blob.
 pub(crate) fn remove_all(changes: &Changes<'_>, blob: BlobId, tickets: &[TicketId]) -> Result<(), Failure> {
     for ticket in tickets {
         at_rest_keys::erase(changes, ObjectName::ticket(*ticket))?;

@@ -10,7 +10,7 @@ use crate::{
     schema::Table,
 };
 use redb::{ReadTransaction, ReadableTable, WriteTransaction};
-use std::ops::RangeInclusive;
+use std::ops::{ControlFlow, RangeInclusive};
 
 /// Reading.
 pub(crate) trait Rows {
@@ -22,12 +22,12 @@ pub(crate) trait Rows {
         read: impl FnOnce(&[u8]) -> T,
     ) -> Result<Option<T>, StoreError>;
 
-    /// Gives each entry of a range to `visit`, in order.
+    /// Gives each entry of a range to `visit`, in order, until it breaks off.
     fn each<K: FixedKey>(
         &self,
         table: &Table<K>,
         range: RangeInclusive<K>,
-        visit: impl FnMut(K, &[u8]) -> Result<(), StoreError>,
+        visit: impl FnMut(K, &[u8]) -> Result<ControlFlow<()>, StoreError>,
     ) -> Result<(), StoreError>;
 
     /// A row, if there is one.
@@ -79,14 +79,16 @@ macro_rules! impl_rows {
                 &self,
                 table: &Table<K>,
                 range: RangeInclusive<K>,
-                mut visit: impl FnMut(K, &[u8]) -> Result<(), StoreError>,
+                mut visit: impl FnMut(K, &[u8]) -> Result<ControlFlow<()>, StoreError>,
             ) -> Result<(), StoreError> {
                 reading(table, || {
                     let entries = self.0.open_table(table.definition()).map_err(Failure::of)?;
                     for entry in entries.range(range).map_err(Failure::of)? {
                         let (key, value) = entry.map_err(Failure::of)?;
-                        if let Err(error) = visit(key.value(), value.value()) {
-                            return Ok(Err(error));
+                        match visit(key.value(), value.value()) {
+                            Ok(ControlFlow::Continue(())) => {}
+                            Ok(ControlFlow::Break(())) => break,
+                            Err(error) => return Ok(Err(error)),
                         }
                     }
                     Ok(Ok(()))

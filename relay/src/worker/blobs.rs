@@ -3,10 +3,10 @@
 
 use super::{
     refusals::refusal_of,
-    service::{Service, blocking, decode, read},
+    service::{Service, decode, prepared, read},
 };
 use bytes::Bytes;
-use nightdrop_store::{BodyDigest, Queued};
+use nightdrop_store::BodyDigest;
 use nightdrop_wire::{
     authorization::Authorization,
     ids::BlobId,
@@ -78,12 +78,4 @@ impl Service {
         self.inner.store.destroy_blob(blob, write_key).await.map_err(|error| refusal_of(&error))?;
         Ok(Bytes::new())
     }
-}
-
-/// Prepares a write on a thread for work, and waits for its commit on this one.
-async fn prepared(
-    prepare: impl FnOnce() -> Result<Queued<()>, Refusal> + Send + 'static,
-) -> Result<Bytes, Refusal> {
-    blocking(prepare).await?.await.map_err(|error| refusal_of(&error))?;
-    Ok(Bytes::new())
 }

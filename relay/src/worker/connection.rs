@@ -19,7 +19,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use nightdrop_wire::{endpoint::Endpoint, refusal::Refusal, size_class::SizeClass};
+use nightdrop_wire::{endpoint::Endpoint, limits::MAX_ENTRIES_BODY, refusal::Refusal, size_class::SizeClass};
 use std::{future::Future, pin::pin, sync::Arc};
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -131,10 +131,11 @@ impl Shared {
         Ok(room.hold(answer))
     }
 
-    /// Room for the two answers that are large; the others are smaller than what a connection buffers anyway.
+    /// Room for the answers that are large; the others are smaller than what a connection buffers anyway.
     async fn room_for_answer(&self, target: Target) -> Result<Share, Failed> {
         let bytes = match target {
             Target::Public(Endpoint::GetChunk(..) | Endpoint::GetHead(_)) => SizeClass::FULL.sealed(),
+            Target::Public(Endpoint::ReadLog(..)) => MAX_ENTRIES_BODY,
             Target::Public(_) | Target::Admin(_) => 0,
         };
         self.answers.share(bytes).await.ok_or(Failed::Refused(Refusal::Busy))

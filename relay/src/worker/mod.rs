@@ -24,6 +24,7 @@ mod credits;
 mod environment;
 mod exit;
 mod limits;
+mod logs;
 mod memory;
 mod paced_io;
 mod pending_logins;

@@ -7,8 +7,8 @@ use nightdrop_wire::refusal::Refusal;
 pub(crate) fn refusal_of(error: &StoreError) -> Refusal {
     match error {
         StoreError::Refused => Refusal::Refused,
-        StoreError::Conflict | StoreError::OtherAddress => Refusal::Conflict,
-        StoreError::QuotaReached => Refusal::Busy,
+        // A quota is a conflict, too: whoever is told that the relay is busy tries again, and today to no avail.
+        StoreError::Conflict | StoreError::OtherAddress | StoreError::QuotaReached => Refusal::Conflict,
         StoreError::Damaged(table) => {
             tracing::error!(table, "a stored object is damaged: its owner has to upload it again");
             // To the holder of a valid capability, and for good: what is asked for is not what is stored.

@@ -8,7 +8,7 @@ use nightdrop_login::{
     LoginContext, LoginError,
     server::{Record, ServerSetup},
 };
-use nightdrop_store::{Store, StoreError, token_hash};
+use nightdrop_store::{Queued, Store, StoreError, token_hash};
 use nightdrop_wire::{
     authorization::Authorization,
     codec,
@@ -119,6 +119,10 @@ impl Service {
             Endpoint::DestroyBlob(blob) => self.destroy_blob(blob, &bearer(shown)?).await,
             Endpoint::CreateTicket => self.create_ticket(&bearer(shown)?, &body).await,
             Endpoint::GetTicket(ticket) => self.get_ticket(ticket, any(shown)?).await,
+            Endpoint::EndTicket(ticket) => self.end_ticket(ticket, &bearer(shown)?).await,
+            Endpoint::CreateLog => self.create_log(body).await,
+            Endpoint::AppendLog(space) => self.append_log(space, bearer(shown)?, body).await,
+            Endpoint::ReadLog(space, from) => self.read_log(space, bearer(shown)?, from).await,
         }
     }
 }
@@ -185,4 +189,12 @@ pub(super) async fn read<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, Refusal> {
     blocking(move || work().map_err(|error| refusal_of(&error))).await
+}
+
+/// Prepares a write on a thread for work, since sealing takes milliseconds, and waits for its commit on this one.
+pub(super) async fn prepared(
+    prepare: impl FnOnce() -> Result<Queued<()>, Refusal> + Send + 'static,
+) -> Result<Bytes, Refusal> {
+    blocking(prepare).await?.await.map_err(|error| refusal_of(&error))?;
+    Ok(Bytes::new())
 }

@@ -34,4 +34,10 @@ impl Service {
             Authorization::Ticket(..) | Authorization::Bearer(_) => Err(Refusal::Refused),
         }
     }
+
+    /// `DELETE /v1/tickets/{ticket}`.
+    pub(super) async fn end_ticket(&self, ticket: TicketId, write_key: &Token) -> Result<Bytes, Refusal> {
+        self.inner.store.end_ticket(ticket, write_key).await.map_err(|error| refusal_of(&error))?;
+        Ok(Bytes::new())
+    }
 }

@@ -1,0 +1,52 @@
+//! Logs: what a request asks of the store. An append may carry hundreds of entries, each sealed by itself.
+
+use super::service::{Service, decode, encode, prepared, read};
+use bytes::Bytes;
+use nightdrop_store::BodyDigest;
+use nightdrop_wire::{
+    ids::SpaceId,
+    messages::log::{Append, CreateLog},
+    refusal::Refusal,
+    token::Token,
+};
+use std::sync::Arc;
+
+impl Service {
+    /// `POST /v1/logs`.
+    pub(super) async fn create_log(&self, body: Bytes) -> Result<Bytes, Refusal> {
+        let inner = Arc::clone(&self.inner);
+        prepared(move || {
+            let message: CreateLog = decode(&body)?;
+            let (today, rng) = (inner.environment.today(), &mut inner.environment.rng());
+            Ok(inner.store.create_log(&message, BodyDigest::of(&body), today, rng))
+        })
+        .await
+    }
+
+    /// `POST /v1/logs/{space}`.
+    pub(super) async fn append_log(
+        &self,
+        space: SpaceId,
+        append_token: Token,
+        body: Bytes,
+    ) -> Result<Bytes, Refusal> {
+        let inner = Arc::clone(&self.inner);
+        prepared(move || {
+            let message: Append = decode(&body)?;
+            Ok(inner.store.append(space, &append_token, &message, &mut inner.environment.rng()))
+        })
+        .await
+    }
+
+    /// `GET /v1/logs/{space}/{from}`.
+    pub(super) async fn read_log(
+        &self,
+        space: SpaceId,
+        read_token: Token,
+        from: u64,
+    ) -> Result<Bytes, Refusal> {
+        let inner = Arc::clone(&self.inner);
+        let page = read(move || inner.store.read_log(space, &read_token, from)).await?;
+        encode(&page)
+    }
+}
