@@ -24,6 +24,13 @@ impl FileName {
         if bad { Err(OpenError::Inconsistent) } else { Ok(Self(name.to_owned())) }
     }
 
+    /// Whether a program may treat it specially because of its first symbol: hidden files that shells and desktops run or read by
+    /// themselves, and names that look like an option.
+    #[must_use]
+    pub fn is_special(&self) -> bool {
+        self.0.starts_with(['.', '-', '~'])
+    }
+
     /// The name.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -32,12 +39,24 @@ impl FileName {
 }
 
 /// Control characters move the cursor; the bidirectional ones (Unicode UAX #9, and the "Trojan Source" paper) reorder what
-/// is shown; line separators end the line.
+/// is shown; line separators end the line; invisible ones make two names look alike, and wide spaces push an ending out of sight. The
+/// joiners U+200C and U+200D stay allowed: Persian, many Indian scripts and emoji need them.
 fn deceives(symbol: char) -> bool {
     symbol.is_control()
         || matches!(
             symbol,
-            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{61c}' | '\u{feff}'
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{115f}'..='\u{1160}'
+                | '\u{180b}'..='\u{180f}'
+                | '\u{2000}'..='\u{200b}'
+                | '\u{200e}'..='\u{200f}'
+                | '\u{2028}'..='\u{202f}'
+                | '\u{205f}'..='\u{206f}'
+                | '\u{3164}'
+                | '\u{feff}'
+                | '\u{ffa0}'
+                | '\u{e0000}'..='\u{e0fff}'
         )
 }
 
@@ -48,8 +67,16 @@ mod tests {
     #[test]
     fn ordinary_names_pass() {
         let longest = "x".repeat(255);
-        for name in ["a", "photo 1.jpg", ".hidden", "...", "Ünïcødé — 文件.txt", "a..b", longest.as_str()]
-        {
+        for name in [
+            "a",
+            "photo 1.jpg",
+            ".hidden",
+            "...",
+            "Ünïcødé — 文件.txt",
+            "می\u{200c}خواهم",
+            "a..b",
+            longest.as_str(),
+        ] {
             assert_eq!(FileName::parse(name).map(|name| name.0), Ok(name.to_owned()));
         }
     }
@@ -71,6 +98,10 @@ mod tests {
             "gpj.\u{202e}exe",
             "\u{2066}x",
             "\u{feff}x",
+            "invoice\u{2003}\u{2003}.desktop",
+            "a\u{ad}b",
+            "\u{3164}",
+            "tag\u{e0041}",
             too_long.as_str(),
         ] {
             assert_eq!(FileName::parse(name), Err(OpenError::Inconsistent), "{}", name.escape_debug());

@@ -32,8 +32,8 @@ impl Identity {
         signature: &[u8; SIGNATURE],
     ) -> Result<(), OpenError> {
         let key = VerifyingKey::from_bytes(&self.0).map_err(|_| OpenError::Altered)?;
-        key.verify_strict(&[context, message].concat(), &Signature::from_bytes(signature))
-            .map_err(|_| OpenError::Altered)
+        let signed = Zeroizing::new([context, message].concat());
+        key.verify_strict(&signed, &Signature::from_bytes(signature)).map_err(|_| OpenError::Altered)
     }
 }
 
@@ -55,7 +55,7 @@ impl IdentityKey {
 
     /// Signs `context ‖ message`. The contexts are in `nightdrop_wire::contexts`; none is the start of another.
     pub(crate) fn sign(&self, context: &[u8], message: &[u8]) -> [u8; SIGNATURE] {
-        self.0.sign(&[context, message].concat()).to_bytes()
+        self.0.sign(&Zeroizing::new([context, message].concat())).to_bytes()
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
     chunk::{ExpectedChunk, VerifiedChunk},
     context::Context,
     derive::derive,
-    file_name::FileName,
+    file_name::{self, FileName},
     key::{FileKey, ManifestKey},
     layout::Layout,
     padded::{self, pad, unpad},
@@ -82,14 +82,21 @@ pub fn seal_manifest<R: CryptoRng + ?Sized>(
     let contents =
         Contents { name: facts.name.as_str().to_owned(), size: facts.size, modified: facts.modified, hashes };
     let body = Zeroizing::new(codec::encode(&contents).map_err(|_| OpenError::Malformed)?);
-    let class = SizeClass::fitting_sealed(1 + padded::OVERHEAD + body.len() + ENVELOPE_OVERHEAD)
-        .ok_or(OpenError::Inconsistent)?;
+    let class = class_for(contents.hashes.len())?;
     let mut plaintext = Zeroizing::new(Vec::with_capacity(class.sealed()));
     plaintext.push(VERSION);
     plaintext.extend_from_slice(&pad(&body, class.sealed() - ENVELOPE_OVERHEAD - 1)?);
     let bytes = seal(Kind::Manifest, manifest_key(key).secret_bytes(), &context(blob), &plaintext, rng)?;
     let hash = Sha256::digest(&bytes).into();
     Ok(SealedManifest { bytes, hash, chunks_digest })
+}
+
+/// The size class of a manifest: from the number of chunks alone, with room for the longest name and the largest numbers, so that its
+/// size says nothing of either.
+fn class_for(hashes: usize) -> Result<SizeClass, OpenError> {
+    const LENGTHS_AND_NUMBERS: usize = 2 + 10 + 1 + 10 + 5;
+    let body = file_name::MAX_BYTES + LENGTHS_AND_NUMBERS + hashes;
+    SizeClass::fitting_sealed(1 + padded::OVERHEAD + body + ENVELOPE_OVERHEAD).ok_or(OpenError::Inconsistent)
 }
 
 /// A manifest that was found to be the one its author bound. The only way to open chunks.
@@ -292,9 +299,18 @@ mod tests {
 
     #[test]
     fn m42_files_of_one_layout_have_manifests_of_one_size() {
-        let (_, short) = stored(1);
-        let (_, long) = stored(3_988);
-        assert_eq!(short.bytes.len(), long.bytes.len());
+        for chunks in [1, 2, 3, 116, 120, 124, 240, 248, 1_024] {
+            let size = (chunks as u64 - 1) * 1_048_468 + 1;
+            let Ok(layout) = Layout::of_size(size) else { continue };
+            let hashes = vec![[0; 32]; layout.chunks() as usize];
+            let sizes = ["x".to_owned(), "x".repeat(255)].map(|name| {
+                let name = FileName::parse(&name).unwrap();
+                let modified = if name.as_str().len() == 1 { None } else { Some(i64::MAX) };
+                let facts = FileFacts { name, size, modified };
+                seal_manifest(&facts, &hashes, &key(), BLOB, &mut rand::rng()).unwrap().bytes.len()
+            });
+            assert_eq!(sizes[0], sizes[1], "{chunks} chunks");
+        }
     }
 
     #[test]

@@ -5,7 +5,10 @@ use nightdrop_envelope::{
     capability::BlobCapabilities,
     key::FileKey,
     keyring::Keyring,
-    space::{ChainError, Fault, FileRecord, HomeKeys, Operation, Replay, Report, SpacePath, TicketRecord},
+    space::{
+        ChainError, Fault, FileRecord, HomeKeys, Operation, Replay, Report, SpacePath, TicketRecord,
+        VerifiedLog,
+    },
     ticket::TicketSecret,
 };
 use nightdrop_wire::{limits::ENTRY_SIZES, messages::log::LogHead};
@@ -22,13 +25,12 @@ impl Owner {
         self.0.home_keys()
     }
 
-    fn replay(&self, remembered: Option<LogHead>, log: &[Vec<u8>]) -> Result<Replay, ChainError> {
+    fn replay(&self, remembered: Option<LogHead>, log: &[Vec<u8>]) -> Result<VerifiedLog, ChainError> {
         let mut replay = Replay::new(self.keys(), remembered);
         for entry in log {
             replay.advance(entry)?;
         }
-        replay.require_head(&relay_head(&self.keys(), log))?;
-        Ok(replay)
+        replay.finish(&relay_head(&self.keys(), log))
     }
 
     /// What an honest client appends to `log`.
@@ -39,7 +41,7 @@ impl Owner {
 
     fn log(&self, operations: Vec<Operation>) -> Vec<Vec<u8>> {
         let mut log = Vec::new();
-        let create = Replay::new(self.keys(), None).create();
+        let create = VerifiedLog::empty(self.keys()).create();
         self.append(&mut log, [vec![create], operations].concat());
         log
     }
@@ -47,10 +49,12 @@ impl Owner {
 
 /// As the relay computes it.
 fn relay_head(keys: &HomeKeys, log: &[Vec<u8>]) -> LogHead {
-    log.iter().fold(LogHead::before_first(keys.space()), |head, entry| LogHead {
-        count: head.count + 1,
-        hash: Sha256::new().chain_update(head.hash).chain_update(entry).finalize().into(),
-    })
+    log.iter().fold(LogHead::before_first(keys.space()), |head, entry| next(head, entry))
+}
+
+fn next(head: LogHead, entry: &[u8]) -> LogHead {
+    let hash = Sha256::new().chain_update(head.hash).chain_update(entry).finalize().into();
+    LogHead { count: head.count + 1, hash }
 }
 
 fn path(text: &str) -> SpacePath {
@@ -70,7 +74,7 @@ fn remove(at: &str) -> Operation {
     Operation::Remove { path: path(at) }
 }
 
-fn listed(replay: &Replay) -> Vec<String> {
+fn listed(replay: &VerifiedLog) -> Vec<String> {
     replay.state().files().map(|(path, _)| path.as_str().to_owned()).collect()
 }
 
@@ -89,7 +93,7 @@ fn files_are_listed_moved_replaced_and_removed() {
     assert_eq!(leaving.len(), 2, "the replaced blob and the removed one are to be destroyed");
     owner.append(&mut log, vec![Operation::Destroyed { blob: leaving[0] }]);
     assert_eq!(owner.replay(None, &log).unwrap().state().leaving().count(), 1);
-    assert_eq!(replay.reports(), []);
+    assert_eq!(replay.reports().1, 0);
 }
 
 #[test]
@@ -134,7 +138,7 @@ fn m24_m50_an_entry_that_is_not_the_owners_has_no_effect_and_is_reported() {
     let owner = Owner::new();
     let mut log = owner.log(vec![put("a", 1)]);
     let honest = owner.replay(None, &log).unwrap();
-    assert_eq!((listed(&honest), honest.reports().len()), (vec!["a".to_owned()], 0));
+    assert_eq!((listed(&honest), honest.reports().1), (vec!["a".to_owned()], 0));
     // What a relay can make: bytes of the right size.
     log.push(vec![0x5a; 512]);
     // What somebody with another key can make: a good entry of another space.
@@ -143,7 +147,7 @@ fn m24_m50_an_entry_that_is_not_the_owners_has_no_effect_and_is_reported() {
     let replay = owner.replay(None, &log).unwrap();
     assert_eq!(listed(&replay), ["a", "b"], "the log goes on");
     let fault = Fault::DoesNotOpen;
-    assert_eq!(replay.reports(), [Report { sequence: 2, fault }, Report { sequence: 3, fault }]);
+    assert_eq!(replay.reports(), (&[Report { sequence: 2, fault }, Report { sequence: 3, fault }][..], 2));
 }
 
 #[test]
@@ -167,14 +171,17 @@ fn m30_dropped_repeated_reordered_and_spliced_entries_are_chain_errors() {
 fn a_head_that_the_entries_do_not_lead_to_is_an_error() {
     let owner = Owner::new();
     let log = owner.log(vec![put("a", 1)]);
-    let mut replay = Replay::new(owner.keys(), None);
-    for entry in &log {
-        replay.advance(entry).unwrap();
-    }
+    let finish = |claimed: &LogHead| {
+        let mut replay = Replay::new(owner.keys(), None);
+        for entry in &log {
+            replay.advance(entry).unwrap();
+        }
+        replay.finish(claimed).map(|_| ())
+    };
     let head = relay_head(&owner.keys(), &log);
-    assert_eq!(replay.require_head(&head), Ok(()));
+    assert_eq!(finish(&head), Ok(()));
     for wrong in [LogHead { count: 3, ..head }, LogHead { hash: [0; 32], ..head }] {
-        assert_eq!(replay.require_head(&wrong), Err(ChainError::WrongHead));
+        assert_eq!(finish(&wrong), Err(ChainError::WrongHead));
     }
 }
 
@@ -215,7 +222,9 @@ fn m34_the_home_of_another_owner_does_not_open() {
     for entry in &log {
         replay.advance(entry).unwrap();
     }
-    assert_eq!((listed(&replay).len(), replay.reports().len()), (0, 2));
+    let head = log.iter().fold(LogHead::before_first(other.keys().space()), |head, entry| next(head, entry));
+    let replay = replay.finish(&head).unwrap();
+    assert_eq!((listed(&replay).len(), replay.reports().1), (0, 2));
     assert_ne!(owner.keys().space(), other.keys().space());
 }
 
@@ -227,4 +236,29 @@ fn two_thousand_files_in_fifty_folders_replay() {
     let log = owner.log(operations);
     let replay = owner.replay(None, &log).unwrap();
     assert_eq!(replay.state().files().count(), 2_000);
+}
+
+#[test]
+fn a_flood_of_strays_is_counted_and_not_kept() {
+    let owner = Owner::new();
+    let mut log = owner.log(vec![put("a", 1)]);
+    log.extend((0..5_000).map(|_| vec![0x5a; 512]));
+    let replay = owner.replay(None, &log).unwrap();
+    let (kept, count) = replay.reports();
+    assert_eq!((kept.len(), count, listed(&replay).len()), (8, 5_000, 1));
+}
+
+#[test]
+fn reading_on_must_lead_past_what_was_read() {
+    let owner = Owner::new();
+    let mut log = owner.log(vec![put("a", 1)]);
+    let first = owner.replay(None, &log).unwrap();
+    let known = log.len();
+    owner.append(&mut log, vec![put("b", 2)]);
+    let mut on = first.resume();
+    on.advance(&log[known]).unwrap();
+    let all = on.finish(&relay_head(&owner.keys(), &log)).unwrap();
+    assert_eq!(listed(&all), ["a", "b"]);
+    let set_back = all.resume().finish(&relay_head(&owner.keys(), &log[..known]));
+    assert_eq!(set_back.err(), Some(ChainError::WrongHead));
 }

@@ -92,6 +92,7 @@ fn limits() {
         ("MAX_KEYRING_ENVELOPE".to_owned(), limits::MAX_KEYRING_ENVELOPE),
         ("TICKET_ENVELOPE".to_owned(), limits::TICKET_ENVELOPE),
         ("MAX_MANIFEST".to_owned(), limits::MAX_MANIFEST),
+        ("MAX_LOG_ENTRIES".to_owned(), usize::try_from(limits::MAX_LOG_ENTRIES).unwrap()),
         ("MAX_ENTRIES".to_owned(), limits::MAX_ENTRIES),
         ("MAX_ENTRIES_BODY".to_owned(), limits::MAX_ENTRIES_BODY),
     ]);

@@ -4,6 +4,7 @@
 //! before this is called; a length inside the body can claim no more than the body holds, because postcard hands out
 //! bytes only as far as they are there.
 
+use postcard::ser_flavors::{Flavor, Size};
 use serde::{Serialize, de::DeserializeOwned};
 
 /// The body is not the canonical form of what was expected.
@@ -11,12 +12,13 @@ use serde::{Serialize, de::DeserializeOwned};
 #[error("malformed body")]
 pub struct Malformed;
 
-/// The canonical bytes of `value`.
+/// The canonical bytes of `value`, in a buffer of exactly their size: it never grows, so that a secret leaves no copy behind.
 ///
 /// # Errors
 /// [`Malformed`] if a type has no postcard form; the messages of this crate all have one.
 pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, Malformed> {
-    postcard::to_stdvec(value).map_err(|_| Malformed)
+    let size = postcard::serialize_with_flavor(value, Size::default()).map_err(|_| Malformed)?;
+    postcard::to_extend(value, Vec::with_capacity(size)).map_err(|_| Malformed)
 }
 
 /// Decodes the canonical bytes of a `T`.
@@ -25,11 +27,36 @@ pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, Malformed> {
 /// [`Malformed`] on truncation, trailing bytes, or a form that [`encode`] would not have written.
 pub fn decode<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T, Malformed> {
     let (value, rest) = postcard::take_from_bytes::<T>(bytes).map_err(|_| Malformed)?;
-    // Postcard reads over-long integers; encoding again is what makes the form unique.
-    if !rest.is_empty() || encode(&value)? != bytes {
+    if !rest.is_empty() {
         return Err(Malformed);
     }
-    Ok(value)
+    // Postcard reads over-long integers; that encoding again gives the same is what makes the form unique.
+    match postcard::serialize_with_flavor(&value, Same { expected: bytes }) {
+        Ok(true) => Ok(value),
+        _ => Err(Malformed),
+    }
+}
+
+/// Encodes to nowhere, and compares: what is decoded may be a secret, of which no second copy is needed.
+struct Same<'a> {
+    expected: &'a [u8],
+}
+
+impl Flavor for Same<'_> {
+    type Output = bool;
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.try_extend(&[byte])
+    }
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.expected = self.expected.strip_prefix(bytes).ok_or(postcard::Error::SerializeBufferFull)?;
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<bool> {
+        Ok(self.expected.is_empty())
+    }
 }
 
 #[cfg(test)]

@@ -6,3 +6,21 @@ pub const LOGIN: &[u8] = b"nightdrop/v1 login";
 pub const SPACE: &[u8] = b"nightdrop/v1 space";
 /// What the signature of a log entry covers begins with this.
 pub const ENTRY: &[u8] = b"nightdrop/v1 entry";
+
+/// All of the above.
+pub const ALL: &[&[u8]] = &[LOGIN, SPACE, ENTRY];
+
+#[cfg(test)]
+mod tests {
+    use super::ALL;
+
+    /// A context that is the start of another would let one signature stand for the other.
+    #[test]
+    fn no_context_is_the_start_of_another() {
+        for (i, a) in ALL.iter().enumerate() {
+            for (j, b) in ALL.iter().enumerate() {
+                assert!(i == j || !b.starts_with(a), "{} / {}", a.escape_ascii(), b.escape_ascii());
+            }
+        }
+    }
+}

@@ -44,7 +44,7 @@ pub(super) struct Body {
 
 /// An entry that opened, and that the owner signed for this space and epoch. Only [`open_entry`] makes one.
 #[derive(Debug)]
-pub struct VerifiedEntry {
+pub(super) struct VerifiedEntry {
     pub(super) head: LogHead,
     pub(super) seen: [u8; 32],
     pub(super) operation: Operation,
@@ -68,9 +68,9 @@ pub(super) fn seal_entry<R: CryptoRng + ?Sized>(
         author: *keys.owner().as_bytes(),
         operation,
     };
-    let mut signed = Zeroizing::new(codec::encode(&body).map_err(|_| OpenError::Malformed)?);
-    let signature = keys.identity.sign(contexts::ENTRY, &signed);
-    signed.extend_from_slice(&signature);
+    let encoded = Zeroizing::new(codec::encode(&body).map_err(|_| OpenError::Malformed)?);
+    let signature = keys.identity.sign(contexts::ENTRY, &encoded);
+    let signed = Zeroizing::new([encoded.as_slice(), &signature].concat());
     let needed = signed.len() + padded::OVERHEAD + ENVELOPE_OVERHEAD;
     let size = ENTRY_SIZES.into_iter().find(|size| *size >= needed).ok_or(OpenError::Inconsistent)?;
     let plaintext = pad(&signed, size - ENVELOPE_OVERHEAD)?;

@@ -20,9 +20,8 @@ mod path;
 mod replay;
 mod state;
 
-pub use entry::VerifiedEntry;
 pub use keys::HomeKeys;
 pub use operation::{FileRecord, Operation, TicketRecord};
 pub use path::SpacePath;
-pub use replay::{ChainError, Fault, Replay, Report};
+pub use replay::{ChainError, Fault, Replay, Report, VerifiedLog};
 pub use state::State;

@@ -10,7 +10,7 @@ use nightdrop_wire::messages::log::LogHead;
 use rand::CryptoRng;
 use sha2::{Digest, Sha256};
 
-/// Why an entry has no effect. It stays in the chain.
+/// What is wrong with an entry. It stays in the chain, and has no effect unless it says so here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// Not sealed with the key of this space, or not an entry.
@@ -25,9 +25,12 @@ pub enum Fault {
     /// Contradicts what the space holds.
     #[error("makes no sense")]
     WithoutSense,
+    /// Was written upon another state than replaying gives, by a newer program or a faulty one. It has its effect.
+    #[error("was written upon another state")]
+    OtherState,
 }
 
-/// An entry without effect.
+/// An entry that is not as an honest device writes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Report {
     /// Which.
@@ -55,20 +58,35 @@ pub enum ChainError {
         /// Entries that the relay gives.
         given: u64,
     },
-    /// The author saw another state at this place than replaying gives.
-    #[error("entry {0} was written upon another history")]
-    Diverged(u64),
 }
 
-/// A replay on its way.
+/// A replay on its way. What it adds up to can be seen only when it is finished.
 #[derive(Debug)]
 pub struct Replay {
     keys: HomeKeys,
     head: LogHead,
     state: State,
-    reports: Vec<Report>,
-    /// What this device remembers, until the replay has passed it.
+    reports: Reports,
+    /// What this device remembers, which the log must lead to or past.
     remembered: Option<LogHead>,
+}
+
+/// Entries without effect: all are counted, the first few are kept, so that a relay cannot fill memory with them.
+#[derive(Debug, Clone, Default)]
+struct Reports {
+    first: Vec<Report>,
+    count: u64,
+}
+
+impl Reports {
+    const KEPT: usize = 8;
+
+    fn add(&mut self, report: Report) {
+        self.count += 1;
+        if self.first.len() < Self::KEPT {
+            self.first.push(report);
+        }
+    }
 }
 
 impl Replay {
@@ -77,22 +95,36 @@ impl Replay {
     pub fn new(keys: HomeKeys, remembered: Option<LogHead>) -> Self {
         let space = keys.space();
         let head = LogHead::before_first(space);
-        Self { keys, head, state: State::new(space), reports: Vec::new(), remembered }
+        Self { keys, head, state: State::new(space), reports: Reports::default(), remembered }
+    }
+
+    /// The keys of the space.
+    #[must_use]
+    pub const fn keys(&self) -> &HomeKeys {
+        &self.keys
+    }
+
+    /// Entries taken so far.
+    #[must_use]
+    pub const fn count(&self) -> u64 {
+        self.head.count
     }
 
     /// Takes the next sealed entry.
     ///
     /// # Errors
-    /// [`ChainError`] if one of the owner's entries is not where it was written.
+    /// [`ChainError`] if one of the owner's entries is not where it was written, or the log leaves what this device remembers.
     pub fn advance(&mut self, sealed: &[u8]) -> Result<(), ChainError> {
         let sequence = self.head.count;
         match open_entry(&self.keys, sealed) {
-            Err(fault) => self.reports.push(Report { sequence, fault }),
+            Err(fault) => self.reports.add(Report { sequence, fault }),
             Ok(entry) if entry.head != self.head => return Err(ChainError::Displaced(sequence)),
-            Ok(entry) if entry.seen != *self.state.hash() => return Err(ChainError::Diverged(sequence)),
             Ok(entry) => {
+                if entry.seen != *self.state.hash() {
+                    self.reports.add(Report { sequence, fault: Fault::OtherState });
+                }
                 if !self.makes_this_space(&entry.operation) || self.state.apply(entry.operation).is_err() {
-                    self.reports.push(Report { sequence, fault: Fault::WithoutSense });
+                    self.reports.add(Report { sequence, fault: Fault::WithoutSense });
                 }
             }
         }
@@ -109,7 +141,7 @@ impl Replay {
     ///
     /// # Errors
     /// [`ChainError`] if the entries lead elsewhere, or to less than this device has seen.
-    pub fn require_head(&self, claimed: &LogHead) -> Result<(), ChainError> {
+    pub fn finish(self, claimed: &LogHead) -> Result<VerifiedLog, ChainError> {
         if self.head != *claimed {
             return Err(ChainError::WrongHead);
         }
@@ -117,38 +149,70 @@ impl Replay {
             Some(seen) if seen.count > self.head.count => {
                 Err(ChainError::Rollback { seen: seen.count, given: self.head.count })
             }
-            _ => Ok(()),
+            _ => Ok(VerifiedLog { replay: self }),
         }
+    }
+
+    fn makes_this_space(&self, operation: &Operation) -> bool {
+        match operation {
+            Operation::Create { owner, random } => {
+                space_id(&Identity::from_bytes(*owner), random) == self.keys.space()
+            }
+            _ => true,
+        }
+    }
+}
+
+/// A log that leads to the head that was claimed, and past what this device remembers. The only way to a state, and to further
+/// entries.
+#[derive(Debug)]
+pub struct VerifiedLog {
+    replay: Replay,
+}
+
+impl VerifiedLog {
+    /// The log of a space that was never written.
+    #[must_use]
+    pub fn empty(keys: HomeKeys) -> Self {
+        Self { replay: Replay::new(keys, None) }
+    }
+
+    /// Goes on from here: what is read next must lead past this.
+    #[must_use]
+    pub fn resume(self) -> Replay {
+        let remembered = Some(self.replay.head);
+        Replay { remembered, ..self.replay }
     }
 
     /// Where it stands.
     #[must_use]
     pub const fn head(&self) -> &LogHead {
-        &self.head
+        &self.replay.head
     }
 
     /// What the entries add up to.
     #[must_use]
     pub const fn state(&self) -> &State {
-        &self.state
+        &self.replay.state
     }
 
-    /// Entries that had no effect.
+    /// The first entries that are not as an honest device writes them, and how many there are in all.
     #[must_use]
-    pub fn reports(&self) -> &[Report] {
-        &self.reports
+    pub fn reports(&self) -> (&[Report], u64) {
+        (&self.replay.reports.first, self.replay.reports.count)
     }
 
     /// The keys of the space.
     #[must_use]
     pub const fn keys(&self) -> &HomeKeys {
-        &self.keys
+        &self.replay.keys
     }
 
     /// The operation that opens a new space.
     #[must_use]
     pub fn create(&self) -> Operation {
-        Operation::Create { owner: *self.keys.owner().as_bytes(), random: self.keys.random }
+        let keys = &self.replay.keys;
+        Operation::Create { owner: *keys.owner().as_bytes(), random: keys.random }
     }
 
     /// Seals operations as the entries that follow.
@@ -160,11 +224,11 @@ impl Replay {
         operations: Vec<Operation>,
         rng: &mut R,
     ) -> Result<Vec<Vec<u8>>, OpenError> {
-        let mut state = self.state.clone();
-        let mut head = self.head;
+        let mut state = self.replay.state.clone();
+        let mut head = self.replay.head;
         let mut entries = Vec::with_capacity(operations.len());
         for operation in operations {
-            let sealed = seal_entry(&self.keys, &head, state.hash(), operation.clone(), rng)?;
+            let sealed = seal_entry(&self.replay.keys, &head, state.hash(), operation.clone(), rng)?;
             state.apply(operation).map_err(|_| OpenError::Inconsistent)?;
             head = next_head(&head, &sealed);
             entries.push(sealed);
@@ -172,13 +236,13 @@ impl Replay {
         Ok(entries)
     }
 
-    fn makes_this_space(&self, operation: &Operation) -> bool {
-        match operation {
-            Operation::Create { owner, random } => {
-                space_id(&Identity::from_bytes(*owner), random) == self.keys.space()
-            }
-            _ => true,
-        }
+    /// Takes entries of one's own that the relay has acknowledged.
+    ///
+    /// # Errors
+    /// [`ChainError`] if they do not follow.
+    pub fn take(&mut self, entries: &[Vec<u8>]) -> Result<(), ChainError> {
+        self.replay.remembered = None;
+        entries.iter().try_for_each(|entry| self.replay.advance(entry))
     }
 }
 
