@@ -262,6 +262,62 @@ fn a_destroyed_blob_is_gone_with_its_tickets_and_for_good() {
 }
 
 #[test]
+fn a_ticket_ends_by_itself_and_for_good() {
+    let mut fixture = Fixture::new();
+    let (blob, other) = (finished_blob(&fixture), fixture.whole_blob());
+    let (ended, ended_token) = blob.ticket();
+    let (stays, stays_token) = blob.ticket();
+    for ticket in [&ended, &stays] {
+        fixture.ticket(ticket, &blob.write_key).unwrap();
+    }
+    let end = |fixture: &Fixture, id, key: &Token| fixture.wait(fixture.store().end_ticket(id, key));
+    for (why, key) in [
+        ("a made-up key", &random_token()),
+        ("another blob's key", &other.write_key),
+        ("the blob's read token", &blob.read_token),
+        ("the ticket's token", &ended_token),
+    ] {
+        assert_refused!(end(&fixture, ended.ticket, key), Refused, why);
+    }
+    assert_refused!(end(&fixture, other.ticket().0.ticket, &blob.write_key), Refused, "no such ticket");
+    assert_eq!(fixture.store().read_ticket(ended.ticket, &ended_token).unwrap(), ended.envelope);
+
+    end(&fixture, ended.ticket, &blob.write_key).unwrap();
+    for reopened in [false, true] {
+        let store = fixture.store();
+        assert_refused!(store.read_ticket(ended.ticket, &ended_token), Refused, "its envelope");
+        let shown = Authorization::Ticket(ended.ticket, ended_token.clone());
+        assert_refused!(store.read_chunk(blob.id, 0, &shown), Refused, "its blob's chunks");
+        assert_refused!(store.read_manifest(blob.id, &shown), Refused, "its blob's manifest");
+        assert_refused!(end(&fixture, ended.ticket, &blob.write_key), Refused, "ended again");
+        assert_refused!(fixture.ticket(&ended, &blob.write_key), Conflict, "made again");
+        let shown = Authorization::Ticket(stays.ticket, stays_token.clone());
+        assert_eq!(store.read_chunk(blob.id, 0, &shown).unwrap(), blob.chunks[0], "another ticket stays");
+        assert_eq!(store.read_ticket(stays.ticket, &stays_token).unwrap(), stays.envelope);
+        assert!(fixture.read(&blob, 0).is_ok(), "and so does the blob");
+        if !reopened {
+            fixture.open();
+        }
+    }
+    let holds_key = |fixture: &mut Fixture, id: &nightdrop_wire::ids::TicketId| {
+        fixture.close();
+        let database = redb::Database::open(fixture.file()).unwrap();
+        let transaction = redb::ReadableDatabase::begin_read(&database).unwrap();
+        let keys: redb::TableDefinition<'_, [u8; 17], &[u8]> = redb::TableDefinition::new("at_rest_keys");
+        let mut name = [2; 17];
+        name[1..].copy_from_slice(id.as_bytes());
+        transaction.open_table(keys).unwrap().get(name).unwrap().is_some()
+    };
+    assert!(!holds_key(&mut fixture, &ended.ticket), "its key is erased");
+    assert!(holds_key(&mut fixture, &stays.ticket));
+    fixture.open();
+    fixture
+        .wait(fixture.store().destroy_blob(blob.id, &blob.write_key))
+        .expect("the blob's end is not in its way");
+    assert_refused!(fixture.store().read_ticket(stays.ticket, &stays_token), Refused);
+}
+
+#[test]
 fn the_last_chunk_index_that_the_protocol_knows_has_a_place() {
     let fixture = Fixture::new();
     let blob = TestBlob::new(2);

@@ -5,17 +5,19 @@ use nightdrop_store::{BodyDigest, Day, Store, StoreError, StoreLimits, token_has
 use nightdrop_wire::{
     authorization::Authorization,
     codec,
-    ids::{AccountId, BlobId, TicketId},
+    ids::{AccountId, BlobId, SpaceId, TicketId},
     limits::TICKET_ENVELOPE,
     messages::{
         account::RegisterFinish,
         blob::{CreateBlob, FinishBlob, WholeBlob},
+        log::{Append, CreateLog, LogHead, LogPage},
         ticket::CreateTicket,
     },
     size_class::SizeClass,
     token::Token,
 };
 use rand::Rng;
+use serde_bytes::ByteBuf;
 use sha2::{Digest, Sha256};
 use std::path::PathBuf;
 use tempfile::TempDir;
@@ -55,8 +57,12 @@ impl Fixture {
     }
 
     pub fn open(&mut self) {
+        self.open_with(StoreLimits::default());
+    }
+
+    pub fn open_with(&mut self, limits: StoreLimits) {
         self.close();
-        self.store = Some(Store::open(&self.directory(), StoreLimits::default()).unwrap());
+        self.store = Some(Store::open(&self.directory(), limits).unwrap());
     }
 
     pub fn wait<T>(&self, future: impl Future<Output = T>) -> T {
@@ -129,6 +135,26 @@ impl Fixture {
 
     pub fn read(&self, blob: &TestBlob, n: u32) -> Result<Vec<u8>, StoreError> {
         self.store().read_chunk(blob.id, n, &blob.reading()).map(|bytes| bytes.to_vec())
+    }
+
+    pub fn create_log(&self, message: &CreateLog) -> Result<(), StoreError> {
+        let body = BodyDigest::of(&codec::encode(message).unwrap());
+        self.wait(self.store().create_log(message, body, TODAY, &mut rand::rng()))
+    }
+
+    pub fn append(&self, log: &TestLog, message: &Append) -> Result<(), StoreError> {
+        self.wait(self.store().append(log.space, &log.append_token, message, &mut rand::rng()))
+    }
+
+    pub fn read_log(&self, log: &TestLog, from: u64) -> Result<LogPage, StoreError> {
+        self.store().read_log(log.space, &log.read_token, from)
+    }
+
+    /// A log of one entry.
+    pub fn log(&self) -> TestLog {
+        let log = TestLog::new();
+        self.create_log(&log.create(self.credit())).unwrap();
+        log
     }
 
     /// A finished blob of one small chunk.
@@ -235,6 +261,59 @@ impl TestBlob {
         };
         (message, token)
     }
+}
+
+/// A log as one who writes to it knows it.
+#[derive(Clone)]
+pub struct TestLog {
+    pub space: SpaceId,
+    pub read_token: Token,
+    pub append_token: Token,
+    /// All entries that are to be there.
+    pub entries: Vec<ByteBuf>,
+}
+
+impl TestLog {
+    /// One that starts with one entry.
+    pub fn new() -> Self {
+        Self {
+            space: SpaceId::from_bytes(random()),
+            read_token: random_token(),
+            append_token: random_token(),
+            entries: entries(1, 512),
+        }
+    }
+
+    pub fn create(&self, credit: Token) -> CreateLog {
+        CreateLog {
+            space: self.space,
+            credit,
+            read_token: token_hash(&self.read_token),
+            append_token: token_hash(&self.append_token),
+            entries: self.entries.clone(),
+        }
+    }
+
+    /// Where the log stands with all entries, counted as the protocol says.
+    pub fn head(&self) -> LogHead {
+        let mut hash = *self.space.as_bytes();
+        for entry in &self.entries {
+            hash = Sha256::new().chain_update(hash).chain_update(entry).finalize().into();
+        }
+        LogHead { count: u64::try_from(self.entries.len()).unwrap(), hash }
+    }
+
+    /// An append of more entries; they then are among the log's.
+    pub fn append(&mut self, more: Vec<ByteBuf>) -> Append {
+        let append = Append { expected: self.head(), entries: more };
+        self.entries.extend(append.entries.iter().cloned());
+        append
+    }
+}
+
+/// Sealed entries, as far as the relay can tell.
+pub fn entries(count: usize, size: usize) -> Vec<ByteBuf> {
+    (0..count).map(|_| ByteBuf::from(random_bytes(size))).collect()
 }
 
 /// Asserts that a result is the named error of the store.
