@@ -134,8 +134,9 @@ async fn a_body_over_the_limit_is_refused_before_a_byte_of_it_is_sent() {
     assert_eq!(connection.exchange(head(&u64::MAX.to_string()).as_bytes()).await.status(), 431);
     assert!(connection.is_ended().await);
     for row in ENDPOINTS.iter().filter(|row| row.max_body > 0) {
-        let zeros = "0".repeat(26);
-        let path = row.path.replace("{blob}", &zeros).replace("{ticket}", &zeros).replace("{n}", "0");
+        let (short, long) = ("0".repeat(26), "0".repeat(52));
+        let path = row.path.replace("{blob}", &short).replace("{ticket}", &short).replace("{n}", "0");
+        let path = path.replace("{space}", &long);
         let head = format!("{} {path} HTTP/1.1\r\ncontent-length: {}\r\n\r\n", row.method, row.max_body + 1);
         let mut connection = worker.connect();
         assert_eq!(connection.exchange(head.as_bytes()).await.head, REFUSED_AND_LAST, "{path}");

@@ -206,16 +206,17 @@ fn an_append_whose_answer_was_lost_may_be_sent_again() {
     fixture.append(&log, &part).expect("what stands right after the head");
     is_whole(&fixture, &log);
 
-    let swapped = Append { entries: lost.entries.iter().rev().cloned().collect(), ..lost.clone() };
-    assert_refused!(fixture.append(&log, &swapped), Conflict, "another order");
-    let longer = Append { entries: [lost.entries.clone(), entries(1, 512)].concat(), ..lost.clone() };
-    assert_refused!(fixture.append(&log, &longer), Conflict, "others after them");
-    let both = Append { entries: [lost.entries.clone(), later.entries].concat(), ..lost.clone() };
-    fixture.append(&log, &both).expect("all of these stand there");
-    let beyond = Append { entries: [both.entries.clone(), entries(1, 512)].concat(), ..lost.clone() };
-    assert_refused!(fixture.append(&log, &beyond), Conflict, "more than there are");
-    let elsewhere = Append { expected: LogHead { hash: random(), ..lost.expected }, ..lost };
-    assert_refused!(fixture.append(&log, &elsewhere), Conflict, "after another head");
+    let after = |expected, entries| Append { expected, entries };
+    let swapped = lost.entries.iter().rev().cloned().collect();
+    assert_refused!(fixture.append(&log, &after(lost.expected, swapped)), Conflict, "another order");
+    let longer = [lost.entries.clone(), entries(1, 512)].concat();
+    assert_refused!(fixture.append(&log, &after(lost.expected, longer)), Conflict, "others after them");
+    let both = [lost.entries.clone(), later.entries].concat();
+    fixture.append(&log, &after(lost.expected, both.clone())).expect("all of these stand there");
+    let beyond = [both, entries(1, 512)].concat();
+    assert_refused!(fixture.append(&log, &after(lost.expected, beyond)), Conflict, "more than there are");
+    let elsewhere = LogHead { hash: random(), ..lost.expected };
+    assert_refused!(fixture.append(&log, &after(elsewhere, lost.entries)), Conflict, "after another head");
     is_whole(&fixture, &log);
 }
 
@@ -361,7 +362,7 @@ fn appends_share_their_commit_with_everything_else() {
 fn edit<K: redb::Key + 'static>(
     fixture: &mut Fixture,
     table: redb::TableDefinition<'_, K, &'static [u8]>,
-    key: impl for<'k> std::borrow::Borrow<K::SelfType<'k>>,
+    key: &impl for<'k> std::borrow::Borrow<K::SelfType<'k>>,
     change: impl FnOnce(&mut Vec<u8>),
 ) {
     fixture.close();
@@ -390,10 +391,10 @@ fn a_damaged_entry_is_damage_of_its_log_from_there_on() {
     fixture.append(&log, &append).unwrap();
     let place = |n: u32| (*log.space.as_bytes(), n);
     let mut length = 0;
-    edit(&mut fixture, ENTRIES, place(3), |stored| length = stored.len());
+    edit(&mut fixture, ENTRIES, &place(3), |stored| length = stored.len());
     // Version, hash of the chain, length, nonce, ciphertext, tag, checksum.
     for at in [0, 1, 32, 33, 36, 60, 300, length - 20, length - 1] {
-        edit(&mut fixture, ENTRIES, place(3), |stored| stored[at] ^= 0x10);
+        edit(&mut fixture, ENTRIES, &place(3), |stored| stored[at] ^= 0x10);
         for from in 0..=3 {
             let damaged = fixture.read_log(&log, from);
             assert!(matches!(damaged, Err(StoreError::Damaged("log_entries"))), "byte {at}, from {from}");
@@ -401,11 +402,11 @@ fn a_damaged_entry_is_damage_of_its_log_from_there_on() {
         let behind = fixture.read_log(&log, 4).unwrap();
         assert!(behind.entries == log.entries[4..], "those behind are whole");
         is_whole(&fixture, &healthy);
-        edit(&mut fixture, ENTRIES, place(3), |stored| stored[at] ^= 0x10);
+        edit(&mut fixture, ENTRIES, &place(3), |stored| stored[at] ^= 0x10);
     }
     is_whole(&fixture, &log);
     let append = log.append(entries(1, 512));
-    edit(&mut fixture, ENTRIES, (*log.space.as_bytes(), 5), Vec::clear);
+    edit(&mut fixture, ENTRIES, &(*log.space.as_bytes(), 5), Vec::clear);
     assert!(
         matches!(fixture.read_log(&log, 0), Err(StoreError::Damaged("log_entries"))),
         "the last is missing"
@@ -422,8 +423,8 @@ fn entries_that_changed_places_are_damage() {
     let append = log.append(entries(1, 512));
     fixture.append(&log, &append).unwrap();
     let mut foreign = Vec::new();
-    edit(&mut fixture, ENTRIES, (*other.space.as_bytes(), 0), |stored| foreign.clone_from(stored));
-    edit(&mut fixture, ENTRIES, (*log.space.as_bytes(), 0), |stored| *stored = foreign);
+    edit(&mut fixture, ENTRIES, &(*other.space.as_bytes(), 0), |stored| foreign.clone_from(stored));
+    edit(&mut fixture, ENTRIES, &(*log.space.as_bytes(), 0), |stored| *stored = foreign);
     assert!(matches!(fixture.read_log(&log, 0), Err(StoreError::Damaged("log_entries"))));
     assert!(fixture.read_log(&log, 1).unwrap().entries == append.entries);
     is_whole(&fixture, &other);
@@ -435,12 +436,12 @@ fn a_damaged_head_is_noticed_before_it_is_believed() {
     let (mut log, healthy) = (fixture.log(), fixture.log());
     let append = log.append(entries(2, 512));
     fixture.append(&log, &append).unwrap();
-    edit(&mut fixture, LOGS, *log.space.as_bytes(), |row| row[66] ^= 1);
+    edit(&mut fixture, LOGS, log.space.as_bytes(), |row| row[66] ^= 1);
     let next = Append { expected: log.head(), entries: entries(1, 512) };
     assert!(matches!(fixture.append(&log, &next), Err(StoreError::Damaged("logs"))));
     assert!(matches!(fixture.read_log(&log, 0), Err(StoreError::Damaged("logs"))));
     is_whole(&fixture, &healthy);
-    edit(&mut fixture, LOGS, *log.space.as_bytes(), |row| row[66] ^= 1);
+    edit(&mut fixture, LOGS, log.space.as_bytes(), |row| row[66] ^= 1);
     is_whole(&fixture, &log);
 }
 

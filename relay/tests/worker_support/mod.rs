@@ -13,7 +13,7 @@ use nightdrop_store::{Day, Store, StoreLimits, token_hash};
 use nightdrop_wire::{
     authorization::Authorization,
     codec,
-    ids::{AccountId, BlobId, TicketId},
+    ids::{AccountId, BlobId, SpaceId, TicketId},
     limits::TICKET_ENVELOPE,
     messages::{
         account::{
@@ -21,6 +21,7 @@ use nightdrop_wire::{
         },
         blob::{CreateBlob, FinishBlob, WholeBlob},
         credit::{Credits, FetchCredits},
+        log::{Append, CreateLog, LogHead, LogPage},
         ticket::CreateTicket,
     },
     onion::OnionAddress,
@@ -29,6 +30,7 @@ use nightdrop_wire::{
 };
 use rand::Rng;
 use rand08::rngs::OsRng;
+use serde_bytes::ByteBuf;
 use sha2::{Digest, Sha256};
 use std::{
     sync::{
@@ -91,12 +93,7 @@ impl Worker {
 
     /// A connection with `room` bytes between the two sides.
     pub fn connect_to(&self, plane: Plane, room: usize) -> Connection<DuplexStream> {
-        let (ours, theirs) = duplex(room);
-        let connections = self.connections.clone();
-        let serving = tokio::spawn(async move {
-            connections.serve(theirs, plane, std::future::pending()).await;
-        });
-        Connection { stream: ours, serving: Some(serving) }
+        connect(&self.connections, plane, room)
     }
 
     pub async fn invitation(&self) -> Token {
@@ -110,6 +107,16 @@ impl Worker {
         user.log_in(connection).await;
         user
     }
+}
+
+/// A connection with `room` bytes between the two sides.
+pub fn connect(connections: &Connections, plane: Plane, room: usize) -> Connection<DuplexStream> {
+    let (ours, theirs) = duplex(room);
+    let connections = connections.clone();
+    let serving = tokio::spawn(async move {
+        connections.serve(theirs, plane, std::future::pending()).await;
+    });
+    Connection { stream: ours, serving: Some(serving) }
 }
 
 pub fn address() -> OnionAddress {
@@ -386,6 +393,81 @@ impl TestBlob {
     pub fn path(&self, rest: &str) -> String {
         format!("/v1/blobs/{}{rest}", self.id)
     }
+}
+
+/// A log as one who writes to it knows it.
+#[derive(Clone)]
+pub struct TestLog {
+    pub space: SpaceId,
+    pub read_token: Token,
+    pub append_token: Token,
+    /// All entries that are to be there.
+    pub entries: Vec<ByteBuf>,
+}
+
+impl TestLog {
+    /// One that starts with one entry.
+    pub fn new() -> Self {
+        Self {
+            space: SpaceId::from_bytes(random()),
+            read_token: Token::from_bytes(random()),
+            append_token: Token::from_bytes(random()),
+            entries: entries(1, 512),
+        }
+    }
+
+    pub fn create(&self, credit: Token) -> CreateLog {
+        CreateLog {
+            space: self.space,
+            credit,
+            read_token: token_hash(&self.read_token),
+            append_token: token_hash(&self.append_token),
+            entries: self.entries.clone(),
+        }
+    }
+
+    /// Where the log stands with all entries, counted as the protocol says.
+    pub fn head(&self) -> LogHead {
+        let mut hash = *self.space.as_bytes();
+        for entry in &self.entries {
+            hash = Sha256::new().chain_update(hash).chain_update(entry).finalize().into();
+        }
+        LogHead { count: u64::try_from(self.entries.len()).unwrap(), hash }
+    }
+
+    /// An append of more entries; they then are among the log's.
+    pub fn append(&mut self, more: Vec<ByteBuf>) -> Append {
+        let append = Append { expected: self.head(), entries: more };
+        self.entries.extend(append.entries.iter().cloned());
+        append
+    }
+
+    pub fn reading(&self) -> Authorization {
+        Authorization::Bearer(self.read_token.clone())
+    }
+
+    pub fn appending(&self) -> Authorization {
+        Authorization::Bearer(self.append_token.clone())
+    }
+
+    pub fn path(&self, rest: &str) -> String {
+        format!("/v1/logs/{}{rest}", self.space)
+    }
+
+    /// The page from entry `from` on.
+    pub async fn page<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        connection: &mut Connection<S>,
+        from: u64,
+    ) -> LogPage {
+        let answer = connection.get(&self.path(&format!("/{from}")), &self.reading()).await;
+        codec::decode(&answer.success()).unwrap()
+    }
+}
+
+/// Sealed entries, as far as the relay can tell.
+pub fn entries(count: usize, size: usize) -> Vec<ByteBuf> {
+    (0..count).map(|_| ByteBuf::from(random_bytes(size))).collect()
 }
 
 pub fn random<const N: usize>() -> [u8; N] {
