@@ -2,6 +2,7 @@
 //!
 //! The client keeps these secrets to itself; here they are in the open, so that a test can forge with them.
 
+use super::naive;
 use crate::memory::{MemoryTransport, address, patient};
 use bytes::Bytes;
 use nightdrop_client::relay::{RelayLane, RequestError};
@@ -23,12 +24,10 @@ use nightdrop_wire::{
         blob::{CreateBlob, FinishBlob, WholeBlob},
         ticket::CreateTicket,
     },
+    size_class::SizeClass,
     token::Token,
 };
 use sha2::{Digest, Sha256};
-
-/// Seconds since the epoch, for files made here.
-const MODIFIED: i64 = 1_700_000_000;
 
 /// A file, sealed and ready to be stored.
 #[derive(Debug)]
@@ -54,6 +53,9 @@ pub struct KnownFile {
 }
 
 impl KnownFile {
+    /// When files made here were modified, in seconds since the epoch.
+    pub const MODIFIED: i64 = 1_700_000_000;
+
     /// A new file.
     #[must_use]
     pub fn new(name: &str, content: &[u8]) -> Self {
@@ -93,7 +95,7 @@ impl KnownFile {
         });
         let sealed: Vec<_> = sealed.collect();
         let hashes: Vec<_> = sealed.iter().map(|chunk| chunk.hash).collect();
-        let facts = FileFacts { name: FileName::parse(name).unwrap(), size, modified: Some(MODIFIED) };
+        let facts = FileFacts { name: FileName::parse(name).unwrap(), size, modified: Some(Self::MODIFIED) };
         let manifest = seal_manifest(&facts, &hashes, &key, capabilities.blob, &mut rand::rng()).unwrap();
         let (envelope, digest) =
             secret.seal(&key, capabilities.blob, &manifest.hash, &address(), &mut rand::rng()).unwrap();
@@ -110,13 +112,28 @@ impl KnownFile {
         }
     }
 
-    /// Seals the ticket again, for a head that is not the one that [`Self::new`] made.
-    pub fn vouch_for(&mut self, manifest: Vec<u8>) {
-        let hash = Sha256::digest(&manifest).into();
-        let (key, rng) = (&self.key, &mut rand::rng());
-        let sealed = self.secret.seal(key, self.capabilities.blob, &hash, &address(), rng);
+    /// The same file by an author whose manifest claims another size, and everything vouches for that manifest.
+    #[must_use]
+    pub fn claiming(mut self, size: u64) -> Self {
+        let hashes = self.chunks.iter().flat_map(Sha256::digest).collect();
+        let manifest =
+            naive::Manifest { name: self.name.clone(), size, modified: Some(Self::MODIFIED), hashes };
+        let class = SizeClass::of_sealed(self.manifest.len()).unwrap();
+        self.manifest = manifest.seal(self.key.secret_bytes(), self.blob(), class);
+        let (hash, rng) = (Sha256::digest(&self.manifest).into(), &mut rand::rng());
+        let sealed = self.secret.seal(&self.key, self.capabilities.blob, &hash, &address(), rng);
         (self.envelope, self.digest) = sealed.unwrap();
-        self.manifest = manifest;
+        self
+    }
+
+    /// The same file with a ticket whose envelope opens with the key of the link but is committed to another.
+    #[must_use]
+    pub fn uncommitted(mut self) -> Self {
+        let manifest = Sha256::digest(&self.manifest);
+        let contents = [&self.key.secret_bytes()[..], self.blob().as_bytes(), &manifest].concat();
+        self.envelope = naive::seal_ticket_committed_to(&[1; 32], &self.secret, &address(), &contents);
+        self.digest = *Sha256::digest(&self.envelope).first_chunk().unwrap();
+        self
     }
 
     /// The link that its author hands out.

@@ -21,3 +21,13 @@ pub trait Lie: Send + Sync + 'static {
 pub struct Honest;
 
 impl Lie for Honest {}
+
+impl Lie for Box<dyn Lie> {
+    fn ask(&self, asked: &Asked) -> Asked {
+        (**self).ask(asked)
+    }
+
+    fn answer(&self, asked: &Asked, honest: Answer) -> Answer {
+        (**self).answer(asked, honest)
+    }
+}

@@ -5,12 +5,22 @@ use crate::memory::{MemoryRelay, MemoryTransport, Person, address, patient};
 use nightdrop_client::{
     ClientError,
     limits::ClientLimits,
-    transfer::{self, Downloaded, OutputPath},
+    transfer::{self, Downloaded, OutputPath, Progress},
 };
 use nightdrop_envelope::link::FileLink;
 use nightdrop_wire::token::Token;
-use std::sync::Arc;
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
 use tempfile::TempDir;
+
+/// How long a failed download may take to clean up.
+const MOMENT: Duration = Duration::from_secs(5);
 
 /// An honest relay behind a lying one. Everything that a client does over `transport` goes through both.
 #[derive(Debug)]
@@ -30,6 +40,8 @@ pub struct Gotten {
     pub outcome: Result<Downloaded, ClientError>,
     /// Where it was to write.
     pub directory: TempDir,
+    /// Whether something stood there under a final name before all was verified.
+    too_early: bool,
 }
 
 impl Stage {
@@ -70,8 +82,13 @@ impl Stage {
     pub async fn get_within(&self, link: &FileLink, limits: &ClientLimits) -> Gotten {
         let directory = tempfile::tempdir().unwrap();
         let output = OutputPath::new(Some(directory.path())).unwrap();
-        let outcome = transfer::download_link(&self.transport, link, &output, limits, Arc::new(())).await;
-        Gotten { outcome, directory }
+        let watch = Arc::new(Watch { directory: directory.path().to_owned(), seen: AtomicBool::new(false) });
+        let progress = Arc::<Watch>::clone(&watch);
+        let outcome = transfer::download_link(&self.transport, link, &output, limits, progress).await;
+        if outcome.is_err() {
+            until_empty(directory.path()).await;
+        }
+        Gotten { outcome, directory, too_early: watch.seen.load(Ordering::Relaxed) }
     }
 }
 
@@ -80,16 +97,51 @@ impl Gotten {
     pub fn expect_content(&self, content: &[u8]) {
         let downloaded = self.outcome.as_ref().unwrap();
         assert!(std::fs::read(&downloaded.path).unwrap() == content, "the content is another");
-        assert_eq!(self.files(), 1, "only the file itself is left");
+        assert_eq!(files(self.directory.path()).len(), 1, "only the file itself is left");
+        assert!(!self.too_early, "the final name appears only at the end");
     }
 
     /// The download failed and left nothing: neither a file of the final name nor a partial one.
     pub fn expect_error(&self) -> &ClientError {
-        assert_eq!(self.files(), 0, "a failed download leaves nothing");
+        assert!(files(self.directory.path()).is_empty(), "a failed download leaves nothing");
+        assert!(!self.too_early, "the final name never appears");
         self.outcome.as_ref().unwrap_err()
     }
+}
 
-    fn files(&self) -> usize {
-        std::fs::read_dir(self.directory.path()).unwrap().count()
+/// Looks at each step of a download for a file under a final name, which nothing has until the end.
+struct Watch {
+    directory: PathBuf,
+    seen: AtomicBool,
+}
+
+impl Watch {
+    fn look(&self) {
+        if files(&self.directory).iter().any(|name| !name.starts_with('.')) {
+            self.seen.store(true, Ordering::Relaxed);
+        }
     }
+}
+
+impl Progress for Watch {
+    fn begin(&self, _sealed_bytes: u64) {
+        self.look();
+    }
+
+    fn advance(&self, _sealed_bytes: u64) {
+        self.look();
+    }
+}
+
+/// A lane that was in the middle of something lets go of the partial file a moment after the download has failed.
+async fn until_empty(directory: &Path) {
+    let began = Instant::now();
+    while !files(directory).is_empty() && began.elapsed() < MOMENT {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+fn files(directory: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(directory).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect()
 }

@@ -1,11 +1,12 @@
 //! The honest relay: a real store in a directory of its own, the real service, the real HTTP connections.
 
 use super::Host;
+use nightdrop_login::server::{Record, ServerSetup};
 use nightdrop_relay::worker::{
     Connections, Environment, HttpLimits, Plane, Service, ServiceLimits, issue_invitation,
 };
 use nightdrop_store::{Store, StoreLimits};
-use nightdrop_wire::{onion::OnionAddress, token::Token};
+use nightdrop_wire::{ids::AccountId, onion::OnionAddress, token::Token};
 use std::{path::Path, sync::Arc};
 use tempfile::TempDir;
 use tokio::io::DuplexStream;
@@ -46,6 +47,14 @@ impl MemoryRelay {
     /// A fresh invitation.
     pub async fn invitation(&self) -> Token {
         issue_invitation(&self.store, &self.environment, INVITATION_DAYS).await.unwrap().invitation
+    }
+
+    /// What a thief of the relay's disk has for logins to an account: the relay's login secrets and the record.
+    #[must_use]
+    pub fn stolen(&self, account: AccountId) -> (ServerSetup, Record) {
+        let setup = self.store.identity().unwrap().unwrap().server_setup;
+        let record = self.store.login_record(account).unwrap();
+        (ServerSetup::from_bytes(&setup).unwrap(), Record::from_bytes(record.as_slice()).unwrap())
     }
 
     /// Everything that the relay keeps on disk lies below.

@@ -5,7 +5,7 @@ mod bytes;
 mod control;
 mod impostor;
 mod length;
-mod move_request;
+mod request;
 mod status;
 mod substitute;
 
@@ -14,6 +14,6 @@ pub use bytes::{Append, FlipBit, Replace, Truncate};
 pub use control::Alter;
 pub use impostor::Impostor;
 pub use length::{Declare, EndAfter, FallSilent, Flood};
-pub use move_request::AskElsewhere;
+pub use request::AskInstead;
 pub use status::{Headers, Refuse, Say};
 pub use substitute::Substitute;

@@ -56,8 +56,7 @@ pub(super) fn decrypt(
 }
 
 /// Seals an envelope for `key` whose header is committed to `committed`.
-#[must_use]
-pub fn seal_committed_to(
+pub(super) fn seal_committed_to(
     committed: &[u8; 32],
     kind: Kind,
     key: &[u8; 32],

@@ -2,16 +2,21 @@
 
 use super::{
     Check, Stopped, Without,
-    envelope::{NONCE, decrypt, derive, open},
+    envelope::{NONCE, decrypt, derive, open, seal_committed_to},
 };
 use crate::{
     lying::{Asked, Exchange, speak},
     memory::MemoryTransport,
 };
-use nightdrop_envelope::{layout::Layout, link::FileLink, seal::Kind};
-use nightdrop_wire::{codec, endpoint::Endpoint, ids::BlobId, labels, onion::OnionAddress};
+use nightdrop_envelope::{layout::Layout, link::FileLink, seal::Kind, ticket::TicketSecret};
+use nightdrop_wire::{
+    codec, endpoint::Endpoint, ids::BlobId, labels, limits::ENVELOPE_OVERHEAD, onion::OnionAddress,
+    size_class::SizeClass,
+};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+
+const MANIFEST_VERSION: u8 = 1;
 
 /// A reader and what it leaves out.
 #[derive(Debug, Clone, Copy)]
@@ -21,7 +26,7 @@ pub struct NaiveReader<'a> {
 }
 
 /// What a reader took for the file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct NaiveFile {
     /// Its name.
     pub name: String,
@@ -33,13 +38,54 @@ pub struct NaiveFile {
     pub content: Vec<u8>,
 }
 
-/// What a manifest says, in byte order.
+impl std::fmt::Debug for NaiveFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { name, size, modified, content } = self;
+        let hash = Sha256::digest(content);
+        write!(f, "{name} ({size}, {modified:?}) of {} bytes {:02x?}", content.len(), &hash[..4])
+    }
+}
+
+/// What a manifest says, in byte order. Nothing in it need be true.
 #[derive(Debug, Serialize, Deserialize)]
-struct Manifest {
-    name: String,
-    size: u64,
-    modified: Option<i64>,
-    hashes: Vec<u8>,
+pub(in crate::lying) struct Manifest {
+    pub(in crate::lying) name: String,
+    pub(in crate::lying) size: u64,
+    pub(in crate::lying) modified: Option<i64>,
+    pub(in crate::lying) hashes: Vec<u8>,
+}
+
+impl Manifest {
+    /// The envelope of it, whatever it says.
+    pub(in crate::lying) fn seal(&self, file_key: &[u8; 32], blob: BlobId, class: SizeClass) -> Vec<u8> {
+        let body = codec::encode(self).unwrap();
+        let mut plaintext = vec![MANIFEST_VERSION];
+        plaintext.extend(u32::try_from(body.len()).unwrap().to_be_bytes());
+        plaintext.extend(body);
+        plaintext.resize(class.sealed() - ENVELOPE_OVERHEAD, 0);
+        let key = manifest_key(file_key);
+        seal_committed_to(&key, Kind::Manifest, &key, &[b"manifest", blob.as_bytes()], &plaintext)
+    }
+}
+
+/// A ticket's envelope that opens with the key of `secret` and is committed to another.
+pub(in crate::lying) fn seal_ticket_committed_to(
+    committed: &[u8; 32],
+    secret: &TicketSecret,
+    relay: &OnionAddress,
+    contents: &[u8],
+) -> Vec<u8> {
+    let id = secret.id();
+    let context: [&[u8]; 3] = [b"ticket", relay.as_str().as_bytes(), id.as_bytes()];
+    seal_committed_to(committed, Kind::Ticket, &ticket_key(secret), &context, contents)
+}
+
+fn manifest_key(file_key: &[u8; 32]) -> [u8; 32] {
+    derive(file_key, labels::MANIFEST_KEY, b"")
+}
+
+fn ticket_key(secret: &TicketSecret) -> [u8; 32] {
+    derive(secret.secret_bytes(), labels::TICKET_KEY, b"")
 }
 
 /// What a ticket hands out.
@@ -79,10 +125,9 @@ impl<'a> NaiveReader<'a> {
         let FileLink { relay, secret, envelope } = link;
         let sealed = self.ask(link, Endpoint::GetTicket(secret.id())).await?.body;
         self.without.check(Check::TicketDigest, Sha256::digest(&sealed).starts_with(envelope))?;
-        let key = derive(secret.secret_bytes(), labels::TICKET_KEY, b"");
         let id = secret.id();
         let context: [&[u8]; 3] = [b"ticket", relay.as_str().as_bytes(), id.as_bytes()];
-        let plaintext = open(Kind::Ticket, &key, &context, &sealed, self.without)?;
+        let plaintext = open(Kind::Ticket, &ticket_key(secret), &context, &sealed, self.without)?;
         let parts = (plaintext.get(..32), plaintext.get(32..48), plaintext.get(48..80));
         let (Some(key), Some(blob), Some(manifest)) = parts else { return Err(Stopped::Unreadable) };
         Ok(Ticket {
@@ -95,9 +140,8 @@ impl<'a> NaiveReader<'a> {
     async fn manifest(&self, link: &FileLink, ticket: &Ticket) -> Result<Manifest, Stopped> {
         let sealed = self.ask(link, Endpoint::GetHead(ticket.blob)).await?.body;
         self.without.check(Check::ManifestHash, Sha256::digest(&sealed).as_slice() == ticket.manifest)?;
-        let key = derive(&ticket.key, labels::MANIFEST_KEY, b"");
         let context: [&[u8]; 2] = [b"manifest", ticket.blob.as_bytes()];
-        let plaintext = open(Kind::Manifest, &key, &context, &sealed, self.without)?;
+        let plaintext = open(Kind::Manifest, &manifest_key(&ticket.key), &context, &sealed, self.without)?;
         let length = plaintext.get(1..5).ok_or(Stopped::Unreadable)?;
         let length = u32::from_be_bytes(length.try_into().unwrap()) as usize;
         let (body, padding) = plaintext[5..].split_at_checked(length).ok_or(Stopped::Unreadable)?;

@@ -10,7 +10,7 @@ mod envelope;
 mod file;
 
 pub use account::{NaiveAccount, log_in};
-pub use envelope::seal_committed_to;
+pub(super) use file::{Manifest, seal_ticket_committed_to};
 pub use file::{NaiveFile, NaiveReader};
 
 /// A check that a reader may leave out.
