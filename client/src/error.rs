@@ -74,6 +74,32 @@ pub enum ClientError {
     /// What a link named is not there.
     #[error("the relay has nothing under this link")]
     LinkEnded,
+    /// A file was made wrongly by its author, or by a newer program: its hashes are right, its contents are not.
+    #[error("whoever made this file made it wrongly, or with a newer version of Nightdrop: {0}")]
+    BadlyMade(OpenError),
+    /// An author's name for a file that programs would read by themselves.
+    #[error("the file's author calls it {0}, a name that programs may run or read by themselves")]
+    SpecialName(String),
+    /// Something changed on another device meanwhile.
+    #[error("another device changed {0} meanwhile")]
+    ChangedMeanwhile(String),
+    /// Results could not be printed.
+    #[error("cannot write to standard output: {0}")]
+    Output(io::Error),
+    /// The kept account code is damaged.
+    #[error("the account code in {} is damaged: {reason}", path.display())]
+    DamagedHome {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: BadText,
+    },
+    /// It is not known whether the relay made the account.
+    #[error("the connection broke before the relay said whether it made the account")]
+    RegistrationUnknown,
+    /// The relay has no list of files for an account that was not made on this device.
+    #[error("the relay has no list of files for this account")]
+    NoHomeSpace,
     /// The relay does not give what a verified ticket or manifest says that it holds.
     #[error("the relay withholds a part of this file")]
     Withheld,
@@ -160,6 +186,9 @@ pub enum ClientError {
     /// Not enough memory for the password's hash.
     #[error("not enough memory to hash the password: 64 MiB are needed")]
     OutOfMemory,
+    /// Something could not be sealed. A fault of the program.
+    #[error("cannot seal: {0}")]
+    Sealing(OpenError),
     /// A task of the program ended before it was done.
     #[error("interrupted")]
     Stopped,
@@ -266,6 +295,37 @@ impl ClientError {
                 NOTHING_WRITTEN,
                 "The link may have ended or never existed: ask whoever gave it to you for a new one.",
             ),
+            Self::BadlyMade(_) => explain(
+                Failed,
+                NOTHING_WRITTEN,
+                "Update Nightdrop; if it stays so, ask whoever gave it to you to make it again. The relay cannot have done this.",
+            ),
+            Self::SpecialName(_) => {
+                explain(Refused, NOTHING_WRITTEN, "Choose a name yourself, with `-o PATH`.")
+            }
+            Self::ChangedMeanwhile(_) => {
+                explain(Refused, NOTHING_CHANGED, "Look with `nightdrop ls`, then run the command again.")
+            }
+            Self::Output(_) => explain(
+                Failed,
+                "The command itself was carried out.",
+                "Make room or give another output, then ask again with `nightdrop ls` or `nightdrop info`.",
+            ),
+            Self::DamagedHome { .. } => explain(
+                Failed,
+                NOTHING_SENT,
+                "Use another directory with `--home DIR`, and open your account there with `nightdrop login CODE`.",
+            ),
+            Self::RegistrationUnknown => explain(
+                Network,
+                "The invitation may be spent; the account code is kept.",
+                "Run the same `register` command again: it finds out, and goes on.",
+            ),
+            Self::NoHomeSpace => explain(
+                Tampered,
+                "Nothing was changed. If files were ever stored in this account, the relay withholds them.",
+                "If none ever was, put the first one from the device where the account was made.",
+            ),
             Self::Withheld => explain(
                 Tampered,
                 "No file was written. The relay lost it, or does not want you to have it.",
@@ -288,7 +348,7 @@ impl ClientError {
             ),
             Self::NoSuchFile(_) => explain(NotFound, NOTHING_CHANGED, "`nightdrop ls` shows what there is."),
             Self::NameTaken(_) => {
-                explain(Refused, NOTHING_CHANGED, "Use `--replace`, or another name with `--name` or `--to`.")
+                explain(Refused, NOTHING_CHANGED, "Use another name; `put` replaces a file with `--replace`.")
             }
             Self::IsDirectory(_) => {
                 explain(Usage, NOTHING_CHANGED, "Name a file, or use `-r` to remove all that is in it.")
@@ -319,7 +379,7 @@ impl ClientError {
             }
             Self::FileChanged { .. } => explain(
                 Failed,
-                "The upload was ended and what was sent of it was destroyed at the relay.",
+                "The upload was ended; what was sent of it can be read by nobody.",
                 "Run the command again when the file no longer changes.",
             ),
             Self::NotAFile { .. } => explain(Usage, NOTHING_SENT, "Name a regular file."),
@@ -329,6 +389,9 @@ impl ClientError {
                 explain(Failed, "It is untouched; nothing was written.", "Name another file with `-o PATH`.")
             }
             Self::OutOfMemory => explain(Failed, NOTHING_SENT, "Close other programs and try again."),
+            Self::Sealing(_) => {
+                explain(Failed, NOTHING_SENT, "Please report it: this is a fault in the program.")
+            }
             Self::Stopped => explain(Failed, "The command was not completed.", "Run it again."),
         }
     }
@@ -368,6 +431,15 @@ impl ClientError {
         Self::refused_as(error, Self::Withheld)
     }
 
+    /// What the relay gave was to be opened. Wrong hashes and lengths are the relay's doing; when those are right, what is wrong
+    /// inside was put there by whoever sealed it.
+    pub(crate) const fn opened(error: OpenError) -> Self {
+        match error {
+            OpenError::WrongHash => Self::Tampered(error),
+            _ => Self::BadlyMade(error),
+        }
+    }
+
     fn refused_as(error: RequestError, refused: Self) -> Self {
         match error {
             RequestError::Refused(Refusal::Refused | Refusal::Conflict) => refused,
@@ -383,12 +455,6 @@ impl ClientError {
     pub(crate) fn file(action: &'static str, path: &std::path::Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::File { action, path, source }
-    }
-}
-
-impl From<OpenError> for ClientError {
-    fn from(error: OpenError) -> Self {
-        Self::Tampered(error)
     }
 }
 

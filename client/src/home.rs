@@ -3,23 +3,26 @@
 //! ```text
 //! HOME/            0700
 //!   account          the account code, 0600: the one secret kept in clear, because nothing opens before it
-//!   account.pending  the code of an account whose registration was sent and not yet answered
+//!   registration     a registration that was sent and not yet answered: account code, then the request's bytes
 //!   memory           keyring version and head of the home space that this device has seen, sealed under the master key
+//!   lock             held while one of these is read and written back
 //!   tor/             Arti's state and cache
 //! ```
 //! States that a crash can leave:
 //! - nothing: no account was made from here.
-//! - `account.pending`: the account may exist. `nightdrop login` finds out, and keeps or drops it.
+//! - `registration`: the account may exist. `nightdrop register` sends the same bytes again and so finds out.
+//! - `account` and `registration` of the same account: it exists; the leftover is removed by the next command that writes.
+//! - `account`: it exists.
 //! - `memory` is older than what the relay acknowledged last: the next command reads on from there.
-//! - `account`: the account exists. A leftover `account.pending` beside it is of no meaning and is removed.
 //!
-//! Each file appears under its name complete and synced, or not at all.
+//! Each file appears under its name complete and synced, or not at all, also when two commands run at once.
 
 use crate::ClientError;
 use nightdrop_envelope::account_code::AccountCode;
+use nix::fcntl::{Flock, FlockArg};
 use std::{
     fs::{DirBuilder, File, OpenOptions},
-    io::Write,
+    io::{ErrorKind, Write},
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
@@ -32,6 +35,18 @@ const OTHERS: u32 = 0o077;
 pub struct Home {
     path: PathBuf,
 }
+
+/// A registration that was sent and not yet answered.
+#[derive(Debug)]
+pub struct PendingRegistration {
+    /// Of the account that may exist.
+    pub code: AccountCode,
+    /// The body of the request, which may be sent again. It holds nothing in clear but the invitation.
+    pub request: Vec<u8>,
+}
+
+/// Shows that no other command changes the home directory meanwhile.
+pub struct HomeLock(#[expect(dead_code, reason = "held, not read")] Flock<File>);
 
 impl Home {
     /// Opens it, and makes it if it is not there.
@@ -57,58 +72,76 @@ impl Home {
         self.path.join("tor")
     }
 
+    /// Waits until no other command changes the directory.
+    ///
+    /// # Errors
+    /// [`ClientError::File`].
+    pub fn lock(&self) -> Result<HomeLock, ClientError> {
+        let path = self.path.join("lock");
+        let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
+        let file = file.map_err(ClientError::file("open", &path))?;
+        let lock = Flock::lock(file, FlockArg::LockExclusive);
+        lock.map(HomeLock).map_err(|(_, error)| ClientError::file("lock", &path)(error.into()))
+    }
+
     /// The account code of this device.
     ///
     /// # Errors
     /// [`ClientError::NoAccount`] if there is none.
     pub fn account(&self) -> Result<AccountCode, ClientError> {
-        self.read(&self.kept())?.ok_or_else(|| ClientError::NoAccount { path: self.path.clone() })
-    }
-
-    /// The code of a registration whose answer never came.
-    ///
-    /// # Errors
-    /// [`ClientError`] if the file is there and cannot be read.
-    pub fn pending_account(&self) -> Result<Option<AccountCode>, ClientError> {
-        self.read(&self.pending())
-    }
-
-    /// Refuses if there is an account, or one that may exist.
-    ///
-    /// # Errors
-    /// [`ClientError::AccountExists`].
-    pub fn require_empty(&self) -> Result<(), ClientError> {
-        if self.kept().exists() || self.pending().exists() {
-            return Err(ClientError::AccountExists { path: self.path.clone() });
-        }
-        Ok(())
-    }
-
-    /// Keeps the code of an account that is about to be made.
-    ///
-    /// # Errors
-    /// [`ClientError::File`].
-    pub fn keep_pending(&self, code: &AccountCode) -> Result<(), ClientError> {
-        self.write_code(&self.pending(), code)
-    }
-
-    /// The account was not made.
-    ///
-    /// # Errors
-    /// [`ClientError::File`].
-    pub fn drop_pending(&self) -> Result<(), ClientError> {
-        let path = self.pending();
-        std::fs::remove_file(&path).map_err(ClientError::file("remove", &path))?;
-        self.sync()
+        let path = self.path.join("account");
+        let Some(text) = read(&path)?.map(Zeroizing::new) else {
+            return Err(ClientError::NoAccount { path: self.path.clone() });
+        };
+        parse_code(&path, &text)
     }
 
     /// Keeps the code of an account that exists.
     ///
     /// # Errors
     /// [`ClientError::File`].
-    pub fn keep_account(&self, code: &AccountCode) -> Result<(), ClientError> {
-        self.write_code(&self.kept(), code)?;
-        if self.pending().exists() { self.drop_pending() } else { Ok(()) }
+    pub fn keep_account(&self, code: &AccountCode, lock: &HomeLock) -> Result<(), ClientError> {
+        self.write("account", Zeroizing::new(format!("{}\n", *code.secret_text())).as_bytes())?;
+        match self.registration()? {
+            Some(pending) if pending.code.account() == code.account() => self.drop_registration(lock),
+            _ => Ok(()),
+        }
+    }
+
+    /// A registration whose answer never came.
+    ///
+    /// # Errors
+    /// [`ClientError`] if the file is there and cannot be read.
+    pub fn registration(&self) -> Result<Option<PendingRegistration>, ClientError> {
+        let path = self.path.join("registration");
+        let Some(bytes) = read(&path)?.map(Zeroizing::new) else { return Ok(None) };
+        let end = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
+        let (code, request) = bytes.split_at(end);
+        let code = parse_code(&path, code)?;
+        Ok(Some(PendingRegistration { code, request: request.get(1..).unwrap_or_default().to_vec() }))
+    }
+
+    /// Keeps a registration that is about to be sent.
+    ///
+    /// # Errors
+    /// [`ClientError::File`].
+    pub fn keep_registration(
+        &self,
+        pending: &PendingRegistration,
+        _lock: &HomeLock,
+    ) -> Result<(), ClientError> {
+        let code = Zeroizing::new(format!("{}\n", *pending.code.secret_text()));
+        self.write("registration", &Zeroizing::new([code.as_bytes(), &pending.request].concat()))
+    }
+
+    /// The account of a pending registration was not made, or is kept.
+    ///
+    /// # Errors
+    /// [`ClientError::File`].
+    pub fn drop_registration(&self, _lock: &HomeLock) -> Result<(), ClientError> {
+        let path = self.path.join("registration");
+        std::fs::remove_file(&path).map_err(ClientError::file("remove", &path))?;
+        self.sync()
     }
 
     /// What this device sealed to remember, if it ever did.
@@ -116,53 +149,28 @@ impl Home {
     /// # Errors
     /// [`ClientError::File`] if it is there and cannot be read.
     pub fn memory(&self) -> Result<Option<Vec<u8>>, ClientError> {
-        let path = self.path.join("memory");
-        match std::fs::read(&path) {
-            Ok(sealed) => Ok(Some(sealed)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(ClientError::file("read", &path)(error)),
-        }
+        read(&self.path.join("memory"))
     }
 
     /// Keeps what this device sealed to remember.
     ///
     /// # Errors
     /// [`ClientError::File`].
-    pub fn keep_memory(&self, sealed: &[u8]) -> Result<(), ClientError> {
-        self.write(&self.path.join("memory"), sealed)
+    pub fn keep_memory(&self, sealed: &[u8], _lock: &HomeLock) -> Result<(), ClientError> {
+        self.write("memory", sealed)
     }
 
-    fn kept(&self) -> PathBuf {
-        self.path.join("account")
-    }
-
-    fn pending(&self) -> PathBuf {
-        self.path.join("account.pending")
-    }
-
-    fn read(&self, path: &Path) -> Result<Option<AccountCode>, ClientError> {
-        match std::fs::read_to_string(path).map(Zeroizing::new) {
-            Ok(text) => AccountCode::from_text(&text).map(Some).map_err(ClientError::BadAccountCode),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(ClientError::file("read", path)(error)),
-        }
-    }
-
-    fn write_code(&self, path: &Path, code: &AccountCode) -> Result<(), ClientError> {
-        self.write(path, Zeroizing::new(format!("{}\n", *code.secret_text())).as_bytes())
-    }
-
-    fn write(&self, path: &Path, contents: &[u8]) -> Result<(), ClientError> {
-        let unfinished = path.with_extension("unfinished");
-        let fail = ClientError::file("write", &unfinished);
+    fn write(&self, name: &str, contents: &[u8]) -> Result<(), ClientError> {
+        let path = self.path.join(name);
         let write = || -> std::io::Result<()> {
-            let mut file =
-                OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+            // A name of its own and mode 0600, so that two commands cannot write into one file.
+            let mut file = tempfile::Builder::new().prefix(".unfinished-").tempfile_in(&self.path)?;
             file.write_all(contents)?;
-            file.sync_all()
+            file.as_file().sync_all()?;
+            file.persist(&path)?;
+            Ok(())
         };
-        write().map_err(fail)?;
-        std::fs::rename(&unfinished, path).map_err(ClientError::file("write", path))?;
+        write().map_err(ClientError::file("write", &path))?;
         self.sync()
     }
 
@@ -171,6 +179,19 @@ impl Home {
             .and_then(|directory| directory.sync_all())
             .map_err(ClientError::file("sync", &self.path))
     }
+}
+
+fn read(path: &Path) -> Result<Option<Vec<u8>>, ClientError> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(ClientError::file("read", path)(error)),
+    }
+}
+
+fn parse_code(path: &Path, text: &[u8]) -> Result<AccountCode, ClientError> {
+    AccountCode::from_text(&Zeroizing::new(String::from_utf8_lossy(text).into_owned()))
+        .map_err(|reason| ClientError::DamagedHome { path: path.to_owned(), reason })
 }
 
 #[cfg(test)]
@@ -184,20 +205,60 @@ mod tests {
     }
 
     #[test]
-    fn an_account_is_pending_then_kept() {
+    fn a_registration_is_pending_then_the_account_is_kept() {
         let directory = tempfile::tempdir().unwrap();
         let home = Home::open(&directory.path().join("a/b")).unwrap();
         assert!(matches!(home.account(), Err(ClientError::NoAccount { .. })));
-        home.require_empty().unwrap();
-        let code = code();
-        home.keep_pending(&code).unwrap();
-        assert!(matches!(home.require_empty(), Err(ClientError::AccountExists { .. })));
-        assert_eq!(home.pending_account().unwrap().unwrap().secret_text(), code.secret_text());
-        home.keep_account(&code).unwrap();
-        assert!(home.pending_account().unwrap().is_none());
+        let lock = home.lock().unwrap();
+        let (code, request) = (code(), b"a request\nof two lines".to_vec());
+        home.keep_registration(&PendingRegistration { code: code.clone(), request: request.clone() }, &lock)
+            .unwrap();
+        let pending = home.registration().unwrap().unwrap();
+        assert_eq!((pending.code.secret_text(), pending.request), (code.secret_text(), request));
+        home.keep_account(&code, &lock).unwrap();
+        assert!(home.registration().unwrap().is_none());
         assert_eq!(home.account().unwrap().secret_text(), code.secret_text());
-        let mode = std::fs::metadata(home.kept()).unwrap().mode();
+        let mode = std::fs::metadata(home.path.join("account")).unwrap().mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn another_account_does_not_end_a_pending_registration() {
+        let directory = tempfile::tempdir().unwrap();
+        let home = Home::open(&directory.path().join("home")).unwrap();
+        let lock = home.lock().unwrap();
+        let pending = PendingRegistration { code: code(), request: vec![1] };
+        home.keep_registration(&pending, &lock).unwrap();
+        home.keep_account(&code(), &lock).unwrap();
+        assert_eq!(home.registration().unwrap().unwrap().code.secret_text(), pending.code.secret_text());
+    }
+
+    #[test]
+    fn writers_at_once_never_break_each_other() {
+        let directory = tempfile::tempdir().unwrap();
+        let home = Home::open(&directory.path().join("home")).unwrap();
+        std::thread::scope(|scope| {
+            for writer in 0..4_u8 {
+                let home = &home;
+                scope.spawn(move || {
+                    for _ in 0..50 {
+                        let lock = home.lock().unwrap();
+                        home.keep_memory(&[writer; 300], &lock).unwrap();
+                    }
+                });
+            }
+        });
+        let memory = home.memory().unwrap().unwrap();
+        assert!(memory.len() == 300 && memory.iter().all(|byte| *byte == memory[0]));
+        assert_eq!(std::fs::read_dir(&home.path).unwrap().count(), 2, "lock and memory");
+    }
+
+    #[test]
+    fn a_damaged_account_code_is_not_taken_for_a_typing_mistake() {
+        let directory = tempfile::tempdir().unwrap();
+        let home = Home::open(&directory.path().join("home")).unwrap();
+        std::fs::write(home.path.join("account"), "nightdrop:account/").unwrap();
+        assert!(matches!(home.account(), Err(ClientError::DamagedHome { .. })));
     }
 
     #[test]

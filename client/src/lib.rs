@@ -22,4 +22,4 @@ pub mod transfer;
 pub mod transport;
 
 pub use error::{ClientError, ExitCode, Explanation};
-pub use home::Home;
+pub use home::{Home, HomeLock, PendingRegistration};

@@ -46,17 +46,15 @@ impl From<Malformed> for RequestError {
 }
 
 impl RequestError {
-    /// Whether the same request may succeed over a new connection.
-    const fn is_passing(&self) -> bool {
+    /// Whether the same request may succeed over a new connection. On a lane that has worked, an outage of the line or of the
+    /// relay is taken for passing, too.
+    const fn is_passing(&self, has_worked: bool) -> bool {
         match self {
-            Self::Broken | Self::Refused(Refusal::Busy) => true,
-            Self::Transport(error) => {
-                matches!(
-                    error,
-                    TorError::ServiceUnreachable | TorError::StreamRefused | TorError::Internal(_)
-                )
-            }
-            Self::Refused(_) | Self::Invalid => false,
+            Self::Broken
+            | Self::Refused(Refusal::Busy)
+            | Self::Transport(TorError::ServiceUnreachable | TorError::StreamRefused) => true,
+            Self::Transport(TorError::NetworkDown { .. } | TorError::ServiceNotFound) => has_worked,
+            Self::Transport(_) | Self::Refused(_) | Self::Invalid => false,
         }
     }
 }
@@ -68,6 +66,7 @@ pub struct RelayLane<T> {
     lane: Lane,
     limits: ClientLimits,
     connection: Option<Connection>,
+    has_worked: bool,
 }
 
 impl<T: Transport> RelayLane<T> {
@@ -80,7 +79,15 @@ impl<T: Transport> RelayLane<T> {
             lane: Lane::isolated(),
             limits: limits.clone(),
             connection: None,
+            has_worked: false,
         }
+    }
+
+    /// This lane for one request that is tried once: for what may not be repeated, and for cleaning up.
+    #[must_use]
+    pub fn once(mut self) -> Self {
+        self.limits.attempts = 1;
+        self
     }
 
     /// Sends a control body and decodes the control body that answers.
@@ -126,8 +133,10 @@ impl<T: Transport> RelayLane<T> {
         let mut failed = 0;
         loop {
             match self.attempt(endpoint, authorization, body.clone(), longest).await {
-                Err(error) if error.is_passing() && failed + 1 < self.limits.attempts => {
+                Err(error) if error.is_passing(self.has_worked) && failed + 1 < self.limits.attempts => {
                     failed += 1;
+                    // The circuit itself may be what hangs, and Tor would give it again for the same lane.
+                    self.lane = Lane::isolated();
                     tokio::time::sleep(self.limits.retry_after(failed)).await;
                 }
                 outcome => return outcome,
@@ -152,6 +161,7 @@ impl<T: Transport> RelayLane<T> {
             timeout(self.limits.request, exchange).await.map_err(|_elapsed| RequestError::Broken)?;
         if outcome.is_ok() {
             self.connection = Some(connection);
+            self.has_worked = true;
         }
         outcome
     }

@@ -8,12 +8,12 @@ use crate::{
     transport::Transport,
 };
 use bytes::Bytes;
-use nightdrop_envelope::space::{HomeKeys, Operation, Replay, Report, State};
+use nightdrop_envelope::space::{HomeKeys, Operation, Replay, Report, State, VerifiedLog};
 use nightdrop_wire::{
     authorization::Authorization,
     codec,
     endpoint::Endpoint,
-    limits::{MAX_ENTRIES, MAX_ENTRIES_BODY},
+    limits::{ENTRY_SIZES, MAX_ENTRIES, MAX_ENTRIES_BODY, MAX_LOG_ENTRIES},
     messages::log::{Append, CreateLog, LogHead, LogPage},
     onion::OnionAddress,
     refusal::Refusal,
@@ -23,21 +23,24 @@ use serde_bytes::ByteBuf;
 
 /// Bytes of an append's entries at most; the rest of the body is the head and lengths.
 const MAX_APPEND_BYTES: usize = MAX_ENTRIES * 1024;
+/// Bytes of a page at most.
+const MAX_PAGE: usize = MAX_ENTRIES_BODY;
 /// Appends that are tried when other devices write at the same time.
 const APPEND_ATTEMPTS: u32 = 64;
 
-/// An account's home space, as far as it was read.
+/// An account's home space, read and verified.
 pub struct HomeSpace<T> {
     lane: RelayLane<T>,
-    replay: Replay,
+    log: VerifiedLog,
 }
 
 impl<T: Transport> HomeSpace<T> {
-    /// Reads the whole log, over a lane of its own. A space that was never written is empty.
+    /// Reads the whole log, over a lane of its own.
     ///
     /// # Errors
     /// [`ClientError::Chain`] if the relay gives another history; [`ClientError::Withheld`] if it denies a space that this
-    /// device remembers.
+    /// device remembers; [`ClientError::NoHomeSpace`] if it denies one of which this device does not know whether it was ever
+    /// written.
     pub async fn open(
         transport: &T,
         relay: &OnionAddress,
@@ -45,56 +48,38 @@ impl<T: Transport> HomeSpace<T> {
         remembered: Option<LogHead>,
         limits: &ClientLimits,
     ) -> Result<Self, ClientError> {
-        let lane = RelayLane::isolated(transport, relay, limits);
-        let mut space = Self { lane, replay: Replay::new(keys, remembered) };
-        match space.refresh().await {
-            Err(ClientError::Withheld) if remembered.is_none() => {}
-            outcome => outcome?,
-        }
-        Ok(space)
-    }
-
-    /// Reads what was appended since.
-    async fn refresh(&mut self) -> Result<(), ClientError> {
-        let authorization = Authorization::Bearer(self.replay.keys().read_token().clone());
-        loop {
-            let endpoint = Endpoint::ReadLog(self.replay.keys().space(), self.replay.head().count);
-            let page =
-                self.lane.exchange(endpoint, Some(&authorization), Bytes::new(), MAX_ENTRIES_BODY).await;
-            let page: LogPage =
-                codec::decode(&page.map_err(ClientError::listed)?).map_err(|_| ClientError::NotARelay)?;
-            for entry in &page.entries {
-                self.replay.advance(entry)?;
-            }
-            // A page without entries is the end, whatever the relay claims; then the head decides.
-            if page.entries.is_empty() || self.replay.head().count >= page.head.count {
-                return Ok(self.replay.require_head(&page.head)?);
-            }
-        }
+        let mut lane = RelayLane::isolated(transport, relay, limits);
+        let never_written = LogHead::before_first(keys.space());
+        let log = match read_on(&mut lane, Replay::new(keys.clone(), remembered)).await {
+            Err(ClientError::Withheld) if remembered == Some(never_written) => VerifiedLog::empty(keys),
+            Err(ClientError::Withheld) if remembered.is_none() => return Err(ClientError::NoHomeSpace),
+            log => log?,
+        };
+        Ok(Self { lane, log })
     }
 
     /// What the space holds.
     #[must_use]
     pub const fn state(&self) -> &State {
-        self.replay.state()
+        self.log.state()
     }
 
-    /// Entries that somebody else put there, and that have no effect.
+    /// The first entries that are not as an honest device writes them, and how many there are in all.
     #[must_use]
-    pub fn reports(&self) -> &[Report] {
-        self.replay.reports()
+    pub fn reports(&self) -> (&[Report], u64) {
+        self.log.reports()
     }
 
-    /// Where the log stands, for the device's memory; `None` while the space was never written.
+    /// Where the log stands, for the device's memory.
     #[must_use]
-    pub fn head(&self) -> Option<LogHead> {
-        Some(*self.replay.head()).filter(|head| head.count > 0)
+    pub const fn head(&self) -> LogHead {
+        *self.log.head()
     }
 
     /// Whether the space has to be made, and paid for, before the first entry.
     #[must_use]
-    pub fn is_new(&self) -> bool {
-        self.replay.head().count == 0
+    pub const fn is_new(&self) -> bool {
+        self.log.head().count == 0
     }
 
     /// Makes the space.
@@ -102,58 +87,52 @@ impl<T: Transport> HomeSpace<T> {
     /// # Errors
     /// [`ClientError`]; it can be tried again with another credit.
     pub async fn create(&mut self, credit: Token) -> Result<(), ClientError> {
-        let entries = self.replay.seal_next(vec![self.replay.create()], &mut random::system())?;
-        let keys = self.replay.keys();
+        let keys = self.log.keys();
         let (read_token, append_token) = keys.token_hashes();
         let space = keys.space();
+        let create = vec![self.log.create()];
+        let entries = self.log.seal_next(create, &mut random::system()).map_err(ClientError::Sealing)?;
         let create = CreateLog { space, credit, read_token, append_token, entries: to_wire(&entries) };
         self.lane.tell(Endpoint::CreateLog, None, &create).await.map_err(ClientError::upload)?;
-        self.take(&entries)
+        Ok(self.log.take(&entries)?)
     }
 
     /// Appends what `decide` makes of the state; it is asked again when another device was faster. Nothing is appended if it
     /// decides on nothing.
     ///
     /// # Errors
-    /// What `decide` returns, or [`ClientError`]; then nothing of it was appended, or what was appended is a start of it.
+    /// What `decide` returns: then nothing more was appended. [`ClientError::ChangedMeanwhile`] if what it decided makes no sense.
+    /// After any other error the entries may have been appended, or some of them: their answer may have been lost.
     pub async fn append(
         &mut self,
         mut decide: impl FnMut(&State) -> Result<Vec<Operation>, ClientError>,
     ) -> Result<(), ClientError> {
         for _ in 0..APPEND_ATTEMPTS {
-            let operations = decide(self.replay.state())?;
-            if operations.is_empty() {
-                return Ok(());
+            let operations = decide(self.log.state())?;
+            match self.append_once(operations).await? {
+                Appended::All => return Ok(()),
+                Appended::OtherWasFaster => {
+                    self.log = read_on(&mut self.lane, self.log.clone().resume()).await?;
+                }
             }
-            let entries = self.replay.seal_next(operations, &mut random::system())?;
-            if self.append_sealed(&entries).await? {
-                return Ok(());
-            }
-            self.refresh().await?;
         }
         Err(ClientError::RelayBusy)
     }
 
-    /// `false` if the log stood elsewhere.
-    async fn append_sealed(&mut self, entries: &[Vec<u8>]) -> Result<bool, ClientError> {
-        let authorization = Authorization::Bearer(self.replay.keys().append_token().clone());
-        let endpoint = Endpoint::AppendLog(self.replay.keys().space());
-        for batch in batches(entries) {
-            let append = Append { expected: *self.replay.head(), entries: to_wire(batch) };
+    async fn append_once(&mut self, operations: Vec<Operation>) -> Result<Appended, ClientError> {
+        let sealed = self.log.seal_next(operations, &mut random::system());
+        let entries = sealed.map_err(|_| ClientError::ChangedMeanwhile("your files".to_owned()))?;
+        let authorization = Authorization::Bearer(self.log.keys().append_token().clone());
+        let endpoint = Endpoint::AppendLog(self.log.keys().space());
+        for batch in batches(&entries) {
+            let append = Append { expected: *self.log.head(), entries: to_wire(batch) };
             match self.lane.tell(endpoint, Some(&authorization), &append).await {
-                Ok(()) => self.take(batch)?,
-                Err(RequestError::Refused(Refusal::Conflict)) => return Ok(false),
+                Ok(()) => self.log.take(batch)?,
+                Err(RequestError::Refused(Refusal::Conflict)) => return Ok(Appended::OtherWasFaster),
                 Err(error) => return Err(ClientError::listed(error)),
             }
         }
-        Ok(true)
-    }
-
-    fn take(&mut self, entries: &[Vec<u8>]) -> Result<(), ClientError> {
-        for entry in entries {
-            self.replay.advance(entry)?;
-        }
-        Ok(())
+        Ok(Appended::All)
     }
 }
 
@@ -161,6 +140,41 @@ impl<T> std::fmt::Debug for HomeSpace<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("HomeSpace")
     }
+}
+
+/// Reads what follows, until the head that the relay claims.
+async fn read_on<T: Transport>(
+    lane: &mut RelayLane<T>,
+    mut replay: Replay,
+) -> Result<VerifiedLog, ClientError> {
+    let authorization = Authorization::Bearer(replay.keys().read_token().clone());
+    loop {
+        let endpoint = Endpoint::ReadLog(replay.keys().space(), replay.count());
+        let page = lane.exchange(endpoint, Some(&authorization), Bytes::new(), MAX_PAGE).await;
+        let page: LogPage =
+            codec::decode(&page.map_err(ClientError::listed)?).map_err(|_| ClientError::NotARelay)?;
+        require_sound(&page)?;
+        for entry in &page.entries {
+            replay.advance(entry)?;
+        }
+        // A page without entries is the end, whatever the relay claims; then the head decides.
+        if page.entries.is_empty() || replay.count() >= page.head.count {
+            return Ok(replay.finish(&page.head)?);
+        }
+    }
+}
+
+/// A log is bounded, and so is what a lying relay can make a client read.
+fn require_sound(page: &LogPage) -> Result<(), ClientError> {
+    let sound = page.head.count <= MAX_LOG_ENTRIES
+        && page.entries.len() <= MAX_ENTRIES
+        && page.entries.iter().all(|entry| ENTRY_SIZES.contains(&entry.len()));
+    if sound { Ok(()) } else { Err(ClientError::NotARelay) }
+}
+
+enum Appended {
+    All,
+    OtherWasFaster,
 }
 
 /// Entries in as few requests as the limits allow.

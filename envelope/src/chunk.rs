@@ -116,13 +116,14 @@ pub(crate) struct ExpectedChunk<'a> {
 }
 
 impl ExpectedChunk<'_> {
-    /// Checks length and hash, then decrypts in place, then checks the padding.
+    /// Checks hash and length, then decrypts in place, then checks the padding.
     pub(crate) fn open(&self, sealed: Vec<u8>) -> Result<VerifiedChunk, OpenError> {
-        if sealed.len() != self.class.sealed() {
-            return Err(OpenError::Malformed);
-        }
+        // The hash first: what differs from it is the relay's doing, what is wrong behind it is the author's.
         if Sha256::digest(&sealed).as_slice() != self.hash {
             return Err(OpenError::WrongHash);
+        }
+        if sealed.len() != self.class.sealed() {
+            return Err(OpenError::Malformed);
         }
         let nonce = *sealed.first_chunk::<NONCE>().ok_or(OpenError::Malformed)?;
         let tag = *sealed.last_chunk::<TAG>().ok_or(OpenError::Malformed)?;
@@ -201,8 +202,11 @@ mod tests {
         elsewhere.blob = BlobId::from_bytes([9; 16]);
         assert_eq!(elsewhere.open(chunk.bytes.clone()).err(), Some(OpenError::Altered));
         for length in [0, 39, chunk.bytes.len() - 1] {
-            let cut = expected(&chunk.hash, 3, 7).open(chunk.bytes[..length].to_vec());
-            assert_eq!(cut.err(), Some(OpenError::Malformed));
+            let cut = chunk.bytes[..length].to_vec();
+            let forged: ChunkHash = Sha256::digest(&cut).into();
+            let by_hash = expected(&chunk.hash, 3, 7).open(cut.clone());
+            assert_eq!(by_hash.err(), Some(OpenError::WrongHash));
+            assert_eq!(expected(&forged, 3, 7).open(cut).err(), Some(OpenError::Malformed));
         }
         let short = expected(&chunk.hash, 3, 6).open(chunk.bytes);
         assert_eq!(short.err(), Some(OpenError::Inconsistent), "content where padding should be");

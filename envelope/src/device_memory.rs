@@ -22,11 +22,20 @@ const PLAINTEXT: usize = 128;
 pub struct DeviceMemory {
     /// Version of the keyring.
     pub keyring_version: u64,
-    /// Head of the home space, once it was there.
+    /// Head of the home space. Without entries on the device where the account was made, which knows that there are none yet;
+    /// `None` on a device that does not know.
     pub home_head: Option<LogHead>,
 }
 
 impl DeviceMemory {
+    /// The newer of two memories of one account, part by part: what two commands at once have seen.
+    #[must_use]
+    pub fn newer(self, other: Self) -> Self {
+        let count = |memory: &Self| memory.home_head.map(|head| head.count);
+        let home_head = if count(&self) >= count(&other) { self.home_head } else { other.home_head };
+        Self { keyring_version: self.keyring_version.max(other.keyring_version), home_head }
+    }
+
     /// Seals it for this device's disk.
     ///
     /// # Errors
@@ -73,6 +82,9 @@ mod tests {
         let memory = DeviceMemory { keyring_version: u64::MAX, home_head: Some(head) };
         let sealed = memory.seal(&master, &relay, account, &mut rand::rng()).unwrap();
         assert_eq!(DeviceMemory::open(&sealed, &master, &relay, account), Ok(memory));
+        let older = DeviceMemory { keyring_version: 3, home_head: Some(LogHead { count: 7, hash: [1; 32] }) };
+        assert_eq!((memory.newer(older), older.newer(memory)), (memory, memory));
+        assert_eq!(DeviceMemory::default().newer(older), older);
         let other = AccountId::from_bytes([3; 10]);
         assert_eq!(DeviceMemory::open(&sealed, &master, &relay, other), Err(OpenError::WrongKey));
     }

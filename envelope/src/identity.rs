@@ -38,6 +38,7 @@ impl Identity {
 }
 
 /// The secret half. Erased when dropped; `Debug` shows nothing.
+#[derive(Clone)]
 pub struct IdentityKey(SigningKey);
 
 impl IdentityKey {

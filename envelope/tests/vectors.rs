@@ -101,7 +101,7 @@ fn a_manifest_and_its_chunk() {
     let bad = vector("chunk_bad_flipped_nonce.bin", || changed(&chunk, 0));
     assert_eq!(opened.open_chunk(0, bad).err(), Some(OpenError::WrongHash));
     let bad = vector("chunk_bad_truncated.bin", || chunk[..chunk.len() - 1].to_vec());
-    assert_eq!(opened.open_chunk(0, bad).err(), Some(OpenError::Malformed));
+    assert_eq!(opened.open_chunk(0, bad).err(), Some(OpenError::WrongHash));
     let bad = vector("manifest_bad_flipped_salt.bin", || changed(&manifest, 3));
     assert_eq!(VerifiedManifest::open(&bad, &hash, key(), BLOB).err(), Some(OpenError::WrongHash));
     let forged = Sha256::digest(&bad).into();

@@ -50,8 +50,10 @@ pub async fn log_in<T: Transport>(
         }
     };
     let key = encryption_key(export_key.secret_bytes());
-    let master = open_master_key(&logged_in.master_key, &key, code.relay(), code.account())?;
-    let keyring = Keyring::open(&logged_in.keyring, &master, code.relay(), code.account())?;
+    let master = open_master_key(&logged_in.master_key, &key, code.relay(), code.account())
+        .map_err(ClientError::Tampered)?;
+    let keyring = Keyring::open(&logged_in.keyring, &master, code.relay(), code.account())
+        .map_err(ClientError::Tampered)?;
     Ok(Session::new(lane, logged_in.session, code, master, keyring))
 }
 

@@ -5,5 +5,5 @@ mod register;
 mod session;
 
 pub use login::log_in;
-pub use register::{Registered, RegistrationStep, register};
+pub use register::{Prepared, commit, prepare};
 pub use session::Session;

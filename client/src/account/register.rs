@@ -1,13 +1,24 @@
 //! Making an account.
 //!
-//! The relay makes it in one transaction, which may be repeated with the same bytes. What a crash leaves is decided by
-//! the caller, who keeps the account code *before* the transaction is sent ([`RegistrationStep::BeforeCommit`]): an account
-//! that exists at the relay and whose code is lost would be gone for good.
+//! ```text
+//! prepare  asks the relay for its half of the password's hash (spends nothing); gives everything that the account will be
+//! commit   makes it, in one transaction, which may be repeated with the same bytes
+//! ```
+//! Between the two the caller keeps [`Prepared::request`] and the account code: an account that exists at the relay and whose
+//! code is lost would be gone for good, and the same bytes find out whether it exists.
 
-use crate::{ClientError, limits::ClientLimits, random, relay::RelayLane, transport::Transport};
+use crate::{
+    ClientError,
+    limits::ClientLimits,
+    random,
+    relay::{RelayLane, RequestError},
+    transport::Transport,
+};
+use bytes::Bytes;
 use nightdrop_envelope::{
     account_code::AccountCode,
     capability::hash_token,
+    device_memory::DeviceMemory,
     key::MasterKey,
     keyring::Keyring,
     master_key::{encryption_key, seal_master_key},
@@ -19,49 +30,70 @@ use nightdrop_login::{
     password::{AccountKey, Password},
 };
 use nightdrop_wire::{
+    codec,
     endpoint::Endpoint,
-    messages::account::{Recovery, RegisterFinish, RegisterStart, RegisterStarted},
+    messages::{
+        account::{Recovery, RegisterFinish, RegisterStart, RegisterStarted},
+        log::LogHead,
+    },
     onion::OnionAddress,
+    refusal::Refusal,
     token::Token,
 };
 
-/// A new account.
+/// An account that can be made.
 #[derive(Debug)]
-pub struct Registered {
-    /// To be kept: it is needed to log in on another device.
+pub struct Prepared {
+    /// To be kept before the account is made; it is needed to log in.
     pub code: AccountCode,
     /// To be written down, unless none was wanted.
     pub recovery: Option<RecoveryPhrase>,
+    /// The request that makes the account.
+    pub request: Vec<u8>,
+    /// What this device is to remember: that the account has no files yet.
+    pub memory: Vec<u8>,
 }
 
-/// Where a registration stands.
-#[derive(Debug)]
-pub enum RegistrationStep<'a> {
-    /// The relay accepts the invitation; the account is made next. Whoever hears this keeps the code now.
-    BeforeCommit(&'a AccountCode),
-}
-
-/// Registers at `relay` with an invitation.
+/// Prepares an account at `relay`, for an invitation.
 ///
 /// # Errors
-/// [`ClientError`]. After [`RegistrationStep::BeforeCommit`] a broken connection leaves open whether the account exists.
-pub async fn register<T: Transport>(
+/// [`ClientError::InvitationRefused`] if the invitation is unknown, spent or expired.
+pub async fn prepare<T: Transport>(
     transport: &T,
     relay: &OnionAddress,
     invitation: Token,
     password: Password,
     with_recovery: bool,
     limits: &ClientLimits,
-    mut on_step: impl FnMut(RegistrationStep<'_>) -> Result<(), ClientError>,
-) -> Result<Registered, ClientError> {
+) -> Result<Prepared, ClientError> {
     let mut lane = RelayLane::isolated(transport, relay, limits);
     let code = AccountCode::generate(relay.clone(), &mut random::system());
     let (upload, export_key) = hash_password(&mut lane, &code, &invitation, password).await?;
     let recovery = with_recovery.then(|| RecoveryPhrase::generate(&mut random::system()));
-    let commit = commit(&code, invitation, upload, &export_key, recovery.as_ref())?;
-    on_step(RegistrationStep::BeforeCommit(&code))?;
-    lane.tell(Endpoint::RegisterFinish, None, &commit).await.map_err(ClientError::registration)?;
-    Ok(Registered { code, recovery })
+    seal_account(code, invitation, upload, &export_key, recovery)
+}
+
+/// Makes the account of a prepared request, or finds that it was made.
+///
+/// # Errors
+/// [`ClientError::InvitationRefused`] or [`ClientError::RelayFull`]: there is no such account.
+/// [`ClientError::RegistrationUnknown`]: it may exist; the same bytes find out.
+pub async fn commit<T: Transport>(
+    transport: &T,
+    relay: &OnionAddress,
+    request: &[u8],
+    limits: &ClientLimits,
+) -> Result<(), ClientError> {
+    let mut lane = RelayLane::isolated(transport, relay, limits);
+    let body = Bytes::copy_from_slice(request);
+    match lane.exchange(Endpoint::RegisterFinish, None, body, 0).await {
+        Ok(_) => Ok(()),
+        Err(RequestError::Refused(Refusal::Refused | Refusal::Conflict)) => {
+            Err(ClientError::InvitationRefused)
+        }
+        Err(RequestError::Refused(Refusal::Full)) => Err(ClientError::RelayFull),
+        Err(_) => Err(ClientError::RegistrationUnknown),
+    }
 }
 
 /// The OPAQUE registration: the relay's half of the hash, then Argon2id.
@@ -81,31 +113,33 @@ async fn hash_password<T: Transport>(
     Ok(tokio::task::spawn_blocking(finish).await.map_err(|_| ClientError::Stopped)??)
 }
 
-fn commit(
-    code: &AccountCode,
+fn seal_account(
+    code: AccountCode,
     invitation: Token,
     upload: [u8; 192],
     export_key: &ExportKey,
-    recovery: Option<&RecoveryPhrase>,
-) -> Result<RegisterFinish, ClientError> {
+    recovery: Option<RecoveryPhrase>,
+) -> Result<Prepared, ClientError> {
     let (relay, account) = (code.relay(), code.account());
     let mut rng = random::system();
     let master = MasterKey::generate(&mut rng);
-    let encryption_key = encryption_key(export_key.secret_bytes());
-    let recovery = match recovery {
-        None => None,
-        Some(phrase) => Some(Recovery {
-            id: phrase.id(relay),
-            token: hash_token(&phrase.token(relay)),
-            envelope: phrase.seal(&master, account, relay, &mut rng)?,
-        }),
+    let keyring = Keyring::generate(&mut rng);
+    let home_head = Some(LogHead::before_first(keyring.home_keys().space()));
+    let memory = DeviceMemory { keyring_version: keyring.version(), home_head };
+    let memory = memory.seal(&master, relay, account, &mut rng).map_err(ClientError::Sealing)?;
+    let envelope = |phrase: &RecoveryPhrase| {
+        let envelope = phrase.seal(&master, account, relay, &mut random::system())?;
+        Ok(Recovery { id: phrase.id(relay), token: hash_token(&phrase.token(relay)), envelope })
     };
-    Ok(RegisterFinish {
+    let key = encryption_key(export_key.secret_bytes());
+    let finish = RegisterFinish {
         invitation,
         account,
         upload,
-        master_key: seal_master_key(&master, &encryption_key, relay, account, &mut rng)?,
-        recovery,
-        keyring: Keyring::generate(&mut rng).seal(&master, relay, account, &mut rng)?.envelope,
-    })
+        master_key: seal_master_key(&master, &key, relay, account, &mut rng).map_err(ClientError::Sealing)?,
+        recovery: recovery.as_ref().map(envelope).transpose().map_err(ClientError::Sealing)?,
+        keyring: keyring.seal(&master, relay, account, &mut rng).map_err(ClientError::Sealing)?.envelope,
+    };
+    let request = codec::encode(&finish).map_err(|_| ClientError::Stopped)?;
+    Ok(Prepared { code, recovery, request, memory })
 }

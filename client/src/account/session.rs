@@ -1,6 +1,10 @@
 //! An open account: the session token and the unlocked keys.
 
-use crate::{ClientError, random, relay::RelayLane, transport::Transport};
+use crate::{
+    ClientError, random,
+    relay::{RelayLane, RequestError},
+    transport::Transport,
+};
 use bytes::Bytes;
 use nightdrop_envelope::{
     account_code::AccountCode, device_memory::DeviceMemory, key::MasterKey, keyring::Keyring,
@@ -12,6 +16,7 @@ use nightdrop_wire::{
         credit::{Credits, FetchCredits},
         log::LogHead,
     },
+    refusal::Refusal,
     token::Token,
 };
 
@@ -56,13 +61,15 @@ impl<T: Transport> Session<T> {
         Ok(memory)
     }
 
-    /// Seals what this device is to remember: this keyring, and this head of the home space.
+    /// Seals what this device is to remember: what it remembered, this keyring, and this head of the home space.
     ///
     /// # Errors
-    /// As `envelope`'s seal.
-    pub fn seal_memory(&self, home_head: Option<LogHead>) -> Result<Vec<u8>, ClientError> {
-        let memory = DeviceMemory { keyring_version: self.keyring.version(), home_head };
-        Ok(memory.seal(&self.master, self.code.relay(), self.code.account(), &mut random::system())?)
+    /// [`ClientError::Sealing`].
+    pub fn seal_memory(&self, kept: DeviceMemory, home_head: LogHead) -> Result<Vec<u8>, ClientError> {
+        let seen = DeviceMemory { keyring_version: self.keyring.version(), home_head: Some(home_head) };
+        kept.newer(seen)
+            .seal(&self.master, self.code.relay(), self.code.account(), &mut random::system())
+            .map_err(ClientError::Sealing)
     }
 
     /// The account's keys.
@@ -89,16 +96,16 @@ impl<T: Transport> Session<T> {
         }
     }
 
-    /// Ends the session at the relay.
+    /// Ends the session at the relay; one that the relay no longer knows has ended.
     ///
     /// # Errors
     /// [`ClientError`] when the relay cannot be reached; the session then ends by itself when it expires.
-    pub async fn end(mut self) -> Result<(), ClientError> {
-        self.lane
-            .exchange(Endpoint::EndSession, Some(&self.authorization), Bytes::new(), 0)
-            .await
-            .map_err(ClientError::request)?;
-        Ok(())
+    pub async fn end(self) -> Result<(), ClientError> {
+        let mut lane = self.lane.once();
+        match lane.exchange(Endpoint::EndSession, Some(&self.authorization), Bytes::new(), 0).await {
+            Ok(_) | Err(RequestError::Refused(Refusal::Refused)) => Ok(()),
+            Err(error) => Err(ClientError::request(error)),
+        }
     }
 }
 

@@ -101,7 +101,7 @@ pub(super) struct Register {
 
 #[derive(Debug, Args)]
 pub(super) struct Login {
-    /// The account code; `-` reads it from standard input. Without one: the account of a registration that was cut off
+    /// The account code; `-` reads it from standard input. Without one: the account of this device
     #[arg(value_name = "CODE")]
     pub(super) code: Option<String>,
 }
@@ -179,8 +179,11 @@ pub(super) struct Get {
     pub(super) output: Option<PathBuf>,
 }
 
-pub(super) fn print_completions(shell: clap_complete::Shell) {
-    clap_complete::generate(shell, &mut Arguments::command(), "nightdrop", &mut std::io::stdout());
+/// The completions of a shell, to print.
+pub(super) fn completions(shell: clap_complete::Shell) -> Vec<u8> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "nightdrop", &mut script);
+    script
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The command line: arguments, what is printed, exit codes. One file per command under `commands`.
 //!
-//! Results go to standard output, everything else to standard error. Secrets are read from files, standard input or
-//! a terminal, never from arguments or the environment.
+//! Results go to standard output, everything else to standard error. Passwords and phrases are read from files, standard input or
+//! a terminal, never from arguments or the environment; links, codes and invitations may be arguments.
 
 mod arguments;
 mod commands;
@@ -13,9 +13,9 @@ mod print;
 use crate::{ClientError, Home};
 use arguments::{Arguments, Command, Global};
 use clap::Parser;
-use network::Connected;
+use nightdrop_onion_config::Tor;
 use print::Printer;
-use std::process::ExitCode;
+use std::{io::Write, process::ExitCode};
 
 /// Runs the command that the process was started with.
 #[must_use]
@@ -39,8 +39,9 @@ pub fn main() -> ExitCode {
 /// Ends at Ctrl-C by dropping what is under way, so that partial files are removed.
 async fn run_until_interrupted(arguments: Arguments, printer: &Printer) -> Result<(), ClientError> {
     tokio::select! {
-        outcome = Box::pin(run(arguments, printer)) => outcome,
+        biased;
         _ = tokio::signal::ctrl_c() => Err(ClientError::Stopped),
+        outcome = Box::pin(run(arguments, printer)) => outcome,
     }
 }
 
@@ -58,8 +59,7 @@ async fn run(arguments: Arguments, printer: &Printer) -> Result<(), ClientError>
         Command::Share(share) => commands::share::run(&global, share, printer).await,
         Command::Unshare(unshare) => commands::unshare::run(&global, unshare, printer).await,
         Command::Completions { shell } => {
-            arguments::print_completions(shell);
-            Ok(())
+            std::io::stdout().write_all(&arguments::completions(shell)).map_err(ClientError::Output)
         }
     }
 }
@@ -70,7 +70,7 @@ impl Global {
     }
 
     /// Opens the home directory and starts Tor in it.
-    async fn connect(&self, home: &Home, printer: &Printer) -> Result<Connected, ClientError> {
+    async fn connect(&self, home: &Home, printer: &Printer) -> Result<Tor, ClientError> {
         network::connect(home, self.network.as_deref(), printer).await
     }
 }

@@ -5,21 +5,16 @@ use crate::{ClientError, Home};
 use nightdrop_onion_config::{Network, Role, Tor, TorError, TorLimits, TorSettings};
 use std::path::Path;
 
-/// A started Tor.
-pub(super) struct Connected {
-    pub(super) tor: Tor,
-}
-
 pub(super) async fn connect(
     home: &Home,
     network: Option<&Path>,
     printer: &Printer,
-) -> Result<Connected, ClientError> {
+) -> Result<Tor, ClientError> {
     let network = Network::load(network).map_err(TorError::from)?;
     let settings =
         TorSettings { directory: home.tor(), network, role: Role::Client, limits: TorLimits::default() };
     let bar = printer.bar("Connecting to Tor");
     let tor = Tor::bootstrap(settings, |progress| bar.bootstrap(&progress)).await;
     bar.done();
-    Ok(Connected { tor: tor? })
+    Ok(tor?)
 }

@@ -1,6 +1,6 @@
 //! An opened account: what every command on one's own files starts from.
 
-use super::{arguments::Global, password, print::Printer};
+use super::{arguments::Global, password::StandardInput, print::Printer};
 use crate::{
     ClientError, Home,
     account::{self, Session},
@@ -9,7 +9,7 @@ use crate::{
     space::HomeSpace,
     transfer,
 };
-use nightdrop_envelope::space::{Operation, SpacePath, State};
+use nightdrop_envelope::space::{FileRecord, Operation, SpacePath, State};
 use nightdrop_onion_config::Tor;
 use nightdrop_wire::{ids::BlobId, onion::OnionAddress, token::Token};
 
@@ -23,36 +23,58 @@ pub(super) struct Opened<'a> {
     printer: &'a Printer,
 }
 
-impl<'a> Opened<'a> {
-    /// Asks for the password, logs in, reads the home space, and remembers how far it is.
-    pub(super) async fn open(global: &Global, printer: &'a Printer) -> Result<Self, ClientError> {
-        let home = global.open_home()?;
-        let code = home.account()?;
-        let password = password::existing(global)?;
-        let tor = global.connect(&home, printer).await?.tor;
-        let limits = ClientLimits::default();
-        let bar = printer.bar("Opening your files");
-        bar.wait();
-        let opened = async {
-            let session = account::log_in(&tor, &code, &password, &limits).await?;
-            let memory = session.open_memory(home.memory()?.as_deref())?;
-            let keys = session.keyring().home_keys();
-            let space = HomeSpace::open(&tor, code.relay(), keys, memory.home_head, &limits).await?;
-            Ok::<_, ClientError>((session, space))
-        };
-        let opened = opened.await;
-        bar.done();
-        let (session, space) = opened?;
-        let opened = Self { tor, limits, space, session, home, printer };
-        opened.remember()?;
-        for report in opened.space.reports() {
-            printer.warn(&format!("entry {} of your files {}; it is ignored", report.sequence, report.fault));
+/// Asks for the password, logs in, reads the home space, does the work, and ends the session, however the work ended.
+pub(super) async fn with_account<R>(
+    global: &Global,
+    mut standard_input: StandardInput,
+    printer: &Printer,
+    work: impl AsyncFnOnce(&mut Opened<'_>) -> Result<R, ClientError>,
+) -> Result<R, ClientError> {
+    let home = global.open_home()?;
+    let code = home.account()?;
+    let password = standard_input.existing_password(global)?;
+    let tor = global.connect(&home, printer).await?;
+    let limits = ClientLimits::default();
+    let bar = printer.bar("Opening your files");
+    bar.wait();
+    let session = account::log_in(&tor, &code, &password, &limits).await;
+    let session = session.inspect_err(|_| bar.done())?;
+    let space = open_space(&tor, &session, &home, &limits).await;
+    bar.done();
+    let space = match space {
+        Ok(space) => space,
+        Err(error) => {
+            end_session(session, printer).await;
+            return Err(error);
         }
-        Ok(opened)
-    }
+    };
+    let mut opened = Opened { tor, limits, space, session, home, printer };
+    opened.remember();
+    opened.warn_of_strays();
+    let outcome = work(&mut opened).await;
+    end_session(opened.session, printer).await;
+    outcome
+}
 
+async fn open_space(
+    tor: &Tor,
+    session: &Session<Tor>,
+    home: &Home,
+    limits: &ClientLimits,
+) -> Result<HomeSpace<Tor>, ClientError> {
+    let memory = session.open_memory(home.memory()?.as_deref())?;
+    let keys = session.keyring().home_keys();
+    HomeSpace::open(tor, session.code().relay(), keys, memory.home_head, limits).await
+}
+
+impl Opened<'_> {
     pub(super) const fn relay(&self) -> &OnionAddress {
         self.session.code().relay()
+    }
+
+    /// A listed file.
+    pub(super) fn file(&self, name: &SpacePath) -> Result<&FileRecord, ClientError> {
+        self.space.state().file(name).ok_or_else(|| ClientError::NoSuchFile(name.as_str().to_owned()))
     }
 
     /// Fetches credits for so many new blobs, and makes the home space if it is not there yet.
@@ -60,7 +82,7 @@ impl<'a> Opened<'a> {
         let mut credits = self.session.fetch_credits(blobs + u16::from(self.space.is_new())).await?;
         if self.space.is_new() {
             self.space.create(credits.pop().ok_or(ClientError::NoCredits)?).await?;
-            self.remember()?;
+            self.remember();
         }
         Ok(credits)
     }
@@ -71,7 +93,7 @@ impl<'a> Opened<'a> {
         decide: impl FnMut(&State) -> Result<Vec<Operation>, ClientError>,
     ) -> Result<(), ClientError> {
         let outcome = self.space.append(decide).await;
-        self.remember()?;
+        self.remember();
         outcome
     }
 
@@ -99,17 +121,37 @@ impl<'a> Opened<'a> {
         RelayLane::isolated(&self.tor, self.relay(), &self.limits)
     }
 
-    /// Ends the session. If that fails it expires by itself, so it is only a note.
-    pub(super) async fn close(self) {
-        end_session(self.session, self.printer).await;
+    /// Keeps how far the home space is. The command itself does not depend on it, so a failure is told and no more.
+    fn remember(&self) {
+        let keep = || -> Result<(), ClientError> {
+            let lock = self.home.lock()?;
+            // Another command may have seen more meanwhile.
+            let kept = self.session.open_memory(self.home.memory()?.as_deref())?;
+            let sealed = self.session.seal_memory(kept, self.space.head())?;
+            self.home.keep_memory(&sealed, &lock)
+        };
+        if let Err(error) = keep() {
+            self.printer.warn(&format!(
+                "{error}; this device cannot notice if the relay gives an older state next time"
+            ));
+        }
     }
 
-    fn remember(&self) -> Result<(), ClientError> {
-        self.home.keep_memory(&self.session.seal_memory(self.space.head())?)
+    fn warn_of_strays(&self) {
+        let (first, count) = self.space.reports();
+        for report in first {
+            self.printer.warn(&format!("entry {} of your files {}", report.sequence, report.fault));
+        }
+        if count > 0 {
+            let printer = self.printer;
+            printer.warn(&format!(
+                "{count} entries are not as your devices write them; the relay, or a fault, put them there"
+            ));
+        }
     }
 }
 
-/// Ends a session that served one command.
+/// Ends a session that served one command. If that fails it expires by itself, so it is only a note.
 pub(super) async fn end_session(session: Session<Tor>, printer: &Printer) {
     if session.end().await.is_err() {
         printer.note("The session could not be ended at the relay; it expires by itself.");

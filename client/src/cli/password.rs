@@ -3,66 +3,109 @@
 use super::arguments::Global;
 use crate::ClientError;
 use nightdrop_login::password::Password;
-use std::{
-    io::{IsTerminal, Read},
-    path::Path,
-};
+use std::{io::Read, path::Path};
 use zeroize::Zeroizing;
 
 /// Bytes of a password file, and of an argument read from standard input, at most.
-const LONGEST: u64 = 64 * 1024;
+const LONGEST: usize = 64 * 1024;
 
-/// The password of an account that exists.
-pub(super) fn existing(global: &Global) -> Result<Password, ClientError> {
-    match &global.password_file {
-        Some(file) => from_file(file),
-        None => Ok(Password::new(&prompt("Password: ")?)),
-    }
+/// Standard input can stand for one thing only.
+#[derive(Debug, Default)]
+pub(super) struct StandardInput {
+    taken: bool,
 }
 
-/// The password of an account that is to be made; typed twice at a terminal.
-pub(super) fn new(global: &Global) -> Result<Password, ClientError> {
-    let Some(file) = &global.password_file else {
+impl StandardInput {
+    /// An argument that may be `-`, which stands for standard input.
+    pub(super) fn argument(&mut self, value: &str) -> Result<Zeroizing<String>, ClientError> {
+        if value == "-" { self.read() } else { Ok(Zeroizing::new(value.to_owned())) }
+    }
+
+    /// The password of an account that exists.
+    pub(super) fn existing_password(&mut self, global: &Global) -> Result<Password, ClientError> {
+        match &global.password_file {
+            Some(file) => self.password_from(file),
+            None => Ok(Password::new(&prompt("Password: ")?)),
+        }
+    }
+
+    /// The password of an account that is to be made; typed twice at a terminal.
+    pub(super) fn new_password(&mut self, global: &Global) -> Result<Password, ClientError> {
+        if let Some(file) = &global.password_file {
+            return self.password_from(file);
+        }
         let first = prompt("New password: ")?;
         if *first != *prompt("The same again: ")? {
             return Err(ClientError::PasswordsDiffer);
         }
-        return Ok(Password::new(&first));
-    };
-    from_file(file)
-}
+        Ok(Password::new(&first))
+    }
 
-/// An argument that may be `-`, which stands for standard input.
-pub(super) fn argument(value: &str) -> Result<Zeroizing<String>, ClientError> {
-    if value == "-" { read(std::io::stdin(), Path::new("-")) } else { Ok(Zeroizing::new(value.to_owned())) }
-}
+    fn password_from(&mut self, path: &Path) -> Result<Password, ClientError> {
+        let text = if path == Path::new("-") {
+            self.read()?
+        } else {
+            read(std::fs::File::open(path).map_err(ClientError::file("open", path))?, path)?
+        };
+        // One newline belongs to the file, not to the password.
+        let line = text.strip_suffix('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
+        Ok(Password::new(line.unwrap_or(&text)))
+    }
 
-fn from_file(path: &Path) -> Result<Password, ClientError> {
-    let text = if path == Path::new("-") {
-        read(std::io::stdin(), path)?
-    } else {
-        read(std::fs::File::open(path).map_err(ClientError::file("open", path))?, path)?
-    };
-    // One newline belongs to the file, not to the password.
-    let text = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
-    Ok(Password::new(text))
+    fn read(&mut self) -> Result<Zeroizing<String>, ClientError> {
+        if std::mem::replace(&mut self.taken, true) {
+            return Err(ClientError::Usage("`-` (standard input) can stand for one thing only".to_owned()));
+        }
+        read(std::io::stdin(), Path::new("standard input"))
+    }
 }
 
 fn read(from: impl Read, path: &Path) -> Result<Zeroizing<String>, ClientError> {
     // All the room at once: a growing string would leave copies behind.
-    let mut text = Zeroizing::new(String::with_capacity(4096));
-    from.take(LONGEST).read_to_string(&mut text).map_err(ClientError::file("read", path))?;
+    let mut text = Zeroizing::new(String::with_capacity(LONGEST + 1));
+    from.take(LONGEST as u64 + 1).read_to_string(&mut text).map_err(ClientError::file("read", path))?;
+    if text.len() > LONGEST {
+        return Err(ClientError::Usage(format!(
+            "{} is longer than a password or code can be",
+            path.display()
+        )));
+    }
     Ok(text)
 }
 
+/// Asks at the terminal, also when standard input is something else.
 fn prompt(question: &str) -> Result<Zeroizing<String>, ClientError> {
-    if !std::io::stdin().is_terminal() {
-        return Err(ClientError::Usage(
-            "there is no terminal to ask for the password: use --password-file FILE, or - for standard input"
-                .to_owned(),
-        ));
+    rpassword::prompt_password(question).map(Zeroizing::new).map_err(|_| {
+        let advice =
+            "there is no terminal to ask for the password: use --password-file FILE, or - for standard input";
+        ClientError::Usage(advice.to_owned())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_file_loses_one_newline_and_no_more() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("password");
+        for (text, password) in
+            [("pw", "pw"), ("pw\n", "pw"), ("pw\r\n", "pw"), ("pw\n\n", "pw\n"), (" pw ", " pw ")]
+        {
+            std::fs::write(&path, text).unwrap();
+            let read = StandardInput::default().password_from(&path).unwrap();
+            assert_eq!(read.secret_text(), password);
+        }
+        std::fs::write(&path, "x".repeat(LONGEST + 1)).unwrap();
+        let refused = StandardInput::default().password_from(&path);
+        assert!(matches!(refused, Err(ClientError::Usage(_))));
     }
-    rpassword::prompt_password(question)
-        .map(Zeroizing::new)
-        .map_err(ClientError::file("read", Path::new("terminal")))
+
+    #[test]
+    fn standard_input_stands_for_one_thing() {
+        let mut standard_input = StandardInput { taken: true };
+        assert!(matches!(standard_input.argument("-"), Err(ClientError::Usage(_))));
+        assert_eq!(*standard_input.argument("value").unwrap(), "value");
+    }
 }

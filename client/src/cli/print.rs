@@ -1,11 +1,12 @@
 //! What a person or a script reads: results on standard output, progress and errors on standard error.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is where the program prints")]
+#![allow(clippy::print_stderr, reason = "this is where the program prints")]
 
 use super::arguments::Global;
 use crate::{ClientError, transfer::Progress};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
+use zeroize::Zeroizing;
 
 /// Prints as the global options say.
 #[derive(Debug)]
@@ -20,12 +21,14 @@ impl Printer {
     }
 
     /// A result: one JSON object, or lines for people.
-    pub(super) fn result<T: Serialize>(&self, result: &T, lines: &str) {
-        if self.json {
-            println!("{}", serde_json::to_string(result).unwrap_or_default());
+    pub(super) fn result<T: Serialize>(&self, result: &T, lines: &str) -> Result<(), ClientError> {
+        let text = if self.json {
+            Zeroizing::new(serde_json::to_string(result).map_err(|error| ClientError::Output(error.into()))?)
         } else {
-            println!("{lines}");
-        }
+            Zeroizing::new(lines.to_owned())
+        };
+        let mut output = std::io::stdout().lock();
+        writeln!(output, "{}", *text).and_then(|()| output.flush()).map_err(ClientError::Output)
     }
 
     /// Something a person may want to know.

@@ -4,7 +4,12 @@
 //! manifest, a [`VerifiedManifest`] for the chunks, a verified chunk for the disk.
 
 use super::{ChunkQueue, OutputPath, Progress, output::PartialFile};
-use crate::{ClientError, limits::ClientLimits, relay::RelayLane, transport::Transport};
+use crate::{
+    ClientError,
+    limits::ClientLimits,
+    relay::{RelayLane, RequestError},
+    transport::Transport,
+};
 use bytes::Bytes;
 use nightdrop_envelope::{link::FileLink, manifest::VerifiedManifest, space::FileRecord};
 use nightdrop_wire::{
@@ -13,6 +18,7 @@ use nightdrop_wire::{
     ids::BlobId,
     limits::{MAX_MANIFEST, TICKET_ENVELOPE},
     onion::OnionAddress,
+    refusal::Refusal,
 };
 use std::{path::PathBuf, sync::Arc};
 use tokio::task::JoinSet;
@@ -46,10 +52,25 @@ pub async fn download_link<T: Transport>(
         .exchange(endpoint, Some(&authorization), Bytes::new(), TICKET_ENVELOPE)
         .await
         .map_err(ClientError::ticket)?;
-    let ticket = link.secret.open(&envelope, &link.envelope, &link.relay)?;
-    let head = get_head(&mut lane, ticket.blob(), &authorization).await?;
-    let manifest = ticket.open_manifest(&head)?;
-    fetch(transport, &link.relay, lane, manifest, authorization, output, limits, progress).await
+    let ticket = link.secret.open(&envelope, &link.envelope, &link.relay).map_err(ClientError::opened)?;
+    let outcome = async {
+        let head = get_head(&mut lane, ticket.blob(), &authorization).await?;
+        let manifest = ticket.open_manifest(&head).map_err(ClientError::opened)?;
+        fetch(transport, &link.relay, lane, manifest, authorization.clone(), output, limits, progress).await
+    };
+    match outcome.await {
+        Err(ClientError::Withheld) if has_ended(transport, link, limits).await => Err(ClientError::LinkEnded),
+        outcome => outcome,
+    }
+}
+
+/// Whether a link that worked is refused altogether: then it ended meanwhile, and nothing is withheld.
+async fn has_ended<T: Transport>(transport: &T, link: &FileLink, limits: &ClientLimits) -> bool {
+    let mut lane = RelayLane::isolated(transport, &link.relay, limits);
+    let endpoint = Endpoint::GetTicket(link.secret.id());
+    let authorization = link.secret.authorization();
+    let answer = lane.exchange(endpoint, Some(&authorization), Bytes::new(), TICKET_ENVELOPE).await;
+    matches!(answer, Err(RequestError::Refused(Refusal::Refused)))
 }
 
 /// Fetches a file of one's own.
@@ -66,7 +87,8 @@ pub async fn download_file<T: Transport>(
 ) -> Result<Downloaded, ClientError> {
     let mut lane = RelayLane::isolated(transport, relay, limits);
     let authorization = Authorization::Bearer(file.read_token.clone());
-    let manifest = file.open_manifest(&get_head(&mut lane, file.blob, &authorization).await?)?;
+    let head = get_head(&mut lane, file.blob, &authorization).await?;
+    let manifest = file.open_manifest(&head).map_err(ClientError::opened)?;
     fetch(transport, relay, lane, manifest, authorization, output, limits, progress).await
 }
 
@@ -96,7 +118,9 @@ async fn fetch<T: Transport>(
 ) -> Result<Downloaded, ClientError> {
     let (facts, layout) = (manifest.facts().clone(), *manifest.layout());
     progress.begin(layout.sealed_bytes());
-    let partial = output.begin(&facts.name, facts.size)?;
+    let (place, name) = (output.clone(), facts.name.clone());
+    let begin = move || place.begin(&name, facts.size);
+    let partial = tokio::task::spawn_blocking(begin).await.map_err(|_| ClientError::Stopped)??;
     let queue = ChunkQueue::new(layout.chunks());
     let fetch = Arc::new(Fetch { manifest, authorization, queue, partial, progress });
     let partial = fetch_all_chunks(fetch, transport, lane, relay, limits).await?;
@@ -144,9 +168,12 @@ async fn fetch_chunks<T: Transport>(fetch: Arc<Fetch>, mut lane: RelayLane<T>) -
             .await
             .map_err(ClientError::listed)?;
         let work = Arc::clone(&fetch);
-        tokio::task::spawn_blocking(move || work.partial.write(&work.manifest.open_chunk(index, chunk)?))
-            .await
-            .map_err(|_| ClientError::Stopped)??;
+        tokio::task::spawn_blocking(move || {
+            let chunk = work.manifest.open_chunk(index, chunk).map_err(ClientError::opened)?;
+            work.partial.write(&chunk)
+        })
+        .await
+        .map_err(|_| ClientError::Stopped)??;
         fetch.progress.advance(sealed as u64);
     }
     Ok(())

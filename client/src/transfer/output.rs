@@ -1,16 +1,16 @@
 //! Where a download goes: a partial file beside its final place, which gets the final name only when it is whole.
 //!
-//! States that a crash can leave: a hidden partial file `.NAME.nightdrop-partial`, or the whole file under its name. The next
-//! run takes the partial file's place.
+//! States that a crash can leave: a hidden partial file `.nightdrop-….partial` of a random name, or the whole file under its name. Two
+//! downloads never share a partial file, and nothing that lies there already is opened.
 
 use crate::ClientError;
 use nightdrop_envelope::{chunk::VerifiedChunk, file_name::FileName};
-use nix::fcntl::{AT_FDCWD, OFlag, RenameFlags, renameat2};
 use std::{
-    fs::{File, OpenOptions},
-    os::unix::fs::{FileExt, OpenOptionsExt},
+    fs::File,
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
+use tempfile::NamedTempFile;
 
 /// Where the user wants the file.
 #[derive(Debug, Clone)]
@@ -20,7 +20,7 @@ pub struct OutputPath {
 }
 
 impl OutputPath {
-    /// A file's path, or a directory in which the file gets its author's name. Without one: the current directory.
+    /// A file's path, or a directory in which the file gets its own name. Without one: the current directory.
     ///
     /// # Errors
     /// [`ClientError::OutputExists`] if there is a file already; [`ClientError::BadName`] if the path names none.
@@ -39,8 +39,15 @@ impl OutputPath {
             _ => PathBuf::from("."),
         };
         let output = Self { directory, name: Some(name) };
-        output.require_free(&output.final_path(None))?;
+        require_free(&output.final_path(None))?;
         Ok(output)
+    }
+
+    /// The same place for a file whose name its owner chose, and not somebody else.
+    #[must_use]
+    pub fn or_named(mut self, name: FileName) -> Self {
+        self.name = self.name.or(Some(name));
+        self
     }
 
     fn final_path(&self, authors_name: Option<&FileName>) -> PathBuf {
@@ -48,83 +55,60 @@ impl OutputPath {
         self.directory.join(name)
     }
 
-    fn require_free(&self, path: &Path) -> Result<(), ClientError> {
-        // A dangling link counts: what it points to is not ours to make.
-        if path.symlink_metadata().is_ok() {
-            return Err(ClientError::OutputExists { path: path.to_owned() });
-        }
-        Ok(())
-    }
-
-    /// Makes the partial file for content of this size.
+    /// Makes the partial file for content of this size, whose author calls it `authors_name`.
+    ///
+    /// # Errors
+    /// [`ClientError::SpecialName`] if nothing but the author's choice would make a file that programs run or read by themselves.
     pub(super) fn begin(&self, authors_name: &FileName, size: u64) -> Result<PartialFile, ClientError> {
+        if self.name.is_none() && authors_name.is_special() {
+            return Err(ClientError::SpecialName(authors_name.as_str().to_owned()));
+        }
         let path = self.final_path(Some(authors_name));
-        self.require_free(&path)?;
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let partial = self.directory.join(format!(".{name}.nightdrop-partial"));
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .custom_flags(OFlag::O_NOFOLLOW.bits())
-            .open(&partial)
-            .map_err(ClientError::file("write", &partial))?;
-        file.set_len(size).map_err(ClientError::file("make room in", &partial))?;
-        Ok(PartialFile { directory: self.directory.clone(), partial, path, file, whole: false })
+        require_free(&path)?;
+        let file = tempfile::Builder::new()
+            .prefix(".nightdrop-")
+            .suffix(".partial")
+            .tempfile_in(&self.directory)
+            .map_err(ClientError::file("write in", &self.directory))?;
+        file.as_file().set_len(size).map_err(ClientError::file("make room for", &path))?;
+        Ok(PartialFile { directory: self.directory.clone(), path, file })
     }
+}
+
+fn require_free(path: &Path) -> Result<(), ClientError> {
+    // A dangling link counts: what it points to is not ours to make.
+    if path.symlink_metadata().is_ok() {
+        return Err(ClientError::OutputExists { path: path.to_owned() });
+    }
+    Ok(())
 }
 
 /// A download on its way. Dropped before it is whole, it is removed.
 #[derive(Debug)]
 pub(super) struct PartialFile {
     directory: PathBuf,
-    partial: PathBuf,
     path: PathBuf,
-    file: File,
-    whole: bool,
+    file: NamedTempFile,
 }
 
 impl PartialFile {
     /// Writes what was verified; there is no way to write anything else.
     pub(super) fn write(&self, chunk: &VerifiedChunk) -> Result<(), ClientError> {
-        self.file
-            .write_all_at(chunk.content(), chunk.offset())
-            .map_err(ClientError::file("write", &self.partial))
+        let written = self.file.as_file().write_all_at(chunk.content(), chunk.offset());
+        written.map_err(ClientError::file("write", &self.path))
     }
 
     /// All chunks are in: syncs, and gives the file its name without ever replacing another.
-    pub(super) fn finish(mut self) -> Result<PathBuf, ClientError> {
-        self.file.sync_all().map_err(ClientError::file("sync", &self.partial))?;
-        match renameat2(AT_FDCWD, &self.partial, AT_FDCWD, &self.path, RenameFlags::RENAME_NOREPLACE) {
-            Ok(()) => {}
-            Err(nix::errno::Errno::EEXIST) => {
-                return Err(ClientError::OutputExists { path: self.path.clone() });
-            }
-            // A file system without this operation: check, then rename.
-            Err(nix::errno::Errno::EINVAL | nix::errno::Errno::ENOSYS) => {
-                if self.path.symlink_metadata().is_ok() {
-                    return Err(ClientError::OutputExists { path: self.path.clone() });
-                }
-                std::fs::rename(&self.partial, &self.path)
-                    .map_err(ClientError::file("rename", &self.partial))?;
-            }
-            Err(error) => return Err(ClientError::file("rename", &self.partial)(error.into())),
+    pub(super) fn finish(self) -> Result<PathBuf, ClientError> {
+        self.file.as_file().sync_all().map_err(ClientError::file("sync", &self.path))?;
+        if let Err(error) = self.file.persist_noclobber(&self.path) {
+            require_free(&self.path)?;
+            return Err(ClientError::file("name", &self.path)(error.error));
         }
-        self.whole = true;
         File::open(&self.directory)
             .and_then(|directory| directory.sync_all())
             .map_err(ClientError::file("sync", &self.directory))?;
-        Ok(self.path.clone())
-    }
-}
-
-impl Drop for PartialFile {
-    fn drop(&mut self) {
-        if !self.whole {
-            // Nothing to tell if it fails: the file is hidden and the next run takes its place.
-            let _ = std::fs::remove_file(&self.partial);
-        }
+        Ok(self.path)
     }
 }
 
@@ -169,13 +153,39 @@ mod tests {
     #[test]
     fn m26_a_link_in_the_way_is_not_followed() {
         let directory = tempfile::tempdir().unwrap();
-        let target = directory.path().join("precious");
-        std::fs::write(&target, "precious").unwrap();
         let output = OutputPath::new(Some(directory.path())).unwrap();
-        std::os::unix::fs::symlink(&target, directory.path().join(".authors.txt.nightdrop-partial")).unwrap();
-        assert!(matches!(output.begin(&name(), 5), Err(ClientError::File { .. })));
+        assert!(output.begin(&name(), 5).is_ok());
         std::os::unix::fs::symlink("nowhere", directory.path().join("authors.txt")).unwrap();
         assert!(matches!(output.begin(&name(), 5), Err(ClientError::OutputExists { .. })));
-        assert_eq!(std::fs::read_to_string(&target).unwrap(), "precious");
+    }
+
+    #[test]
+    fn m26_an_author_cannot_choose_a_name_that_programs_read_by_themselves() {
+        let directory = tempfile::tempdir().unwrap();
+        let output = OutputPath::new(Some(directory.path())).unwrap();
+        for special in [".bash_profile", "-rf", "~x"] {
+            let special = FileName::parse(special).unwrap();
+            assert!(matches!(output.begin(&special, 5), Err(ClientError::SpecialName(_))));
+            let chosen = output.clone().or_named(special.clone());
+            assert!(chosen.begin(&special, 5).is_ok(), "the user may");
+        }
+    }
+
+    #[test]
+    fn two_downloads_of_one_name_never_share_a_partial_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let output = OutputPath::new(Some(directory.path())).unwrap();
+        let (one, other) = (output.begin(&name(), 1).unwrap(), output.begin(&name(), 2).unwrap());
+        assert_eq!(std::fs::metadata(one.finish().unwrap()).unwrap().len(), 1);
+        assert!(matches!(other.finish(), Err(ClientError::OutputExists { .. })));
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn the_longest_name_fits() {
+        let directory = tempfile::tempdir().unwrap();
+        let output = OutputPath::new(Some(directory.path())).unwrap();
+        let longest = FileName::parse(&"x".repeat(255)).unwrap();
+        assert!(output.begin(&longest, 1).unwrap().finish().is_ok());
     }
 }

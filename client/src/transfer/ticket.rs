@@ -32,7 +32,9 @@ pub async fn make_ticket<T: Transport>(
 ) -> Result<TicketRecord, ClientError> {
     let mut rng = random::system();
     let secret = TicketSecret::generate(&mut rng);
-    let (envelope, digest) = secret.seal(&file.file_key(), file.blob, &file.manifest, relay, &mut rng)?;
+    let (envelope, digest) = secret
+        .seal(&file.file_key(), file.blob, &file.manifest, relay, &mut rng)
+        .map_err(ClientError::Sealing)?;
     let token = hash_token(&secret.token());
     let create = CreateTicket { ticket: secret.id(), token, blob: file.blob, envelope };
     let authorization = Authorization::Bearer(file.write_key.clone());

@@ -54,7 +54,8 @@ pub async fn upload<T: Transport>(
         Ok(manifest) => Ok(upload.record(&manifest)),
         Err(error) => {
             // Best effort: the line may be what failed. An unfinished blob is readable by nobody.
-            let _ = destroy(&mut lane, upload.capabilities.blob, &upload.capabilities.write_key).await;
+            let BlobCapabilities { blob, write_key, .. } = &upload.capabilities;
+            let _ = destroy(&mut lane.once(), *blob, write_key).await;
             Err(error)
         }
     }
@@ -86,14 +87,17 @@ impl Upload {
 
     fn seal_chunk(&self, index: u32) -> Result<SealedChunk, ClientError> {
         let buffer = self.source.read_chunk(index)?;
-        Ok(buffer.seal(&self.key, self.capabilities.blob, index, &mut random::system())?)
+        buffer
+            .seal(&self.key, self.capabilities.blob, index, &mut random::system())
+            .map_err(ClientError::Sealing)
     }
 
     /// Seals the manifest, unless the file changed since its first chunk was read.
     fn seal_manifest(&self, hashes: &[ChunkHash]) -> Result<SealedManifest, ClientError> {
         self.source.require_unchanged()?;
         let blob = self.capabilities.blob;
-        Ok(seal_manifest(self.source.facts(), hashes, &self.key, blob, &mut random::system())?)
+        seal_manifest(self.source.facts(), hashes, &self.key, blob, &mut random::system())
+            .map_err(ClientError::Sealing)
     }
 
     fn record(&self, manifest: &SealedManifest) -> FileRecord {

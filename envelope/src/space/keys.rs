@@ -25,6 +25,7 @@ const FIRST_EPOCH: u32 = 0;
 ///             ─HKDF→ append token
 /// space id = SHA-256("nightdrop/v1 space" ‖ owner's identity ‖ random value)
 /// ```
+#[derive(Clone)]
 pub struct HomeKeys {
     pub(super) identity: IdentityKey,
     pub(super) entry_key: EntryKey,
@@ -35,7 +36,7 @@ pub struct HomeKeys {
 }
 
 /// Seals the entries of one epoch.
-#[derive(Zeroize, ZeroizeOnDrop)]
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub(super) struct EntryKey(pub(super) [u8; 32]);
 
 impl HomeKeys {

@@ -61,7 +61,7 @@ pub enum ChainError {
 }
 
 /// A replay on its way. What it adds up to can be seen only when it is finished.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Replay {
     keys: HomeKeys,
     head: LogHead,
@@ -165,7 +165,7 @@ impl Replay {
 
 /// A log that leads to the head that was claimed, and past what this device remembers. The only way to a state, and to further
 /// entries.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct VerifiedLog {
     replay: Replay,
 }

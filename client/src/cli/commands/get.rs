@@ -4,21 +4,25 @@ use crate::{
     ClientError,
     cli::{
         arguments::{Get, Global},
-        opened::{Opened, path},
-        password,
-        print::Printer,
+        opened::{Opened, path, with_account},
+        password::StandardInput,
+        print::{Bar, Printer},
     },
     limits::ClientLimits,
     transfer::{self, Downloaded, OutputPath},
 };
-use nightdrop_envelope::link::{FileLink, SCHEME};
+use nightdrop_envelope::{
+    file_name::FileName,
+    link::{FileLink, SCHEME},
+    space::SpacePath,
+};
 use serde::Serialize;
 use std::{path::Path, sync::Arc};
 
 #[derive(Serialize)]
 struct Shown<'a> {
     name: &'a str,
-    path: &'a Path,
+    path: &'a str,
     size: u64,
 }
 
@@ -27,17 +31,26 @@ pub(in crate::cli) async fn run(
     arguments: Get,
     printer: &Printer,
 ) -> Result<(), ClientError> {
-    let what = password::argument(&arguments.what)?;
+    if arguments.output.as_deref() == Some(Path::new("-")) {
+        let advice = "`-o -` (standard output) is not there yet: name a file";
+        return Err(ClientError::Usage(advice.to_owned()));
+    }
+    let mut standard_input = StandardInput::default();
+    let what = standard_input.argument(&arguments.what)?;
     let output = OutputPath::new(arguments.output.as_deref())?;
+    let bar = printer.bar("Downloading");
     let is_link = what.trim().get(..SCHEME.len()).is_some_and(|start| start.eq_ignore_ascii_case(SCHEME));
     let downloaded = if is_link {
-        get_link(global, &FileLink::from_text(&what)?, &output, printer).await?
+        get_link(global, &FileLink::from_text(&what)?, &output, &bar, printer).await
     } else {
-        get_file(global, &what, &output, printer).await?
+        let name = path(what.trim_end_matches('\n'))?;
+        let get = async |opened: &mut Opened<'_>| get_file(opened, &name, output, &bar).await;
+        with_account(global, standard_input, printer, get).await
     };
-    let shown = Shown { name: &downloaded.name, path: &downloaded.path, size: downloaded.size };
-    printer.result(&shown, &downloaded.path.display().to_string());
-    Ok(())
+    bar.done();
+    let downloaded = downloaded?;
+    let path = downloaded.path.to_string_lossy();
+    printer.result(&Shown { name: &downloaded.name, path: &path, size: downloaded.size }, &path)
 }
 
 /// Needs no account.
@@ -45,38 +58,31 @@ async fn get_link(
     global: &Global,
     link: &FileLink,
     output: &OutputPath,
+    bar: &Bar,
     printer: &Printer,
 ) -> Result<Downloaded, ClientError> {
     let home = global.open_home()?;
-    let tor = global.connect(&home, printer).await?.tor;
-    let bar = printer.bar("Downloading");
+    let tor = global.connect(&home, printer).await?;
     bar.wait();
     let limits = ClientLimits::default();
-    let downloaded = transfer::download_link(&tor, link, output, &limits, Arc::new(bar.clone())).await;
-    bar.done();
-    downloaded
+    transfer::download_link(&tor, link, output, &limits, Arc::new(bar.clone())).await
 }
 
 async fn get_file(
-    global: &Global,
-    name: &str,
-    output: &OutputPath,
-    printer: &Printer,
+    opened: &mut Opened<'_>,
+    name: &SpacePath,
+    output: OutputPath,
+    bar: &Bar,
 ) -> Result<Downloaded, ClientError> {
-    let name = path(name.trim_end_matches('\n'))?;
-    let opened = Opened::open(global, printer).await?;
-    let state = opened.space.state();
-    let file = state.file(&name).ok_or_else(|| match state.is_directory(&name) {
-        true => ClientError::IsDirectory(name.as_str().to_owned()),
-        false => ClientError::NoSuchFile(name.as_str().to_owned()),
-    })?;
-    let bar = printer.bar("Downloading");
+    if opened.space.state().is_directory(name) {
+        return Err(ClientError::IsDirectory(name.as_str().to_owned()));
+    }
+    let file = opened.file(name)?;
+    // The name that it has among one's files, which need not be the one that it was stored with.
+    let own_name =
+        FileName::parse(name.file_name()).map_err(|_| ClientError::BadPath(name.as_str().to_owned()))?;
+    let output = output.or_named(own_name);
     bar.wait();
-    let progress = Arc::new(bar.clone());
-    let relay = opened.relay();
-    let downloaded =
-        transfer::download_file(&opened.tor, relay, file, output, &opened.limits, progress).await;
-    bar.done();
-    opened.close().await;
-    downloaded
+    let (relay, progress) = (opened.relay(), Arc::new(bar.clone()));
+    transfer::download_file(&opened.tor, relay, file, &output, &opened.limits, progress).await
 }

@@ -4,11 +4,12 @@ use crate::{
     ClientError,
     cli::{
         arguments::{Global, Name},
-        opened::{Opened, path},
+        opened::{Opened, path, with_account},
+        password::StandardInput,
         print::Printer,
     },
 };
-use nightdrop_envelope::layout::Layout;
+use nightdrop_envelope::{layout::Layout, space::SpacePath};
 use serde::Serialize;
 use std::fmt::Write;
 
@@ -36,10 +37,13 @@ pub(in crate::cli) async fn run(
     printer: &Printer,
 ) -> Result<(), ClientError> {
     let name = path(&arguments.name)?;
-    let opened = Opened::open(global, printer).await?;
-    let file =
-        opened.space.state().file(&name).ok_or_else(|| ClientError::NoSuchFile(name.as_str().to_owned()))?;
-    let layout = Layout::of_size(file.size)?;
+    let show = async |opened: &mut Opened<'_>| show(opened, &name, printer);
+    with_account(global, StandardInput::default(), printer, show).await
+}
+
+fn show(opened: &Opened<'_>, name: &SpacePath, printer: &Printer) -> Result<(), ClientError> {
+    let file = opened.file(name)?;
+    let layout = Layout::of_size(file.size).map_err(ClientError::opened)?;
     let links: Vec<String> =
         file.tickets.iter().map(|ticket| ticket.link(opened.relay()).secret_text().to_string()).collect();
     let relay_sees =
@@ -57,7 +61,5 @@ pub(in crate::cli) async fn run(
         let _ = write!(lines, "\nlink      {link}");
     }
     let shown = Shown { name: name.as_str(), size: file.size, modified: file.modified, links, relay_sees };
-    printer.result(&shown, &lines);
-    opened.close().await;
-    Ok(())
+    printer.result(&shown, &lines)
 }

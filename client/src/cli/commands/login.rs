@@ -25,33 +25,35 @@ pub(in crate::cli) async fn run(
     printer: &Printer,
 ) -> Result<(), ClientError> {
     let home = global.open_home()?;
-    let code = match arguments.code {
+    let mut standard_input = password::StandardInput::default();
+    let code = match &arguments.code {
         Some(code) => {
-            let code =
-                AccountCode::from_text(&password::argument(&code)?).map_err(ClientError::BadAccountCode)?;
-            // The same code again is a login like any other; another one would replace an account.
+            let code = standard_input.argument(code)?;
+            let code = AccountCode::from_text(&code).map_err(ClientError::BadAccountCode)?;
             match home.account() {
-                Ok(kept) if kept.secret_text() != code.secret_text() => return home.require_empty(),
+                // The same code again is a login like any other; another one would replace an account.
+                Ok(kept) if kept.secret_text() != code.secret_text() => {
+                    return Err(ClientError::AccountExists { path: global.home_path()? });
+                }
                 Ok(_) | Err(ClientError::NoAccount { .. }) => code,
                 Err(error) => return Err(error),
             }
         }
-        None => match home.pending_account()? {
-            Some(code) => code,
-            None => home.account()?,
-        },
+        None => home.account()?,
     };
-    let password = password::existing(global)?;
-    let tor = global.connect(&home, printer).await?.tor;
+    let password = standard_input.existing_password(global)?;
+    let tor = global.connect(&home, printer).await?;
     let bar = printer.bar("Logging in");
     bar.wait();
     let session = account::log_in(&tor, &code, &password, &ClientLimits::default()).await;
     bar.done();
     let session = session?;
-    session.open_memory(home.memory()?.as_deref())?;
-    home.keep_account(&code)?;
+    let kept = session.open_memory(home.memory()?.as_deref()).and_then(|_| {
+        let lock = home.lock()?;
+        home.keep_account(&code, &lock)
+    });
     let shown = Shown { logged_in: true, keyring_version: session.keyring().version() };
     end_session(session, printer).await;
-    printer.result(&shown, "Logged in. This device remembers the account.");
-    Ok(())
+    kept?;
+    printer.result(&shown, "Logged in. This device remembers the account.")
 }

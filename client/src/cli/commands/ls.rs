@@ -4,10 +4,12 @@ use crate::{
     ClientError,
     cli::{
         arguments::{Global, Ls},
-        opened::{Opened, files_of, path},
+        opened::{Opened, files_of, path, with_account},
+        password::StandardInput,
         print::Printer,
     },
 };
+use nightdrop_envelope::space::SpacePath;
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -25,22 +27,25 @@ pub(in crate::cli) async fn run(
     printer: &Printer,
 ) -> Result<(), ClientError> {
     let directory = arguments.directory.as_deref().map(path).transpose()?;
-    let opened = Opened::open(global, printer).await?;
+    let list = async |opened: &mut Opened<'_>| list(opened, directory.as_ref(), printer);
+    with_account(global, StandardInput::default(), printer, list).await
+}
+
+fn list(opened: &Opened<'_>, directory: Option<&SpacePath>, printer: &Printer) -> Result<(), ClientError> {
     let state = opened.space.state();
-    let names = match &directory {
+    let names = match directory {
         None => state.files().map(|(path, _)| path.clone()).collect(),
         Some(directory) => files_of(state, directory),
     };
-    if let (Some(directory), true) = (&directory, names.is_empty()) {
+    if let (Some(directory), true) = (directory, names.is_empty()) {
         return Err(ClientError::NoSuchFile(directory.as_str().to_owned()));
     }
     for name in &names {
         let Some(file) = state.file(name) else { continue };
         let (name, links) = (name.as_str(), file.tickets.len());
         let shown = Shown { name, size: file.size, modified: file.modified, links };
-        let shared = if links == 0 { "" } else { "  (linked)" };
-        printer.result(&shown, &format!("{:>12}  {name}{shared}", file.size));
+        let linked = if links == 0 { "" } else { "  (linked)" };
+        printer.result(&shown, &format!("{:>12}  {name}{linked}", file.size))?;
     }
-    opened.close().await;
     Ok(())
 }

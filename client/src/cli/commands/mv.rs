@@ -4,7 +4,8 @@ use crate::{
     ClientError,
     cli::{
         arguments::{Global, Mv},
-        opened::{Opened, files_of, path},
+        opened::{Opened, files_of, path, with_account},
+        password::StandardInput,
         print::Printer,
     },
 };
@@ -22,30 +23,32 @@ pub(in crate::cli) async fn run(
     printer: &Printer,
 ) -> Result<(), ClientError> {
     let (from, to) = (path(&arguments.from)?, path(&arguments.to)?);
-    let mut opened = Opened::open(global, printer).await?;
-    let mut moved = 0;
+    let rename = async |opened: &mut Opened<'_>| rename(opened, &from, &to).await;
+    let moved = with_account(global, StandardInput::default(), printer, rename).await?;
+    printer.result(&Shown { moved }, &format!("Moved {moved} file(s)."))
+}
+
+async fn rename(opened: &mut Opened<'_>, from: &SpacePath, to: &SpacePath) -> Result<usize, ClientError> {
+    // Decided once, on what the user saw: a part of it may be done when another device was faster with something else.
+    let plan = plan(opened.space.state(), from, to)?;
     opened
         .append(|state| {
-            let operations = moves(state, &from, &to)?;
-            moved = operations.len();
-            Ok(operations)
+            let left = plan.iter().filter(|(from, _)| state.file(from).is_some());
+            Ok(left.map(|(from, to)| Operation::Move { from: from.clone(), to: to.clone() }).collect())
         })
         .await?;
-    printer.result(&Shown { moved }, &format!("Moved {moved} file(s)."));
-    opened.close().await;
-    Ok(())
+    Ok(plan.len())
 }
 
 /// A file gets the new name, or goes into a directory of that name; a directory takes all that is in it along.
-fn moves(state: &State, from: &SpacePath, to: &SpacePath) -> Result<Vec<Operation>, ClientError> {
-    let bad_path = || ClientError::BadPath(to.as_str().to_owned());
+fn plan(state: &State, from: &SpacePath, to: &SpacePath) -> Result<Vec<(SpacePath, SpacePath)>, ClientError> {
     let to = if state.is_directory(to) {
         path(&format!("{}/{}", to.as_str(), from.file_name()))?
     } else {
         to.clone()
     };
     if to.is_below(from) {
-        return Err(bad_path());
+        return Err(ClientError::BadPath(to.as_str().to_owned()));
     }
     let files = files_of(state, from);
     if files.is_empty() {
@@ -54,10 +57,9 @@ fn moves(state: &State, from: &SpacePath, to: &SpacePath) -> Result<Vec<Operatio
     if state.is_taken(&to) {
         return Err(ClientError::NameTaken(to.as_str().to_owned()));
     }
-    let rename = |file: SpacePath| {
+    let target = |file: SpacePath| {
         let rest = file.as_str().strip_prefix(from.as_str()).unwrap_or_default();
-        let to = path(&format!("{}{rest}", to.as_str()))?;
-        Ok(Operation::Move { from: file, to })
+        Ok((file.clone(), path(&format!("{}{rest}", to.as_str()))?))
     };
-    files.into_iter().map(rename).collect()
+    files.into_iter().map(target).collect()
 }

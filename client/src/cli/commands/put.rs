@@ -5,14 +5,15 @@ use crate::{
     ClientError,
     cli::{
         arguments::{Global, Put},
-        opened::{Opened, path},
+        opened::{Opened, path, with_account},
+        password::StandardInput,
         print::Printer,
     },
     transfer::{self, Source},
 };
 use nightdrop_envelope::space::{FileRecord, Operation, SpacePath, State};
 use serde::Serialize;
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 #[derive(Serialize)]
 struct Stored<'a> {
@@ -31,7 +32,7 @@ pub(in crate::cli) async fn run(
     // All of them are opened before any is sent, so that a mistyped name costs nothing.
     let mut sources = Vec::with_capacity(arguments.paths.len());
     for file in &arguments.paths {
-        let source = Source::open(file, arguments.name.as_deref())?;
+        let source = open(file.clone(), arguments.name.clone(), printer).await?;
         let name = SpacePath::from(source.facts().name.clone());
         let name = match &arguments.to {
             None => name,
@@ -39,13 +40,23 @@ pub(in crate::cli) async fn run(
         };
         sources.push((name, source));
     }
-    let mut opened = Opened::open(global, printer).await?;
-    for (name, source) in sources {
-        put(&mut opened, &name, source, &arguments, printer).await?;
-    }
-    opened.destroy_leaving().await?;
-    opened.close().await;
-    Ok(())
+    let put_all = async |opened: &mut Opened<'_>| {
+        for (name, source) in sources {
+            put(opened, &name, source, &arguments, printer).await?;
+        }
+        opened.destroy_leaving().await
+    };
+    with_account(global, StandardInput::default(), printer, put_all).await
+}
+
+/// Opens and hashes a file, which takes a while for a long one.
+async fn open(file: PathBuf, name: Option<String>, printer: &Printer) -> Result<Source, ClientError> {
+    let bar = printer.bar("Reading");
+    bar.wait();
+    let open = move || Source::open(&file, name.as_deref());
+    let source = tokio::task::spawn_blocking(open).await.map_err(|_| ClientError::Stopped);
+    bar.done();
+    source?
 }
 
 async fn put(
@@ -63,12 +74,10 @@ async fn put(
     };
     if arguments.link {
         let link = share(opened, name, &file).await?;
-        printer.result(&Shown { name: name.as_str(), link: &link }, &link);
-    } else {
-        let done = if uploaded { "stored" } else { "is there already" };
-        printer.result(&Stored { name: name.as_str(), uploaded }, &format!("{} {done}", name.as_str()));
+        return printer.result(&Shown { name: name.as_str(), link: &link }, &link);
     }
-    Ok(())
+    let done = if uploaded { "stored" } else { "is there already" };
+    printer.result(&Stored { name: name.as_str(), uploaded }, &format!("{} {done}", name.as_str()))
 }
 
 async fn upload(
@@ -78,11 +87,7 @@ async fn upload(
     replace: bool,
     printer: &Printer,
 ) -> Result<FileRecord, ClientError> {
-    let require_free = |state: &State| {
-        let taken = state.is_directory(name) || (!replace && state.is_taken(name));
-        if taken { Err(ClientError::NameTaken(name.as_str().to_owned())) } else { Ok(()) }
-    };
-    require_free(opened.space.state())?;
+    require_free(opened.space.state(), name, replace)?;
     let credit = opened.credits(1).await?.pop().ok_or(ClientError::NoCredits)?;
     let bar = printer.bar("Uploading");
     let relay = opened.relay().clone();
@@ -90,17 +95,33 @@ async fn upload(
         transfer::upload(&opened.tor, &relay, source, credit, &opened.limits, Arc::new(bar.clone())).await;
     bar.done();
     let file = stored?;
+    list(opened, name, &file, replace).await?;
+    Ok(file)
+}
+
+/// Lists what was stored. If it cannot be listed for good, it is destroyed again, because it could never be found.
+async fn list(
+    opened: &mut Opened<'_>,
+    name: &SpacePath,
+    file: &FileRecord,
+    replace: bool,
+) -> Result<(), ClientError> {
+    let mut refused = false;
     let listed = opened
         .append(|state| {
             // Another device may have taken the name while this one was uploading.
-            require_free(state)?;
+            require_free(state, name, replace).inspect_err(|_| refused = true)?;
             Ok(vec![Operation::PutFile { path: name.clone(), file: Box::new(file.clone()) }])
         })
         .await;
-    if let Err(error) = listed {
-        // Not listed, it could never be found again. Best effort: the line may be what failed.
-        let _ = transfer::destroy(&mut opened.lane(), file.blob, &file.write_key).await;
-        return Err(error);
+    if refused {
+        // Only then is it certain that it is not listed: after a lost answer it may be. Best effort, as the line may be gone.
+        let _ = transfer::destroy(&mut opened.lane().once(), file.blob, &file.write_key).await;
     }
-    Ok(file)
+    listed
+}
+
+fn require_free(state: &State, name: &SpacePath, replace: bool) -> Result<(), ClientError> {
+    let taken = state.is_directory(name) || (!replace && state.is_taken(name));
+    if taken { Err(ClientError::NameTaken(name.as_str().to_owned())) } else { Ok(()) }
 }

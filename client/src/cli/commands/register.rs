@@ -1,8 +1,8 @@
 //! `nightdrop register RELAY --invite CODE`
 
 use crate::{
-    ClientError,
-    account::{self, Registered, RegistrationStep},
+    ClientError, Home, HomeLock, PendingRegistration,
+    account::{self, Prepared},
     cli::{
         arguments::{Global, Register},
         password,
@@ -11,6 +11,8 @@ use crate::{
     limits::ClientLimits,
     password_policy,
 };
+use nightdrop_envelope::{account_code::AccountCode, recovery::RecoveryPhrase};
+use nightdrop_onion_config::Tor;
 use nightdrop_wire::{onion::OnionAddress, token::Token};
 use serde::Serialize;
 use zeroize::Zeroizing;
@@ -28,62 +30,93 @@ pub(in crate::cli) async fn run(
     printer: &Printer,
 ) -> Result<(), ClientError> {
     let relay: OnionAddress = arguments.relay.parse().map_err(|_| ClientError::BadRelay)?;
-    let invitation = Token::from_typed_text(&password::argument(&arguments.invite)?)
+    let mut standard_input = password::StandardInput::default();
+    let invitation = Token::from_typed_text(&standard_input.argument(&arguments.invite)?)
         .map_err(|_| ClientError::BadInvitation)?;
     let home = global.open_home()?;
-    home.require_empty()?;
-    let password = password::new(global)?;
+    let lock = home.lock()?;
+    if home.account().is_ok() {
+        return Err(ClientError::AccountExists { path: global.home_path()? });
+    }
+    let password = standard_input.new_password(global)?;
     password_policy::check(&password)?;
-    let tor = global.connect(&home, printer).await?.tor;
+    let tor = global.connect(&home, printer).await?;
     let bar = printer.bar("Registering");
     bar.wait();
-    let limits = ClientLimits::default();
-    let outcome =
-        account::register(&tor, &relay, invitation, password, !arguments.no_recovery, &limits, |step| {
-            match step {
-                RegistrationStep::BeforeCommit(code) => home.keep_pending(code),
-            }
-        })
-        .await;
-    bar.done();
-    let registered = match outcome {
-        Ok(registered) => registered,
-        // The relay said no, so there is no account to find again.
-        Err(error @ ClientError::InvitationRefused) => {
-            if home.pending_account()?.is_some() {
-                home.drop_pending()?;
-            }
-            return Err(error);
+    let outcome = async {
+        if let Some(code) = finish_pending(&tor, &home, &lock).await? {
+            return Ok((code, None));
         }
-        Err(error) => {
-            if home.pending_account()?.is_some() {
-                printer
-                    .note("It is not known whether the relay made the account. `nightdrop login` finds out.");
-            }
-            return Err(error);
-        }
+        let limits = ClientLimits::default();
+        let with_recovery = !arguments.no_recovery;
+        let prepared = account::prepare(&tor, &relay, invitation, password, with_recovery, &limits).await?;
+        make(&tor, &home, &lock, prepared).await
     };
-    home.keep_account(&registered.code)?;
-    show(&registered, printer);
-    Ok(())
+    let outcome = outcome.await;
+    bar.done();
+    let (code, recovery) = outcome?;
+    show(&code, recovery.as_ref(), printer)
 }
 
-fn show(registered: &Registered, printer: &Printer) {
-    let code = registered.code.secret_text();
-    let words = registered.recovery.as_ref().and_then(|phrase| phrase.secret_words().ok());
+/// An earlier run was cut off: the same bytes again make the account, or find that it was made.
+async fn finish_pending(tor: &Tor, home: &Home, lock: &HomeLock) -> Result<Option<AccountCode>, ClientError> {
+    let Some(pending) = home.registration()? else { return Ok(None) };
+    match account::commit(tor, pending.code.relay(), &pending.request, &ClientLimits::default()).await {
+        Ok(()) => {
+            home.keep_account(&pending.code, lock)?;
+            Ok(Some(pending.code))
+        }
+        // There is no such account, so this run may make one.
+        Err(ClientError::InvitationRefused) => home.drop_registration(lock).map(|()| None),
+        Err(error) => Err(error),
+    }
+}
+
+async fn make(
+    tor: &Tor,
+    home: &Home,
+    lock: &HomeLock,
+    prepared: Prepared,
+) -> Result<(AccountCode, Option<RecoveryPhrase>), ClientError> {
+    let Prepared { code, recovery, request, memory } = prepared;
+    let pending = PendingRegistration { code, request };
+    home.keep_registration(&pending, lock)?;
+    home.keep_memory(&memory, lock)?;
+    match account::commit(tor, pending.code.relay(), &pending.request, &ClientLimits::default()).await {
+        Ok(()) => {
+            home.keep_account(&pending.code, lock)?;
+            Ok((pending.code, recovery))
+        }
+        // The relay said no, so there is no account to find again.
+        Err(error @ (ClientError::InvitationRefused | ClientError::RelayFull)) => {
+            home.drop_registration(lock)?;
+            Err(error)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn show(code: &AccountCode, recovery: Option<&RecoveryPhrase>, printer: &Printer) -> Result<(), ClientError> {
+    let code = code.secret_text();
+    let words = recovery.and_then(|phrase| phrase.secret_words().ok());
     let shown = Shown { account_code: &code, recovery_phrase: words.as_ref().map(|words| words.as_str()) };
     let mut lines = Zeroizing::new(format!(
         "Your account is made.\n\n\
          Account code, needed with your password to log in on another device:\n\n  {}\n",
         *code
     ));
-    if let Some(words) = &words {
-        lines.push_str(
-            "\nRecovery phrase. Write it on paper: it opens the account when the password is forgotten,\n\
-             for you and for anybody who finds it. It is shown this once:\n\n  ",
-        );
-        lines.push_str(words);
-        lines.push('\n');
+    match &words {
+        Some(words) => {
+            lines.push_str(
+                "\nRecovery phrase. Write it on paper: it opens the account when the password is forgotten,\n\
+                 for you and for anybody who finds it. It is shown this once:\n\n  ",
+            );
+            lines.push_str(words);
+            lines.push('\n');
+        }
+        None => lines.push_str(
+            "\nThere is no recovery phrase that anybody has seen: without the password the account is lost.\n",
+        ),
     }
-    printer.result(&shown, &lines);
+    printer.result(&shown, &lines)
 }

@@ -4,7 +4,8 @@ use crate::{
     ClientError,
     cli::{
         arguments::{Global, Rm},
-        opened::{Opened, files_of, path},
+        opened::{Opened, files_of, path, with_account},
+        password::StandardInput,
         print::Printer,
     },
 };
@@ -17,27 +18,29 @@ struct Shown {
     removed: usize,
 }
 
-/// First off the list, then destroyed at the relay, then confirmed in the list: a command that is cut off in between is finished
-/// by the next one.
 pub(in crate::cli) async fn run(
     global: &Global,
     arguments: Rm,
     printer: &Printer,
 ) -> Result<(), ClientError> {
     let names: Vec<SpacePath> = arguments.names.iter().map(|name| path(name)).collect::<Result<_, _>>()?;
-    let mut opened = Opened::open(global, printer).await?;
-    let mut removed = 0;
+    let remove = async |opened: &mut Opened<'_>| remove(opened, &names, arguments.recursive).await;
+    let removed = with_account(global, StandardInput::default(), printer, remove).await?;
+    printer.result(&Shown { removed }, &format!("Removed {removed} file(s), at the relay, too."))
+}
+
+/// First off the list, then destroyed at the relay, then confirmed in the list: a command that is cut off in between is finished
+/// by the next one.
+async fn remove(opened: &mut Opened<'_>, names: &[SpacePath], recursive: bool) -> Result<usize, ClientError> {
+    let files = files_to_remove(opened.space.state(), names, recursive)?;
     opened
         .append(|state| {
-            let files = files_to_remove(state, &names, arguments.recursive)?;
-            removed = files.len();
-            Ok(files.into_iter().map(|path| Operation::Remove { path }).collect())
+            let left = files.iter().filter(|path| state.file(path).is_some());
+            Ok(left.map(|path| Operation::Remove { path: path.clone() }).collect())
         })
         .await?;
     opened.destroy_leaving().await?;
-    printer.result(&Shown { removed }, &format!("Removed {removed} file(s), at the relay, too."));
-    opened.close().await;
-    Ok(())
+    Ok(files.len())
 }
 
 fn files_to_remove(

@@ -4,7 +4,8 @@ use crate::{
     ClientError,
     cli::{
         arguments::{Global, Share},
-        opened::{Opened, path},
+        opened::{Opened, path, with_account},
+        password::StandardInput,
         print::Printer,
     },
     transfer,
@@ -25,13 +26,12 @@ pub(in crate::cli) async fn run(
     printer: &Printer,
 ) -> Result<(), ClientError> {
     let name = path(&arguments.name)?;
-    let mut opened = Opened::open(global, printer).await?;
-    let file = opened.space.state().file(&name).cloned();
-    let file = file.ok_or_else(|| ClientError::NoSuchFile(name.as_str().to_owned()))?;
-    let link = share(&mut opened, &name, &file).await?;
-    printer.result(&Shown { name: name.as_str(), link: &link }, &link);
-    opened.close().await;
-    Ok(())
+    let work = async |opened: &mut Opened<'_>| {
+        let file = opened.file(&name)?.clone();
+        share(opened, &name, &file).await
+    };
+    let link = with_account(global, StandardInput::default(), printer, work).await?;
+    printer.result(&Shown { name: name.as_str(), link: &link }, &link)
 }
 
 /// Makes a ticket of a listed file and lists it.
@@ -43,6 +43,16 @@ pub(super) async fn share(
     let relay = opened.relay().clone();
     let ticket = transfer::make_ticket(&mut opened.lane(), &relay, file).await?;
     let link = ticket.link(&relay).secret_text();
-    opened.append(|_| Ok(vec![Operation::Share { path: name.clone(), ticket: ticket.clone() }])).await?;
-    Ok(link)
+    let listed = opened.append(|state| match state.file(name) {
+        Some(listed) if listed.blob == file.blob => {
+            Ok(vec![Operation::Share { path: name.clone(), ticket: ticket.clone() }])
+        }
+        _ => Err(ClientError::ChangedMeanwhile(name.as_str().to_owned())),
+    });
+    let listed = listed.await;
+    if matches!(listed, Err(ClientError::ChangedMeanwhile(_))) {
+        // Not listed, it could not be ended later. Best effort: the file itself may be gone already.
+        let _ = transfer::end_ticket(&mut opened.lane().once(), ticket.id(), &file.write_key).await;
+    }
+    listed.map(|()| link)
 }

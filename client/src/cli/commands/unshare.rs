@@ -4,12 +4,13 @@ use crate::{
     ClientError,
     cli::{
         arguments::{Global, Name},
-        opened::{Opened, path},
+        opened::{Opened, path, with_account},
+        password::StandardInput,
         print::Printer,
     },
     transfer,
 };
-use nightdrop_envelope::space::Operation;
+use nightdrop_envelope::space::{Operation, SpacePath};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -17,16 +18,20 @@ struct Shown {
     ended: usize,
 }
 
-/// Ended at the relay first: a link that is listed but ended is harmless, the other way round it would be forgotten.
 pub(in crate::cli) async fn run(
     global: &Global,
     arguments: Name,
     printer: &Printer,
 ) -> Result<(), ClientError> {
     let name = path(&arguments.name)?;
-    let mut opened = Opened::open(global, printer).await?;
-    let file = opened.space.state().file(&name).cloned();
-    let file = file.ok_or_else(|| ClientError::NoSuchFile(name.as_str().to_owned()))?;
+    let unshare = async |opened: &mut Opened<'_>| unshare(opened, &name).await;
+    let ended = with_account(global, StandardInput::default(), printer, unshare).await?;
+    printer.result(&Shown { ended }, &format!("Ended {ended} link(s) of {}.", name.as_str()))
+}
+
+/// Ended at the relay first: a link that is listed but ended is harmless, the other way round it would be forgotten.
+async fn unshare(opened: &mut Opened<'_>, name: &SpacePath) -> Result<usize, ClientError> {
+    let file = opened.file(name)?.clone();
     if file.tickets.is_empty() {
         return Err(ClientError::NotShared(name.as_str().to_owned()));
     }
@@ -36,14 +41,11 @@ pub(in crate::cli) async fn run(
     }
     opened
         .append(|state| {
-            let listed = state.file(&name).map(|file| file.tickets.as_slice()).unwrap_or_default();
+            let listed = state.file(name).map(|file| file.tickets.as_slice()).unwrap_or_default();
             let ended =
                 listed.iter().filter(|listed| file.tickets.iter().any(|ended| ended.id() == listed.id()));
             Ok(ended.map(|ticket| Operation::Unshare { path: name.clone(), ticket: ticket.id() }).collect())
         })
         .await?;
-    let ended = file.tickets.len();
-    printer.result(&Shown { ended }, &format!("Ended {ended} link(s) of {}.", name.as_str()));
-    opened.close().await;
-    Ok(())
+    Ok(file.tickets.len())
 }
