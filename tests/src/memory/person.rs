@@ -3,7 +3,7 @@
 use super::{MemoryRelay, MemoryTransport, address};
 use nightdrop_client::{
     ClientError,
-    account::{self, Session},
+    account::{self, Prepared, Session},
     limits::ClientLimits,
     relay::RelayLane,
     transfer::{self, Source},
@@ -45,21 +45,22 @@ pub struct Person {
     pub code: AccountCode,
     /// Written down at registration.
     pub recovery: RecoveryPhrase,
+    /// What the device remembers, sealed.
+    pub memory: Vec<u8>,
 }
 
 impl Person {
     /// Registers over `transport` with an invitation of `relay`.
     ///
     /// # Errors
-    /// As [`account::register`].
+    /// As [`account::prepare`] and [`account::commit`].
     pub async fn register(transport: &MemoryTransport, relay: &MemoryRelay) -> Result<Self, ClientError> {
         let invitation = relay.invitation().await;
-        let password = Password::new(PASSWORD);
-        let registered =
-            account::register(transport, &address(), invitation, password, true, &patient(), |_step| Ok(()))
-                .await?;
-        let recovery = registered.recovery.unwrap();
-        Ok(Self { transport: transport.clone(), code: registered.code, recovery })
+        let (password, limits, relay) = (Password::new(PASSWORD), patient(), address());
+        let prepared = account::prepare(transport, &relay, invitation, password, true, &limits).await?;
+        let Prepared { code, recovery, request, memory } = prepared;
+        account::commit(transport, &relay, &request, &limits).await?;
+        Ok(Self { transport: transport.clone(), code, recovery: recovery.unwrap(), memory })
     }
 
     /// Logs in.

@@ -8,7 +8,7 @@ use nightdrop_login::server::ServerSetup;
 use nightdrop_tests::{
     lying::{
         Asked, Honest, Stage,
-        lies::{Alter, Append, Impostor, Replace, Truncate, on},
+        lies::{Alter, Append, Flood, Impostor, Replace, Truncate, on},
     },
     memory::{Person, address},
 };
@@ -89,6 +89,18 @@ async fn m11_parameters_that_the_relay_adds_to_its_answer_are_refused() {
         expect_no_third_message(&stage, &person, on(first_answer, Truncate(length)), not_a_relay).await;
     }
     expect_no_third_message(&stage, &person, on(first_answer, Replace(vec![0xff; 336])), not_a_relay).await;
+}
+
+#[tokio::test]
+async fn m25_an_endless_answer_at_login_is_refused() {
+    let stage = Stage::set().await;
+    let person = stage.person().await;
+    for flood in [Flood::Declared((1_u64 << 40).to_string()), Flood::Undeclared, Flood::Chunked] {
+        let sent = stage.liar.sent();
+        expect_no_third_message(&stage, &person, on(first_answer, flood), not_a_relay).await;
+        assert!(stage.liar.sent() - sent < 1 << 20, "the client stops reading");
+    }
+    person.log_in().await.unwrap();
 }
 
 /// The control shows what makes the difference: an impostor that has everything gets the third message.

@@ -53,6 +53,14 @@ pub(crate) fn tampered(with: OpenError) -> impl Fn(&ClientError) -> bool {
     }
 }
 
+/// The client finds that the author made something wrongly, by this check: every hash on the way to it was right.
+pub(crate) fn badly_made(found: OpenError) -> impl Fn(&ClientError) -> bool {
+    move |error| {
+        matches!(error, ClientError::BadlyMade(by) if *by == found)
+            && error.explanation().exit == ExitCode::Failed
+    }
+}
+
 /// The client fails as expected under a lie and succeeds without it.
 pub(crate) async fn expect_caught<L: Lie>(
     stage: &Stage,

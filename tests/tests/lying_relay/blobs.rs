@@ -45,10 +45,10 @@ async fn m16_a_truncated_chunk_is_an_error() {
     stage.store(&[&file]).await;
     let checks = [Check::Length, Check::ChunkHash, Check::Tag];
     let lie = || on(second_chunk, Truncate(FULL / 2));
-    expect_caught_by(&stage, &file, lie, tampered(OpenError::Malformed), &checks).await;
+    expect_caught_by(&stage, &file, lie, tampered(OpenError::WrongHash), &checks).await;
     for length in [0, 1, 39, 40, FULL - 1] {
         let lie = || on(second_chunk, Truncate(length));
-        expect_caught(&stage, &file, lie, tampered(OpenError::Malformed)).await;
+        expect_caught(&stage, &file, lie, tampered(OpenError::WrongHash)).await;
     }
 }
 

@@ -1,6 +1,6 @@
 //! Lies about the head of a file: its sealed manifest.
 
-use crate::attack::{any_chunk, expect_caught, expect_caught_by, head, small_file, tampered};
+use crate::attack::{any_chunk, badly_made, expect_caught, expect_caught_by, head, small_file, tampered};
 use nightdrop_client::{ClientError, ExitCode};
 use nightdrop_envelope::OpenError;
 use nightdrop_tests::lying::{
@@ -88,7 +88,7 @@ async fn m25_a_head_that_claims_an_absurd_size_is_refused_before_anything_is_wri
         let _earlier = stage.liar.take_asked();
         let gotten = stage.get(&file.link()).await;
         let error = gotten.expect_error();
-        assert!(tampered(OpenError::Inconsistent)(error), "{error:?}");
+        assert!(badly_made(OpenError::Inconsistent)(error), "{error:?}");
         let asked = stage.liar.take_asked();
         assert!(!asked.iter().any(|asked| any_chunk(&asked.endpoint)), "no chunk is asked for");
         assert!(asked.iter().any(|asked| matches!(asked.endpoint, Endpoint::GetHead(_))));

@@ -1,7 +1,8 @@
 //! Lies about what a relay hands over after a login: the sealed master key and the keyring.
 
 use crate::logins::{expect_tampered, handing_over};
-use nightdrop_envelope::OpenError;
+use nightdrop_client::{ClientError, ExitCode};
+use nightdrop_envelope::{OpenError, device_memory::DeviceMemory};
 use nightdrop_tests::{
     lying::{
         Honest, Stage,
@@ -90,6 +91,21 @@ async fn m28_a_keyring_under_another_version_number_is_an_error() {
         let lie = handing_over(move |logged_in| logged_in.keyring.version = version);
         expect_tampered(&stage, &person, lie, &[OpenError::WrongKey]).await;
     }
+}
+
+/// The relay gives version 1, sealed as it should be, and this device has seen a later one.
+#[tokio::test]
+async fn m28_an_older_keyring_than_this_device_has_seen_is_an_error() {
+    let stage = Stage::set().await;
+    let person = stage.person().await;
+    let session = person.log_in().await.unwrap();
+    let memory = session.open_memory(Some(&person.memory)).unwrap();
+    assert_eq!((memory.keyring_version, session.keyring().version()), (1, 1), "the honest case");
+    let seen = DeviceMemory { keyring_version: 2, ..memory };
+    let remembered = session.seal_memory(seen, memory.home_head.unwrap()).unwrap();
+    let error = session.open_memory(Some(&remembered)).unwrap_err();
+    assert!(matches!(error, ClientError::OlderKeyring { seen: 2, given: 1 }), "{error:?}");
+    assert_eq!(error.explanation().exit, ExitCode::Tampered);
 }
 
 #[tokio::test]

@@ -1,18 +1,19 @@
 //! Lies about tickets: the way from a link to a file.
 
-use crate::attack::{content, expect_caught, honest, small_file, tampered, ticket};
+use crate::attack::{badly_made, content, expect_caught, honest, small_file, tampered, ticket};
 use nightdrop_client::relay::RelayLane;
 use nightdrop_client::{ClientError, ExitCode, relay::RequestError, transfer};
 use nightdrop_envelope::OpenError;
 use nightdrop_tests::{
     lying::{
-        Honest, Stage,
+        Answer, Asked, Honest, Lie, Stage,
         lies::{Append, FlipBit, Refuse, Replace, Substitute, Truncate, on},
         naive::{Check, NaiveReader, Stopped},
     },
     memory::{address, patient},
 };
 use nightdrop_wire::{endpoint::Endpoint, refusal::Refusal};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Most of a ticket's envelope is keys, so a reader without checks ends up with keys that open nothing; where an altered
 /// ticket leads somewhere, see `m46`.
@@ -61,6 +62,25 @@ async fn m38_a_denied_ticket_is_not_found() {
     expect_caught(&stage, &file, lie, not_found).await;
 }
 
+/// What is listed and denied is withheld, unless the link itself is refused by then: it may have ended meanwhile, and a relay
+/// that says so without it being true cannot be told from one that keeps to what the author asked for.
+#[tokio::test]
+async fn m38_a_relay_that_denies_the_ticket_in_mid_file_says_that_the_link_ended() {
+    /// Gives the ticket once, and then nothing.
+    #[derive(Default)]
+    struct EndTheLink(AtomicBool);
+    impl Lie for EndTheLink {
+        fn answer(&self, asked: &Asked, honest: Answer) -> Answer {
+            let is_first = ticket(&asked.endpoint) && !self.0.swap(true, Ordering::Relaxed);
+            if is_first { honest } else { Refuse(Refusal::Refused).answer(asked, honest) }
+        }
+    }
+    let (stage, file) = (Stage::set().await, small_file());
+    stage.store(&[&file]).await;
+    let ended = |error: &ClientError| matches!(error, ClientError::LinkEnded);
+    expect_caught(&stage, &file, EndTheLink::default, ended).await;
+}
+
 /// The author works together with the relay: the tag is right under the key of the link, and so is the digest in it, but the
 /// envelope is committed to another key. Here the lie is in what is stored, and the relay is honest.
 #[tokio::test]
@@ -69,7 +89,7 @@ async fn m23_a_ticket_that_is_committed_to_another_key_is_an_error() {
     let credit = stage.credits(1).await.remove(0);
     file.store(&stage.transport, credit).await.unwrap();
     let gotten = stage.get(&file.link()).await;
-    assert!(tampered(OpenError::WrongKey)(gotten.expect_error()));
+    assert!(badly_made(OpenError::WrongKey)(gotten.expect_error()));
     let reader = |checks| NaiveReader::without(&stage.transport, checks);
     assert_eq!(reader(&[]).read(&file.link()).await, Err(Stopped::By(Check::Commitment)));
     assert_eq!(reader(&[Check::Commitment]).read(&file.link()).await, Ok(honest(&file)));

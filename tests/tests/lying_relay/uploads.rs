@@ -56,8 +56,8 @@ async fn m15_a_chunk_that_is_altered_on_its_way_up_fails_the_upload() {
 /// Nothing was stored, and the relay says that it was.
 #[tokio::test]
 async fn m17_a_chunk_that_is_acknowledged_and_dropped_fails_the_upload() {
-    struct Drop;
-    impl Lie for Drop {
+    struct Forget;
+    impl Lie for Forget {
         fn ask(&self, _asked: &Asked) -> Asked {
             Asked::plain(Endpoint::EndSession)
         }
@@ -66,7 +66,7 @@ async fn m17_a_chunk_that_is_acknowledged_and_dropped_fails_the_upload() {
             Replace(Vec::new()).answer(asked, honest)
         }
     }
-    expect_refused(on(put_chunk, Drop), |error| matches!(error, ClientError::UploadRefused)).await;
+    expect_refused(on(put_chunk, Forget), |error| matches!(error, ClientError::UploadRefused)).await;
 }
 
 #[tokio::test]
