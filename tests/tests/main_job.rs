@@ -92,7 +92,7 @@ fn mistakes_get_a_clear_answer_and_lose_nothing() {
         if wrong.as_bytes()[wrong.len() - 40] == b'0' { "1" } else { "0" },
     );
     expect(&ben, &["get", &wrong, "-o", "x"], 2, "a symbol in it is wrong");
-    expect(&ben, &["get", "https://example.com", "-o", "x"], 2, "nightdrop:file/");
+    expect(&ben, &["get", "https://example.com", "-o", "x"], 2, "cannot be a name among your files");
     fs::write(ben.directory().join("x"), "mine").unwrap();
     expect(&ben, &["get", link, "-o", "x"], 1, "exists");
     assert_eq!(fs::read_to_string(ben.directory().join("x")).unwrap(), "mine");
