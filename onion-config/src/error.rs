@@ -29,7 +29,7 @@ pub enum TorError {
     #[error("another process uses the same Tor state directory")]
     StateInUse,
     /// A directory for Tor's state cannot be made or used.
-    #[error("cannot use the directory {}", path.display())]
+    #[error("cannot use the directory {}: {source}", path.display())]
     Directory {
         /// Which.
         path: PathBuf,
@@ -92,9 +92,7 @@ impl TorError {
             }
             Self::ServiceUnreachable | Self::StreamRefused => "Try again in a minute.",
             Self::NetworkDown { blocked: Some(blocked) } => blocked.advice(),
-            Self::NetworkDown { blocked: None } => {
-                "Check the network connection and the clock; if Tor is blocked, use bridge lines."
-            }
+            Self::NetworkDown { blocked: None } => "Check the network connection and the clock.",
             Self::StateInUse => "End the other process, or give this one a directory of its own.",
             Self::Directory { .. } => "Check the path, its owner and the free space.",
             Self::UnsafeState(_) => {

@@ -25,7 +25,7 @@ pub struct PrivateNetwork(Arc<NetworkFile>);
 #[derive(Debug, thiserror::Error)]
 pub enum NetworkFileError {
     /// The file cannot be read.
-    #[error("cannot read the network file {}", path.display())]
+    #[error("cannot read the network file {}: {source}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,

@@ -80,13 +80,11 @@ impl Blockage {
         match self.kind {
             BlockageKind::Offline => "check the network connection; it goes on by itself once there is one",
             BlockageKind::Filtered | BlockageKind::Unreachable => {
-                "if Tor is blocked where you are, put bridge lines into the configuration file \
-                 (https://bridges.torproject.org, or by e-mail to bridges@torproject.org)"
+                "if Tor is blocked where you are, this version cannot help yet: it takes no bridge lines; \
+                 try another network"
             }
             BlockageKind::ClockSkewed => "set the clock and the time zone of this machine",
-            BlockageKind::NoDirectory => {
-                "check the clock, then wait a few minutes; if it stays so, try bridge lines"
-            }
+            BlockageKind::NoDirectory => "check the clock, then wait a few minutes",
         }
     }
 }
@@ -103,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_filtered_is_told_about_bridges() {
+    fn who_is_filtered_is_told_that_bridges_are_not_there_yet() {
         let blockage = Blockage { kind: BlockageKind::Filtered };
         assert!(blockage.advice().contains("bridge lines"));
     }

@@ -7,6 +7,7 @@ use crate::{
     credits,
     day::Day,
     digest::{BodyDigest, chunk_hash, sha256, token_hash},
+    ended,
     error::{Failure, StoreError},
     object::ObjectName,
     operation::Checked,
@@ -108,13 +109,16 @@ impl Store {
     }
 
     /// Destroys a blob with all its chunks, its manifest, its key and its tickets. Neither its id nor theirs is ever
-    /// made again.
+    /// made again. The same again is answered alike.
     ///
     /// [`StoreError::Refused`] without its write key.
     #[must_use]
     pub fn destroy_blob(&self, id: BlobId, write_key: &Token) -> Queued<()> {
         let write_key = token_hash(write_key);
         self.queue(0, move |rows| {
+            if ended::by(rows, ObjectName::blob(id), &write_key)? {
+                return Ok(Checked::Already(()));
+            }
             writable(rows, id, &write_key)?;
             let tickets = tickets::of_blob(rows, id)?;
             Ok(Checked::Write(move |changes: &Changes<'_>| {
@@ -123,8 +127,8 @@ impl Store {
                 changes.remove(&BlobRow::TABLE, id.as_bytes())?;
                 chunks::remove_all(changes, id)?;
                 changes.remove(&MANIFESTS, id.as_bytes())?;
-                tickets::remove_all(changes, id, &tickets)?;
-                changes.put_bytes(&ENDED, &ObjectName::blob(id).bytes(), &[])
+                tickets::remove_all(changes, id, &tickets, &write_key)?;
+                ended::keep(changes, ObjectName::blob(id), &write_key)
             }))
         })
     }

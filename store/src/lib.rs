@@ -22,6 +22,7 @@ mod credits;
 mod database;
 mod day;
 mod digest;
+mod ended;
 mod error;
 #[cfg(test)]
 mod faults;

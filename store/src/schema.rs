@@ -20,7 +20,7 @@
 //! logs             space → LogRow
 //! log_entries      (space, n) → LogEntryRow              each with the hash of the chain up to it
 //! at_rest_keys     object → key (32)                    see `at_rest_keys`
-//! ended            object → nothing                     ids that are never made again
+//! ended            object → witness of its write key     ids that are never made again, see `ended`
 //! ```
 //! Version 1 had no logs; opening makes their tables. Rows are written as [`crate::row`] says.
 

@@ -4,6 +4,7 @@ use crate::{
     at_rest_keys::{self, NewObject},
     blobs,
     digest::{BodyDigest, token_hash},
+    ended,
     error::{Failure, StoreError},
     object::ObjectName,
     operation::Checked,
@@ -17,7 +18,7 @@ use nightdrop_wire::{
     ids::{BlobId, TicketId},
     limits::TICKET_ENVELOPE,
     messages::ticket::CreateTicket,
-    token::Token,
+    token::{Token, TokenHash},
 };
 use rand::CryptoRng;
 use std::ops::ControlFlow;
@@ -71,16 +72,19 @@ impl Store {
         at_rest_keys::open(&snapshot, TicketRow::TABLE.name, ObjectName::ticket(ticket), row.envelope)
     }
 
-    /// Ends a ticket. Its id is never made again.
+    /// Ends a ticket. Its id is never made again. The same again is answered alike.
     ///
     /// [`StoreError::Refused`] unless there is such a ticket and the write key of its blob is shown.
     #[must_use]
     pub fn end_ticket(&self, ticket: TicketId, write_key: &Token) -> Queued<()> {
         let write_key = token_hash(write_key);
         self.queue(0, move |rows| {
+            if ended::by(rows, ObjectName::ticket(ticket), &write_key)? {
+                return Ok(Checked::Already(()));
+            }
             let blob = rows.row::<TicketRow>(ticket.as_bytes())?.ok_or(StoreError::Refused)?.blob;
             blobs::writable(rows, blob, &write_key)?;
-            Ok(Checked::Write(move |changes: &Changes<'_>| remove_all(changes, blob, &[ticket])))
+            Ok(Checked::Write(move |changes: &Changes<'_>| remove_all(changes, blob, &[ticket], &write_key)))
         })
     }
 }
@@ -110,13 +114,18 @@ pub(crate) fn of_blob(rows: &impl Rows, blob: BlobId) -> Result<Vec<TicketId>, S
     Ok(tickets)
 }
 
-/// Ends tickets of a blob.
-pub(crate) fn remove_all(changes: &Changes<'_>, blob: BlobId, tickets: &[TicketId]) -> Result<(), Failure> {
+/// Ends tickets of the blob with this write key.
+pub(crate) fn remove_all(
+    changes: &Changes<'_>,
+    blob: BlobId,
+    tickets: &[TicketId],
+    write_key: &TokenHash,
+) -> Result<(), Failure> {
     for ticket in tickets {
         at_rest_keys::erase(changes, ObjectName::ticket(*ticket))?;
         changes.remove(&TicketRow::TABLE, ticket.as_bytes())?;
         changes.remove(&BLOB_TICKETS, &(*blob.as_bytes(), *ticket.as_bytes()))?;
-        changes.put_bytes(&ENDED, &ObjectName::ticket(*ticket).bytes(), &[])?;
+        ended::keep(changes, ObjectName::ticket(*ticket), write_key)?;
     }
     Ok(())
 }

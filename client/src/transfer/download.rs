@@ -20,7 +20,10 @@ use nightdrop_wire::{
     onion::OnionAddress,
     refusal::Refusal,
 };
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::{Arc, RwLock},
+};
 use tokio::task::JoinSet;
 
 /// A finished download.
@@ -122,6 +125,7 @@ async fn fetch<T: Transport>(
     let begin = move || place.begin(&name, facts.size);
     let partial = tokio::task::spawn_blocking(begin).await.map_err(|_| ClientError::Stopped)??;
     let queue = ChunkQueue::new(layout.chunks());
+    let partial = RwLock::new(Some(partial));
     let fetch = Arc::new(Fetch { manifest, authorization, queue, partial, progress });
     let partial = fetch_all_chunks(fetch, transport, lane, relay, limits).await?;
     let path =
@@ -133,8 +137,22 @@ struct Fetch {
     manifest: VerifiedManifest,
     authorization: Authorization,
     queue: ChunkQueue,
-    partial: PartialFile,
+    /// Taken out at the end; writers share it, so that taking it waits for them.
+    partial: RwLock<Option<PartialFile>>,
     progress: Arc<dyn Progress>,
+}
+
+impl Fetch {
+    fn store(&self, index: u32, sealed: Vec<u8>) -> Result<(), ClientError> {
+        let chunk = self.manifest.open_chunk(index, sealed).map_err(ClientError::opened)?;
+        let partial = self.partial.read().map_err(|_| ClientError::Stopped)?;
+        partial.as_ref().ok_or(ClientError::Stopped)?.write(&chunk)
+    }
+
+    /// Ends all writing.
+    fn take(&self) -> Option<PartialFile> {
+        self.partial.write().ok()?.take()
+    }
 }
 
 /// Fetches the chunks over as many lanes as the limits say, the first of which is open already.
@@ -151,11 +169,18 @@ async fn fetch_all_chunks<T: Transport>(
     for _ in 0..more {
         lanes.spawn(fetch_chunks(Arc::clone(&fetch), RelayLane::isolated(transport, relay, limits)));
     }
+    let outcome = all_of(&mut lanes).await;
+    // Whatever the outcome, nothing writes any more; after an error the partial file is removed here, by being dropped.
+    let partial = fetch.take().ok_or(ClientError::Stopped)?;
+    outcome.map(|()| partial)
+}
+
+/// Waits for every lane; the first error ends the others.
+async fn all_of(lanes: &mut JoinSet<Result<(), ClientError>>) -> Result<(), ClientError> {
     while let Some(finished) = lanes.join_next().await {
         finished.map_err(|_| ClientError::Stopped)??;
     }
-    // Every lane has ended and dropped its share.
-    Arc::into_inner(fetch).map(|fetch| fetch.partial).ok_or(ClientError::Stopped)
+    Ok(())
 }
 
 /// The work of one lane: takes chunks until there are none left.
@@ -168,12 +193,9 @@ async fn fetch_chunks<T: Transport>(fetch: Arc<Fetch>, mut lane: RelayLane<T>) -
             .await
             .map_err(ClientError::listed)?;
         let work = Arc::clone(&fetch);
-        tokio::task::spawn_blocking(move || {
-            let chunk = work.manifest.open_chunk(index, chunk).map_err(ClientError::opened)?;
-            work.partial.write(&chunk)
-        })
-        .await
-        .map_err(|_| ClientError::Stopped)??;
+        tokio::task::spawn_blocking(move || work.store(index, chunk))
+            .await
+            .map_err(|_| ClientError::Stopped)??;
         fetch.progress.advance(sealed as u64);
     }
     Ok(())

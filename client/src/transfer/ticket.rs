@@ -1,10 +1,6 @@
 //! Making and ending what shares or holds a file at the relay.
 
-use crate::{
-    ClientError, random,
-    relay::{RelayLane, RequestError},
-    transport::Transport,
-};
+use crate::{ClientError, random, relay::RelayLane, transport::Transport};
 use bytes::Bytes;
 use nightdrop_envelope::{
     capability::hash_token,
@@ -17,7 +13,6 @@ use nightdrop_wire::{
     ids::{BlobId, TicketId},
     messages::ticket::CreateTicket,
     onion::OnionAddress,
-    refusal::Refusal,
     token::Token,
 };
 
@@ -42,10 +37,10 @@ pub async fn make_ticket<T: Transport>(
     Ok(TicketRecord::new(&secret, digest))
 }
 
-/// Ends a ticket of a file; one that ended already is as good.
+/// Ends a ticket of a file. A repetition is answered alike.
 ///
 /// # Errors
-/// [`ClientError`] when the relay cannot be reached.
+/// [`ClientError::Withheld`] if the relay denies that there was such a ticket: then it may still be good.
 pub async fn end_ticket<T: Transport>(
     lane: &mut RelayLane<T>,
     ticket: TicketId,
@@ -54,10 +49,10 @@ pub async fn end_ticket<T: Transport>(
     delete(lane, Endpoint::EndTicket(ticket), write_key).await
 }
 
-/// Destroys a blob and its tickets; one that is gone already is as good.
+/// Destroys a blob and its tickets. A repetition is answered alike.
 ///
 /// # Errors
-/// [`ClientError`] when the relay cannot be reached.
+/// [`ClientError::Withheld`] if the relay denies that there was such a blob: then it may still be there.
 pub async fn destroy<T: Transport>(
     lane: &mut RelayLane<T>,
     blob: BlobId,
@@ -72,8 +67,6 @@ async fn delete<T: Transport>(
     write_key: &Token,
 ) -> Result<(), ClientError> {
     let authorization = Authorization::Bearer(write_key.clone());
-    match lane.exchange(endpoint, Some(&authorization), Bytes::new(), 0).await {
-        Ok(_) | Err(RequestError::Refused(Refusal::Refused)) => Ok(()),
-        Err(error) => Err(ClientError::request(error)),
-    }
+    lane.exchange(endpoint, Some(&authorization), Bytes::new(), 0).await.map_err(ClientError::listed)?;
+    Ok(())
 }

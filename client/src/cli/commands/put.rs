@@ -44,7 +44,11 @@ pub(in crate::cli) async fn run(
         for (name, source) in sources {
             put(opened, &name, source, &arguments, printer).await?;
         }
-        opened.destroy_leaving().await
+        // The files are stored; what they replaced is destroyed now, or by a later command.
+        if let Err(error) = opened.destroy_leaving().await {
+            printer.warn(&format!("what was replaced could not be destroyed at the relay: {error}"));
+        }
+        Ok(())
     };
     with_account(global, StandardInput::default(), printer, put_all).await
 }
