@@ -299,8 +299,8 @@ mod tests {
 
     #[test]
     fn m42_files_of_one_layout_have_manifests_of_one_size() {
-        for chunks in [1, 2, 3, 116, 120, 124, 240, 248, 1_024] {
-            let size = (chunks as u64 - 1) * 1_048_468 + 1;
+        for chunks in [1_u64, 2, 3, 116, 120, 124, 240, 248, 1_024] {
+            let size = (chunks - 1) * 1_048_468 + 1;
             let Ok(layout) = Layout::of_size(size) else { continue };
             let hashes = vec![[0; 32]; layout.chunks() as usize];
             let sizes = ["x".to_owned(), "x".repeat(255)].map(|name| {
