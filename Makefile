@@ -1,5 +1,5 @@
 # What a user of this source types. Each target does its own set-up.
-.PHONY: demo test check setup
+.PHONY: demo test bench-tor check setup
 
 NETWORK := target/tornet
 
@@ -14,6 +14,12 @@ test: setup
 	cargo build --locked --workspace --all-targets
 	rm -rf $(NETWORK)-test
 	scripts/test
+
+# Rates through Tor, ours beside one raw stream in the same run.
+bench-tor: setup
+	cargo build --locked --workspace
+	rm -rf $(NETWORK)-bench && mkdir -p $(NETWORK)-bench
+	target/debug/tornet $(NETWORK)-bench/network -- target/debug/bench-tor $(NETWORK)-bench/work
 
 # Format, lints, documentation.
 check:
