@@ -322,7 +322,11 @@ async fn a_ticket_ends_and_its_blob_stays() {
     for path in [path.clone(), blob.path("/0"), blob.path("/head")] {
         assert_eq!(connection.get(&path, &shown).await.head, REFUSED, "{path}");
     }
-    assert_eq!(connection.request("DELETE", &path, Some(&blob.writing()), &[]).await.head, REFUSED, "again");
+    // Whoever lost the answer is told again, and nobody else.
+    connection.request("DELETE", &path, Some(&blob.writing()), &[]).await.success();
+    for key in [other.writing(), blob.reading(), shown] {
+        assert_eq!(connection.request("DELETE", &path, Some(&key), &[]).await.head, REFUSED, "ended");
+    }
     assert_eq!(connection.get(&blob.path("/0"), &stays_shown).await.success(), blob.chunks[0]);
     assert_eq!(connection.get(&blob.path("/0"), &blob.reading()).await.success(), blob.chunks[0]);
     let again = connection.post("/v1/tickets", Some(&blob.writing()), &ended).await;

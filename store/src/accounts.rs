@@ -1,6 +1,7 @@
 //! Accounts: registering in one transaction, and what a login needs.
 
 use crate::{
+    at_rest::{self, AtRestKey, Place},
     at_rest_keys::{self, NewObject},
     day::Day,
     digest::BodyDigest,
@@ -19,6 +20,7 @@ use nightdrop_wire::{
     token::TokenHash,
 };
 use rand::CryptoRng;
+use std::ops::ControlFlow;
 use zeroize::Zeroizing;
 
 /// Version of the keyring that comes with a registration.
@@ -67,7 +69,8 @@ impl Store {
         })
     }
 
-    /// The OPAQUE record of an account, or the decoy: the same look-ups either way, so that time does not tell.
+    /// The OPAQUE record of an account, or the decoy. Time does not tell which: the record at or after the id that is
+    /// asked for is read, and the decoy's, and the keys of both, whoever is asked for; then one of them is opened.
     ///
     /// # Errors
     /// [`StoreError::Damaged`], [`StoreError::Database`].
@@ -75,15 +78,13 @@ impl Store {
         &self,
         account: AccountId,
     ) -> Result<Zeroizing<[u8; REGISTRATION_UPLOAD]>, StoreError> {
-        let damaged = || StoreError::Damaged(LOGIN_RECORDS.name);
         let snapshot = self.snapshot()?;
-        let decoy = snapshot.row::<IdentityRow>(&ONLY)?.ok_or(StoreError::Refused)?.decoy;
-        let known = snapshot.holds(&LOGIN_RECORDS, account.as_bytes())?;
-        let chosen = if known { account } else { decoy };
-        let stored = snapshot.copy(&LOGIN_RECORDS, chosen.as_bytes())?.ok_or_else(damaged)?;
-        let name = ObjectName::login_record(chosen);
-        let record = at_rest_keys::open(&snapshot, LOGIN_RECORDS.name, name, stored)?;
-        record.as_ref().try_into().map(Zeroizing::new).map_err(|_| damaged())
+        let decoy_id = snapshot.row::<IdentityRow>(&ONLY)?.ok_or(StoreError::Refused)?.decoy;
+        // The decoy's pages are always in the cache, an account's seldom: reading the decoy alone would be faster.
+        let nearest = StoredRecord::at_or_after(&snapshot, account)?;
+        let decoy = StoredRecord::at_or_after(&snapshot, decoy_id)?;
+        let decoy = decoy.filter(|record| record.account == decoy_id);
+        nearest.filter(|record| record.account == account).or(decoy).ok_or_else(damaged_record)?.open()
     }
 
     /// What opens the account. Only for whoever has proved to be its owner.
@@ -102,6 +103,39 @@ impl Store {
             },
         })
     }
+}
+
+/// An OPAQUE record as it is stored, and its key. That the key is missing concerns only whoever opens it.
+struct StoredRecord {
+    account: AccountId,
+    sealed: Vec<u8>,
+    key: Result<AtRestKey, StoreError>,
+}
+
+impl StoredRecord {
+    /// The first record from an id on.
+    fn at_or_after(rows: &impl Rows, account: AccountId) -> Result<Option<Self>, StoreError> {
+        let mut found = None;
+        rows.each(&LOGIN_RECORDS, *account.as_bytes()..=[0xff; AccountId::LENGTH], |id, sealed| {
+            found = Some((AccountId::from_bytes(id), sealed.to_vec()));
+            Ok(ControlFlow::Break(()))
+        })?;
+        Ok(found.map(|(account, sealed)| {
+            let key = at_rest_keys::read(rows, ObjectName::login_record(account));
+            Self { account, sealed, key }
+        }))
+    }
+
+    fn open(self) -> Result<Zeroizing<[u8; REGISTRATION_UPLOAD]>, StoreError> {
+        let object = ObjectName::login_record(self.account);
+        let place = Place { table: LOGIN_RECORDS.name, object, index: 0 };
+        let record = at_rest::open(&self.key?, &place, self.sealed)?;
+        record.as_ref().try_into().map(Zeroizing::new).map_err(|_| damaged_record())
+    }
+}
+
+fn damaged_record() -> StoreError {
+    StoreError::Damaged(LOGIN_RECORDS.name)
 }
 
 /// An account with all its parts sealed at rest.

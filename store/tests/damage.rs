@@ -5,7 +5,7 @@ mod common;
 
 use common::{Fixture, TODAY, TestBlob, random_token};
 use nightdrop_store::{Store, StoreError, StoreLimits, token_hash};
-use nightdrop_wire::size_class::SizeClass;
+use nightdrop_wire::{ids::AccountId, size_class::SizeClass};
 use redb::ReadableTable;
 use std::{
     fs::OpenOptions,
@@ -110,6 +110,30 @@ fn damaged_rows_and_keys_are_noticed_before_they_are_believed() {
         .wait(fixture.store().destroy_blob(key_hurt.id, &key_hurt.write_key))
         .expect("it can be destroyed");
     fixture.whole_blob();
+}
+
+#[test]
+fn a_lost_key_of_one_account_does_not_concern_whoever_asks_for_its_neighbour() {
+    let mut fixture = Fixture::new();
+    let decoy = [0xaa; 192];
+    fixture.wait(fixture.store().create_identity(b"set-up", &decoy, &mut rand::rng())).unwrap();
+    fixture.session(4);
+    fixture.session(7);
+    fixture.close();
+    overwrite(&fixture.file(), |transaction| {
+        let mut name = [0; 17];
+        name[0] = 3;
+        name[1..11].copy_from_slice(&[7; 10]);
+        drop(transaction.open_table(KEYS).unwrap().remove(name).unwrap().expect("it has a key"));
+    });
+    fixture.open();
+    let record = |id| fixture.store().login_record(AccountId::from_bytes(id)).map(|record| *record);
+    assert!(is_damaged(&record([7; 10])));
+    assert_eq!(record([4; 10]).unwrap(), [4; 192]);
+    let mut before = [7; 10];
+    before[9] = 6;
+    assert_eq!(record(before).unwrap(), decoy, "the next record is the one without a key");
+    assert_eq!(record([0xff; 10]).unwrap(), decoy, "there is no next record, or only the decoy");
 }
 
 #[test]

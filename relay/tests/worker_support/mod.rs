@@ -260,14 +260,18 @@ impl User {
         LoginContext::new(&address())
     }
 
+    pub fn registration_start(&self) -> (ClientRegistration, RegisterStart) {
+        let (state, request) =
+            ClientRegistration::start(&self.password, &self.account_key, &mut OsRng).unwrap();
+        (state, RegisterStart { invitation: self.invitation.clone(), account: self.account, request })
+    }
+
     /// The second request of a registration, after the first one was answered.
     pub async fn registration<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         connection: &mut Connection<S>,
     ) -> RegisterFinish {
-        let (state, request) =
-            ClientRegistration::start(&self.password, &self.account_key, &mut OsRng).unwrap();
-        let start = RegisterStart { invitation: self.invitation.clone(), account: self.account, request };
+        let (state, start) = self.registration_start();
         let answer = connection.post("/v1/register/1", None, &start).await.success();
         let started: RegisterStarted = codec::decode(&answer).unwrap();
         let (upload, _) =
