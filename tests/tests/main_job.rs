@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
 use nightdrop_tests::system::{MARKER, RelayProcess, User, make_sample, search};
-use std::{fs, path::Path};
+use std::{fs, io::Read, path::Path, process::Stdio, time::Duration};
 
 const ANNA: &str = "plum orbit velvet cactus tide";
 const BEN: &str = "harbor seven lantern mosaic quilt";
@@ -121,4 +121,65 @@ fn a_restarted_relay_has_the_same_address_and_the_same_files() {
     let code = registration["account_code"].as_str().unwrap();
     let login = second_device.run_json(&["login", code]).unwrap();
     assert_eq!(login["keyring_version"], 1);
+}
+
+/// Peak of a command's memory in KiB, and what it printed; it must succeed.
+fn peak_of(user: &User, arguments: &[&str]) -> (u64, String) {
+    let mut command = user.command(arguments).unwrap();
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut peak = 0;
+    let status = loop {
+        peak = peak.max(high_water_mark(child.id()).unwrap_or(0));
+        match child.try_wait().unwrap() {
+            Some(status) => break status,
+            None => std::thread::sleep(Duration::from_millis(5)),
+        }
+    };
+    assert!(status.success());
+    let mut printed = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut printed).unwrap();
+    (peak, printed)
+}
+
+/// `VmHWM` of a process in KiB; it never falls, so the last look counts.
+fn high_water_mark(id: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().trim_end_matches(" kB").parse().ok()
+}
+
+/// The worker and the gateway of a relay.
+fn children_of(supervisor: u32) -> Vec<u32> {
+    let entries = fs::read_dir("/proc").unwrap();
+    let ids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    ids.filter(|id: &u32| {
+        let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+        status.lines().any(|line| line == format!("PPid:\t{supervisor}"))
+    })
+    .collect()
+}
+
+#[test]
+fn memory_does_not_grow_with_the_file() {
+    const ALLOWED: u64 = 24 * 1024;
+    let directory = tempfile::tempdir().unwrap();
+    let relay = RelayProcess::start(&directory.path().join("relay")).unwrap();
+    let (anna, _) = registered(&relay, &directory.path().join("anna"), ANNA);
+    let processes = children_of(relay.id());
+    assert_eq!(processes.len(), 2);
+    let mut peaks = Vec::new();
+    for (name, size) in [("small", 12 << 20), ("large", 120 << 20)] {
+        make_sample(&anna.directory().join(name), size).unwrap();
+        let (up, link) = peak_of(&anna, &["put", name, "--link"]);
+        let (down, _) = peak_of(&anna, &["get", link.trim(), "-o", &format!("{name}.back")]);
+        assert_eq!(fs::metadata(anna.directory().join(format!("{name}.back"))).unwrap().len(), size);
+        let relay: Vec<u64> = processes.iter().map(|id| high_water_mark(*id).unwrap()).collect();
+        peaks.push([up, down, relay[0], relay[1]]);
+        fs::remove_file(anna.directory().join(name)).unwrap();
+    }
+    println!("peaks in KiB, put, get and the relay's two processes: {peaks:?}");
+    for (small, large) in peaks[0].iter().zip(&peaks[1]) {
+        assert!(*small > 1024, "the probe reads something");
+        assert!(*large < *small + ALLOWED, "ten times the file: {peaks:?}");
+    }
 }

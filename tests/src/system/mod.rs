@@ -8,12 +8,14 @@ mod relay_process;
 mod sample_file;
 mod search;
 mod user;
+mod worker_process;
 
 pub use programs::{NotBuilt, network_file, program};
 pub use relay_process::RelayProcess;
 pub use sample_file::{MARKER, make_sample};
 pub use search::{Found, search};
 pub use user::{Finished, User};
+pub use worker_process::{SocketTransport, WorkerProcess};
 
 /// What went wrong in the harness itself, or in a program that it ran.
 #[derive(Debug, thiserror::Error)]
