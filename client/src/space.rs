@@ -82,7 +82,7 @@ impl<T: Transport> HomeSpace<T> {
         self.log.head().count == 0
     }
 
-    /// Makes the space.
+    /// Makes the space, or reads it if another device was faster.
     ///
     /// # Errors
     /// [`ClientError`]; it can be tried again with another credit.
@@ -93,8 +93,14 @@ impl<T: Transport> HomeSpace<T> {
         let create = vec![self.log.create()];
         let entries = self.log.seal_next(create, &mut random::system()).map_err(ClientError::Sealing)?;
         let create = CreateLog { space, credit, read_token, append_token, entries: to_wire(&entries) };
-        self.lane.tell(Endpoint::CreateLog, None, &create).await.map_err(ClientError::upload)?;
-        Ok(self.log.take(&entries)?)
+        match self.lane.tell(Endpoint::CreateLog, None, &create).await {
+            Ok(()) => Ok(self.log.take(&entries)?),
+            Err(RequestError::Refused(Refusal::Conflict)) => {
+                self.log = read_on(&mut self.lane, self.log.clone().resume()).await?;
+                Ok(())
+            }
+            Err(error) => Err(ClientError::upload(error)),
+        }
     }
 
     /// Appends what `decide` makes of the state; it is asked again when another device was faster. Nothing is appended if it

@@ -11,6 +11,7 @@
 
 pub mod cli;
 pub mod data_directory;
+pub mod descriptors;
 pub mod error;
 pub mod gateway;
 pub mod lifeline;

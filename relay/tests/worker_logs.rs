@@ -153,7 +153,6 @@ async fn creations_that_may_not_be_are_refused_and_spend_nothing() {
     let good = log.create(credit);
     for (why, bad) in [
         ("a made-up credit", CreateLog { credit: Token::from_bytes(random()), ..good.clone() }),
-        ("a taken id", CreateLog { space: taken.space, ..good.clone() }),
         ("no entries", CreateLog { entries: Vec::new(), ..good.clone() }),
         ("an entry of no size", CreateLog { entries: entries(1, 1), ..good.clone() }),
         ("too many entries", CreateLog { entries: entries(MAX_ENTRIES + 1, 512), ..good.clone() }),
@@ -161,6 +160,9 @@ async fn creations_that_may_not_be_are_refused_and_spend_nothing() {
         let answer = worker.connect().post("/v1/logs", None, &bad).await;
         assert_eq!((answer.head.as_str(), answer.body.len()), (REFUSED_AND_LAST, 0), "{why}");
     }
+    // Whoever can pay is told that the id is taken, as with blobs, and has not paid.
+    let taken_id = CreateLog { space: taken.space, ..good.clone() };
+    assert_eq!(worker.connect().post("/v1/logs", None, &taken_id).await.status(), 409);
     worker.connect().post("/v1/logs", None, &good).await.success();
     let spent = CreateLog { space: SpaceId::from_bytes(random()), ..good };
     assert_eq!(worker.connect().post("/v1/logs", None, &spent).await.head, REFUSED_AND_LAST, "spent");

@@ -20,7 +20,7 @@ fn quick() -> HttpLimits {
         head_time: SHORT,
         idle_time: SHORT * 4,
         body_time: SHORT,
-        write_window: SHORT,
+        pace_window: SHORT,
         memory_wait: SHORT,
         ..HttpLimits::default()
     }
@@ -72,6 +72,19 @@ async fn a_slow_body_is_ended() {
 }
 
 #[tokio::test]
+async fn a_body_that_comes_too_slowly_is_ended_long_before_its_deadline() {
+    let limits = HttpLimits { body_time: Duration::from_secs(600), ..quick() };
+    let worker = Worker::with_limits(limits).await;
+    let blob = stored_blob(&worker).await;
+    let bytes = request("PUT", &blob.path("/0"), Some(&blob.writing()), &blob.chunks[0]);
+    worker.connect().exchange(&bytes).await.success();
+    let mut connection = worker.connect();
+    connection.send(&bytes[..1_000]).await;
+    trickle(&mut connection).await;
+    assert!(connection.answer().await.is_none());
+}
+
+#[tokio::test]
 async fn a_slow_reader_is_ended_and_another_is_served() {
     let worker = Worker::with_limits(quick()).await;
     let blob = stored_blob(&worker).await;
@@ -108,14 +121,19 @@ async fn an_idle_connection_is_ended_and_a_busy_one_is_not() {
 
 #[tokio::test]
 async fn bodies_share_a_budget_and_what_is_over_it_is_told_to_come_later() {
-    let limits = HttpLimits { request_memory: 3 << 19, body_time: SHORT * 8, ..quick() };
+    let patient = HttpLimits { body_time: SHORT * 8, pace_window: SHORT * 8, ..quick() };
+    let limits = HttpLimits { request_memory: 3 << 19, ..patient };
     let worker = Worker::with_limits(limits).await;
     let blob = stored_blob(&worker).await;
+    let user = worker.user(&mut worker.connect()).await;
     let bytes = request("PUT", &blob.path("/0"), Some(&blob.writing()), &blob.chunks[0]);
     let mut holder = worker.connect();
     holder.send(&bytes[..1_000]).await;
     tokio::time::sleep(SHORT / 3).await;
     assert_eq!(worker.connect().exchange(&bytes).await.status(), 503);
+    // Whoever keeps the room for chunks keeps nobody from logging in.
+    let (_, start) = user.login();
+    worker.connect().post("/v1/login/1", None, &start).await.success();
     holder.send(&bytes[1_000..]).await;
     holder.answer().await.unwrap().success();
     worker.connect().exchange(&bytes).await.success();

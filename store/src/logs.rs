@@ -35,7 +35,7 @@ impl Store {
     /// Makes a log with its first entries and spends its credit, in one transaction.
     ///
     /// The same body again is answered alike. [`StoreError::Refused`] if the entries are malformed, the credit does not
-    /// pay, or the id is taken or ended; [`StoreError::Conflict`] if a log may not be so long: the credit is then not
+    /// pay; [`StoreError::Conflict`] if the id is taken or ended, or a log may not be so long: the credit is then not
     /// spent.
     #[must_use]
     pub fn create_log(
@@ -57,7 +57,7 @@ impl Store {
             }
             credits::check(rows, &new.credit, today)?;
             if held.is_some() || rows.holds(&ENDED, &ObjectName::log(new.space).bytes())? {
-                return Err(StoreError::Refused);
+                return Err(StoreError::Conflict);
             }
             check_length(&new.row.head, most)?;
             Ok(Checked::Write(move |changes: &Changes<'_>| new.write(changes)))

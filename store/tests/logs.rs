@@ -107,9 +107,9 @@ fn a_creation_may_be_sent_again_and_its_id_is_taken_for_good() {
 
     let credit = fixture.credit();
     let thief = TestLog { space: log.space, ..TestLog::new() };
-    assert_refused!(fixture.create_log(&thief.create(credit.clone())), Refused, "other bytes");
+    assert_refused!(fixture.create_log(&thief.create(credit.clone())), Conflict, "other bytes");
     let again = CreateLog { credit: credit.clone(), ..create };
-    assert_refused!(fixture.create_log(&again), Refused, "the same log for another credit");
+    assert_refused!(fixture.create_log(&again), Conflict, "the same log for another credit");
     fixture.create_log(&TestLog::new().create(credit)).expect("the credit still pays");
     is_whole(&fixture, &log);
 }

@@ -10,6 +10,7 @@ pub use arguments::{Arguments, Child, Command, Global, InviteCommand};
 
 use crate::{
     data_directory::{DataDirectory, default_root},
+    descriptors,
     error::RelayError,
     gateway::{self, GatewaySettings},
     lifeline,
@@ -50,11 +51,13 @@ fn dispatch(global: &Global, command: &Command) -> Result<ExitCode, RelayError> 
         }
         Command::Worker(Child { supervisor }) => {
             lifeline::tie_to(Pid::from_raw(*supervisor))?;
+            descriptors::raise_limit()?;
             let (http, service) = (HttpLimits::default(), ServiceLimits::default());
             return Ok(worker::run(&root, http, service, StoreLimits::default()).into());
         }
         Command::Gateway(Child { supervisor }) => {
             lifeline::tie_to(Pid::from_raw(*supervisor))?;
+            descriptors::raise_limit()?;
             gateway::run(gateway_settings(global, &root, limits)?)?;
         }
     }

@@ -8,7 +8,7 @@ use super::{
     limits::HttpLimits,
     memory::{Budget, Share},
     paced_io::{PacedIo, Progress},
-    request::{Head, Target, Unread, read_body},
+    request::{BodyBudgets, Head, Target, Unread, read_body},
     service::Service,
 };
 use bytes::Bytes;
@@ -42,7 +42,7 @@ pub struct Connections {
 struct Shared {
     service: Service,
     limits: HttpLimits,
-    requests: Budget,
+    requests: BodyBudgets,
     answers: Budget,
 }
 
@@ -58,7 +58,7 @@ impl Connections {
         let shared = Shared {
             service,
             limits,
-            requests: Budget::new(limits.request_memory, limits.memory_wait),
+            requests: BodyBudgets::new(&limits),
             answers: Budget::new(limits.answer_memory, limits.memory_wait),
         };
         Self { shared: Arc::new(shared) }

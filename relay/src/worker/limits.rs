@@ -19,11 +19,12 @@ pub struct HttpLimits {
     pub headers: usize,
     /// From the head to the last byte of the body.
     pub body_time: Duration,
-    /// Bytes of an answer that a peer must take …
-    pub write_floor: usize,
+    /// Bytes of an answer that a peer must take, or of a body that it must send …
+    pub pace_floor: usize,
     /// … within this time, whenever it makes the relay wait.
-    pub write_window: Duration,
-    /// Bytes of request bodies in memory at once.
+    pub pace_window: Duration,
+    /// Bytes of request bodies in memory at once. Bodies that carry neither chunk nor manifest do not count: there is room for one of
+    /// them on every connection, so that no upload keeps anybody from logging in.
     pub request_memory: usize,
     /// Bytes of answers in memory at once.
     pub answer_memory: usize,
@@ -44,8 +45,8 @@ impl Default for HttpLimits {
             headers: 16,
             // A full chunk at less than 2 kB/s.
             body_time: Duration::from_secs(10 * 60),
-            write_floor: 16 * 1024,
-            write_window: Duration::from_secs(60),
+            pace_floor: 16 * 1024,
+            pace_window: Duration::from_secs(60),
             request_memory: 128 << 20,
             answer_memory: 128 << 20,
             memory_wait: Duration::from_secs(30),
@@ -70,7 +71,8 @@ pub struct ServiceLimits {
 impl Default for ServiceLimits {
     fn default() -> Self {
         Self {
-            pending_logins: 1_024,
+            // So many that answering them, and not this number, bounds a flood: the oldest goes, and honest ones need seconds.
+            pending_logins: 65_536,
             login_time: Duration::from_secs(120),
             session_days: 30,
             credit_days: 30,

@@ -1,8 +1,8 @@
 //! A stream that ends when its peer is too slow: in sending a request's head, or in taking an answer.
 //!
 //! - *Head*: from the first byte that arrives between two requests until the service has the request, `head_time`.
-//! - *Writing*: whenever the peer makes the relay wait, it must take `write_floor` bytes (or all there are) within
-//!   `write_window`.
+//! - *Writing*: whenever the peer makes the relay wait, it must take `pace_floor` bytes (or all there are) within
+//!   `pace_window`.
 //!
 //! A request's body has a deadline of its own, where it is read.
 
@@ -80,14 +80,14 @@ impl<S> PacedIo<S> {
             Poll::Ready(Ok(taken)) => {
                 if let Some(window) = &mut self.window {
                     window.taken = window.taken.saturating_add(taken);
-                    if window.taken >= self.limits.write_floor {
+                    if window.taken >= self.limits.pace_floor {
                         self.window = None;
                     }
                 }
                 Poll::Ready(Ok(taken))
             }
             Poll::Pending => {
-                let duration = self.limits.write_window;
+                let duration = self.limits.pace_window;
                 let window = self.window.get_or_insert_with(|| Window { end: timer(duration), taken: 0 });
                 ready!(window.end.as_mut().poll(cx));
                 Poll::Ready(Err(too_slow()))
@@ -171,8 +171,8 @@ mod tests {
     fn limits() -> HttpLimits {
         HttpLimits {
             head_time: Duration::from_secs(10),
-            write_floor: 100,
-            write_window: Duration::from_secs(60),
+            pace_floor: 100,
+            pace_window: Duration::from_secs(60),
             ..HttpLimits::default()
         }
     }

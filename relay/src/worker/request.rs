@@ -13,7 +13,10 @@ use hyper::{
     body::{Body, Incoming},
     header::{AUTHORIZATION, CONTENT_LENGTH, EXPECT, HeaderMap, HeaderName, TRANSFER_ENCODING, UPGRADE},
 };
-use nightdrop_wire::{authorization::Authorization, endpoint::Endpoint, refusal::Refusal};
+use nightdrop_wire::{
+    authorization::Authorization, endpoint::Endpoint, limits::MAX_SMALL_BODY, refusal::Refusal,
+};
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// What a request is for.
 #[derive(Debug, Clone, Copy)]
@@ -104,30 +107,59 @@ pub(crate) enum Unread {
     Gone,
 }
 
-/// Reads the body that the head declared, against the budget and the deadline.
+/// What bodies in memory are counted against.
+#[derive(Debug, Clone)]
+pub(crate) struct BodyBudgets {
+    small: Budget,
+    large: Budget,
+}
+
+impl BodyBudgets {
+    pub(crate) fn new(limits: &HttpLimits) -> Self {
+        Self {
+            small: Budget::new(limits.connections * MAX_SMALL_BODY, limits.memory_wait),
+            large: Budget::new(limits.request_memory, limits.memory_wait),
+        }
+    }
+
+    const fn for_length(&self, length: usize) -> &Budget {
+        if length <= MAX_SMALL_BODY { &self.small } else { &self.large }
+    }
+}
+
+/// Reads the body that the head declared, against the budget, the deadline and the pace.
 pub(crate) async fn read_body(
     head: &Head,
     body: Incoming,
     limits: &HttpLimits,
-    budget: &Budget,
+    budgets: &BodyBudgets,
 ) -> Result<(Bytes, Share), Unread> {
-    let share = budget.share(head.length).await.ok_or(Unread::Busy)?;
-    let collected = tokio::time::timeout(limits.body_time, collect(body, head.length)).await;
+    let share = budgets.for_length(head.length).share(head.length).await.ok_or(Unread::Busy)?;
+    let collected = timeout(limits.body_time, collect(body, head.length, limits)).await;
     match collected {
         Ok(Some(bytes)) => Ok((bytes, share)),
         Ok(None) | Err(_) => Err(Unread::Gone),
     }
 }
 
-async fn collect(mut body: Incoming, length: usize) -> Option<Bytes> {
+async fn collect(mut body: Incoming, length: usize, limits: &HttpLimits) -> Option<Bytes> {
     let mut bytes = BytesMut::with_capacity(length);
-    while let Some(frame) = body.frame().await {
-        // Trailers belong to chunked bodies, which are refused above.
-        let data = frame.ok()?.into_data().ok()?;
-        if data.len() > length.checked_sub(bytes.len())? {
-            return None;
+    let (mut window_end, mut before) = (Instant::now() + limits.pace_window, 0);
+    loop {
+        match timeout_at(window_end, body.frame()).await {
+            Ok(None) => break,
+            Ok(Some(frame)) => {
+                // Trailers belong to chunked bodies, which are refused above.
+                let data = frame.ok()?.into_data().ok()?;
+                if data.len() > length.checked_sub(bytes.len())? {
+                    return None;
+                }
+                bytes.extend_from_slice(&data);
+            }
+            // Too little came within the window: the room is for those who send.
+            Err(_elapsed) if bytes.len() - before < limits.pace_floor => return None,
+            Err(_elapsed) => (window_end, before) = (window_end + limits.pace_window, bytes.len()),
         }
-        bytes.extend_from_slice(&data);
     }
     (bytes.len() == length).then(|| bytes.freeze())
 }
