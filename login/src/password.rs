@@ -63,12 +63,6 @@ impl AccountKey {
     pub const fn from_bytes(bytes: [u8; Self::LENGTH]) -> Self {
         Self(bytes)
     }
-
-    /// Its bytes, for the account code.
-    #[must_use]
-    pub const fn secret_bytes(&self) -> &[u8; Self::LENGTH] {
-        &self.0
-    }
 }
 
 impl std::fmt::Debug for AccountKey {

@@ -59,9 +59,9 @@ async fn a_slow_head_is_ended() {
     assert!(connection.answer().await.is_none());
 }
 
-#[tokio::test]
-async fn a_slow_body_is_ended() {
-    let worker = Worker::with_limits(quick()).await;
+/// An honest body passes; one that comes byte by byte is ended.
+async fn trickled_body_is_ended(limits: HttpLimits) {
+    let worker = Worker::with_limits(limits).await;
     let blob = stored_blob(&worker).await;
     let bytes = request("PUT", &blob.path("/0"), Some(&blob.writing()), &blob.chunks[0]);
     worker.connect().exchange(&bytes).await.success();
@@ -72,16 +72,13 @@ async fn a_slow_body_is_ended() {
 }
 
 #[tokio::test]
+async fn a_body_is_ended_at_its_deadline() {
+    trickled_body_is_ended(HttpLimits { pace_window: Duration::from_secs(600), ..quick() }).await;
+}
+
+#[tokio::test]
 async fn a_body_that_comes_too_slowly_is_ended_long_before_its_deadline() {
-    let limits = HttpLimits { body_time: Duration::from_secs(600), ..quick() };
-    let worker = Worker::with_limits(limits).await;
-    let blob = stored_blob(&worker).await;
-    let bytes = request("PUT", &blob.path("/0"), Some(&blob.writing()), &blob.chunks[0]);
-    worker.connect().exchange(&bytes).await.success();
-    let mut connection = worker.connect();
-    connection.send(&bytes[..1_000]).await;
-    trickle(&mut connection).await;
-    assert!(connection.answer().await.is_none());
+    trickled_body_is_ended(HttpLimits { body_time: Duration::from_secs(600), ..quick() }).await;
 }
 
 #[tokio::test]
