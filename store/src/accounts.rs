@@ -25,6 +25,8 @@ use zeroize::Zeroizing;
 
 /// Version of the keyring that comes with a registration.
 const FIRST_KEYRING: u64 = 1;
+/// What stands for the digest of a registration that spent its invitation and was refused: no body's.
+const IN_VAIN: [u8; 32] = [0; 32];
 
 /// A registration to be made: the well-formed message, and the digest by which a repetition is known.
 pub struct Registration<'m> {
@@ -47,7 +49,8 @@ pub struct AccountEnvelopes {
 
 impl Store {
     /// Spends the invitation and makes the account, in one transaction. The same body again is answered alike; with
-    /// another body, a spent invitation or a taken id is refused.
+    /// another body, a spent invitation or a taken id is refused. A taken id spends the invitation, too: else one
+    /// invitation would tell of any number of ids whether they are taken.
     #[must_use]
     pub fn register(
         &self,
@@ -59,21 +62,35 @@ impl Store {
             Ok(account) => account,
             Err(error) => return refused(error),
         };
-        self.queue(account.weight(), move |rows| {
+        let registered = self.queue(account.weight(), move |rows| {
             if account.is_made(rows)? {
-                return Ok(Checked::Already(()));
+                return Ok(Checked::Already(Registered::Made));
             }
             let invitation = invitations::unspent(rows, &account.invitation, today)?;
-            account.refuse_taken(rows)?;
-            Ok(Checked::Write(move |changes: &Changes<'_>| account.write(invitation.expires, changes)))
+            let taken = account.is_taken(rows)?;
+            Ok(Checked::Write(move |changes: &Changes<'_>| {
+                if taken {
+                    account.spend_in_vain(invitation.expires, changes)?;
+                    return Ok(Registered::Taken);
+                }
+                account.write(invitation.expires, changes)?;
+                Ok(Registered::Made)
+            }))
+        });
+        Box::pin(async move {
+            match registered.await? {
+                Registered::Made => Ok(()),
+                Registered::Taken => Err(StoreError::Refused),
+            }
         })
     }
 
     /// The OPAQUE record of an account, or the decoy. Time does not tell which: the record at or after the id that is
-    /// asked for is read, and the decoy's, and the keys of both, whoever is asked for; then one of them is opened.
+    /// asked for is read, and the decoy's, and the keys of both, whoever is asked for; then one of them is opened. An
+    /// account whose record is damaged is answered as if there were none; the operator is told.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`], [`StoreError::Database`].
+    /// [`StoreError::Damaged`] if the decoy's is, [`StoreError::Database`].
     pub fn login_record(
         &self,
         account: AccountId,
@@ -81,10 +98,21 @@ impl Store {
         let snapshot = self.snapshot()?;
         let decoy_id = snapshot.row::<IdentityRow>(&ONLY)?.ok_or(StoreError::Refused)?.decoy;
         // The decoy's pages are always in the cache, an account's seldom: reading the decoy alone would be faster.
-        let nearest = StoredRecord::at_or_after(&snapshot, account)?;
-        let decoy = StoredRecord::at_or_after(&snapshot, decoy_id)?;
-        let decoy = decoy.filter(|record| record.account == decoy_id);
-        nearest.filter(|record| record.account == account).or(decoy).ok_or_else(damaged_record)?.open()
+        let nearest = StoredRecord::at_or_after(&snapshot, account);
+        let decoy = StoredRecord::at_or_after(&snapshot, decoy_id);
+        let found = nearest.map(|record| record.filter(|record| record.account == account));
+        match found.and_then(|record| record.map(StoredRecord::open).transpose()) {
+            Ok(Some(record)) => return Ok(record),
+            Ok(None) => {}
+            Err(StoreError::Damaged(table)) => {
+                tracing::error!(
+                    table,
+                    "a login record is damaged: its account is answered as if it did not exist"
+                );
+            }
+            Err(error) => return Err(error),
+        }
+        decoy?.filter(|record| record.account == decoy_id).ok_or_else(damaged_record)?.open()
     }
 
     /// What opens the account. Only for whoever has proved to be its owner.
@@ -138,6 +166,12 @@ fn damaged_record() -> StoreError {
     StoreError::Damaged(LOGIN_RECORDS.name)
 }
 
+/// How a registration ended that had an invitation to spend.
+enum Registered {
+    Made,
+    Taken,
+}
+
 /// An account with all its parts sealed at rest.
 struct NewAccount {
     invitation: TokenHash,
@@ -179,18 +213,21 @@ impl NewAccount {
 
     /// Whether the same bytes made this account before.
     fn is_made(&self, rows: &impl Rows) -> Result<bool, StoreError> {
-        let invitation = rows.row::<InvitationRow>(self.invitation.as_bytes())?;
+        let invitation = rows.guard::<InvitationRow>(self.invitation.as_bytes())?;
         Ok(invitation.is_some_and(|row| row.spent_by == Some(self.body)))
     }
 
-    /// An id that is taken, the decoy's included, is refused without a word.
-    fn refuse_taken(&self, rows: &impl Rows) -> Result<(), StoreError> {
+    /// Whether one of its ids is taken; the decoy's is.
+    fn is_taken(&self, rows: &impl Rows) -> Result<bool, StoreError> {
         let recovery_taken = match &self.recovery {
             Some((recovery, _)) => rows.holds(&RecoveryRow::TABLE, recovery.id.as_bytes())?,
             None => false,
         };
-        let taken = recovery_taken || rows.holds(&LOGIN_RECORDS, self.account.as_bytes())?;
-        if taken { Err(StoreError::Refused) } else { Ok(()) }
+        Ok(recovery_taken || rows.holds(&LOGIN_RECORDS, self.account.as_bytes())?)
+    }
+
+    fn spend_in_vain(&self, expires: Day, changes: &Changes<'_>) -> Result<(), Failure> {
+        changes.put(self.invitation.as_bytes(), &InvitationRow { expires, spent_by: Some(IN_VAIN) })
     }
 
     fn write(self, expires: Day, changes: &Changes<'_>) -> Result<(), Failure> {

@@ -46,12 +46,12 @@ impl Store {
             Err(error) => return refused(error),
         };
         self.queue(new.weight(), move |rows| {
-            let held = rows.row::<BlobRow>(new.id.as_bytes())?;
-            if held.as_ref().is_some_and(|held| held.request == new.row.request) {
+            let held = rows.row::<BlobRow>(new.id.as_bytes());
+            if matches!(&held, Ok(Some(held)) if held.request == new.row.request) {
                 return Ok(Checked::Already(()));
             }
             credits::check(rows, &new.credit, today)?;
-            if held.is_some() || rows.holds(&ENDED, &ObjectName::blob(new.id).bytes())? {
+            if held?.is_some() || rows.holds(&ENDED, &ObjectName::blob(new.id).bytes())? {
                 return Err(StoreError::Conflict);
             }
             Ok(Checked::Write(move |changes: &Changes<'_>| new.write(changes)))
@@ -150,12 +150,12 @@ impl Store {
 
 /// The blob, to whoever shows its write key.
 pub(crate) fn writable(rows: &impl Rows, id: BlobId, write_key: &TokenHash) -> Result<BlobRow, StoreError> {
-    rows.row::<BlobRow>(id.as_bytes())?.filter(|row| row.write_key == *write_key).ok_or(StoreError::Refused)
+    rows.guard::<BlobRow>(id.as_bytes())?.filter(|row| row.write_key == *write_key).ok_or(StoreError::Refused)
 }
 
 /// The blob, to whoever shows its read token or one of its tickets, once it is finished.
 pub(crate) fn readable(rows: &impl Rows, id: BlobId, shown: &Authorization) -> Result<BlobRow, StoreError> {
-    let row = rows.row::<BlobRow>(id.as_bytes())?.ok_or(StoreError::Refused)?;
+    let row = rows.guard::<BlobRow>(id.as_bytes())?.ok_or(StoreError::Refused)?;
     let admitted = match shown {
         Authorization::Bearer(token) => row.read_token == token_hash(token),
         Authorization::Ticket(ticket, token) => tickets::shown(rows, *ticket, token)?.blob == id,

@@ -46,6 +46,6 @@ impl Store {
 
 /// Whether a credit pays today.
 pub(crate) fn check(rows: &impl Rows, credit: &TokenHash, today: Day) -> Result<(), StoreError> {
-    let row = rows.row::<CreditRow>(credit.as_bytes())?;
+    let row = rows.guard::<CreditRow>(credit.as_bytes())?;
     row.filter(|row| row.expires >= today).map(|_| ()).ok_or(StoreError::Refused)
 }

@@ -8,7 +8,7 @@ use crate::{
     error::{Failure, StoreError},
     object::ObjectName,
     schema::ENDED,
-    transaction::{Changes, Rows},
+    transaction::{Changes, Rows, refuse_damage},
 };
 use nightdrop_wire::token::TokenHash;
 use subtle::ConstantTimeEq;
@@ -22,7 +22,7 @@ pub(crate) fn keep(changes: &Changes<'_>, object: ObjectName, write_key: &TokenH
 
 /// Whether an object was ended with this write key.
 pub(crate) fn by(rows: &impl Rows, object: ObjectName, write_key: &TokenHash) -> Result<bool, StoreError> {
-    let kept = rows.copy(&ENDED, &object.bytes())?;
+    let kept = rows.copy(&ENDED, &object.bytes()).map_err(refuse_damage)?;
     Ok(kept.is_some_and(|kept| kept.ct_eq(&witness(write_key)).into()))
 }
 

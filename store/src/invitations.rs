@@ -38,7 +38,7 @@ pub(crate) fn unspent(
     invitation: &TokenHash,
     today: Day,
 ) -> Result<InvitationRow, StoreError> {
-    rows.row::<InvitationRow>(invitation.as_bytes())?
+    rows.guard::<InvitationRow>(invitation.as_bytes())?
         .filter(|row| row.spent_by.is_none() && row.expires >= today)
         .ok_or(StoreError::Refused)
 }

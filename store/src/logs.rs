@@ -51,12 +51,12 @@ impl Store {
         };
         let most = self.limits().log_entries;
         self.queue(new.entries.weight(), move |rows| {
-            let held = rows.row::<LogRow>(new.space.as_bytes())?;
-            if held.as_ref().is_some_and(|held| held.request == new.row.request) {
+            let held = rows.row::<LogRow>(new.space.as_bytes());
+            if matches!(&held, Ok(Some(held)) if held.request == new.row.request) {
                 return Ok(Checked::Already(()));
             }
             credits::check(rows, &new.credit, today)?;
-            if held.is_some() || rows.holds(&ENDED, &ObjectName::log(new.space).bytes())? {
+            if held?.is_some() || rows.holds(&ENDED, &ObjectName::log(new.space).bytes())? {
                 return Err(StoreError::Conflict);
             }
             check_length(&new.row.head, most)?;
@@ -128,13 +128,13 @@ impl Store {
 
 /// The log, to whoever shows its append token.
 fn appendable(rows: &impl Rows, space: SpaceId, append_token: &TokenHash) -> Result<LogRow, StoreError> {
-    let row = rows.row::<LogRow>(space.as_bytes())?;
+    let row = rows.guard::<LogRow>(space.as_bytes())?;
     row.filter(|row| row.append_token == *append_token).ok_or(StoreError::Refused)
 }
 
 /// The log, to whoever shows its read token.
 fn readable(rows: &impl Rows, space: SpaceId, read_token: &Token) -> Result<LogRow, StoreError> {
-    let row = rows.row::<LogRow>(space.as_bytes())?;
+    let row = rows.guard::<LogRow>(space.as_bytes())?;
     row.filter(|row| row.read_token == token_hash(read_token)).ok_or(StoreError::Refused)
 }
 

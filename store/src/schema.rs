@@ -126,7 +126,8 @@ impl Row for IdentityRow {
 pub(crate) struct InvitationRow {
     /// Last day on which it registers an account.
     pub(crate) expires: Day,
-    /// Digest of the registration that spent it: enough to answer a repetition, and does not name the account.
+    /// Digest of the registration that spent it: enough to answer a repetition, and does not name the account. Zeros
+    /// if that registration was refused.
     pub(crate) spent_by: Option<[u8; 32]>,
 }
 

@@ -67,7 +67,7 @@ impl Store {
 
 /// The owner of a session that is good today.
 pub(crate) fn owner(rows: &impl Rows, session: &TokenHash, today: Day) -> Result<AccountId, StoreError> {
-    rows.row::<SessionRow>(session.as_bytes())?
+    rows.guard::<SessionRow>(session.as_bytes())?
         .filter(|row| row.expires >= today)
         .map(|row| row.account)
         .ok_or(StoreError::Refused)

@@ -82,7 +82,7 @@ impl Store {
             if ended::by(rows, ObjectName::ticket(ticket), &write_key)? {
                 return Ok(Checked::Already(()));
             }
-            let blob = rows.row::<TicketRow>(ticket.as_bytes())?.ok_or(StoreError::Refused)?.blob;
+            let blob = rows.guard::<TicketRow>(ticket.as_bytes())?.ok_or(StoreError::Refused)?.blob;
             blobs::writable(rows, blob, &write_key)?;
             Ok(Checked::Write(move |changes: &Changes<'_>| remove_all(changes, blob, &[ticket], &write_key)))
         })
@@ -98,7 +98,7 @@ fn seal_envelope(message: &CreateTicket, rng: &mut dyn CryptoRng) -> Result<NewO
 
 /// The ticket, to whoever shows its token.
 pub(crate) fn shown(rows: &impl Rows, ticket: TicketId, token: &Token) -> Result<TicketRow, StoreError> {
-    rows.row::<TicketRow>(ticket.as_bytes())?
+    rows.guard::<TicketRow>(ticket.as_bytes())?
         .filter(|row| row.token == token_hash(token))
         .ok_or(StoreError::Refused)
 }

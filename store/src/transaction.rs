@@ -35,6 +35,12 @@ pub(crate) trait Rows {
         self.value(&R::TABLE, key, |bytes| row::decode(key, bytes))?.transpose()
     }
 
+    /// A row that says who may do what. Without it nobody can show a capability, so damage of it is the refusal of what is
+    /// not there, and the operator's to know.
+    fn guard<R: Row>(&self, key: &R::Key) -> Result<Option<R>, StoreError> {
+        self.row(key).map_err(refuse_damage)
+    }
+
     /// A copy of the value, if there is one.
     fn copy<K: FixedKey>(&self, table: &Table<K>, key: &K) -> Result<Option<Vec<u8>>, StoreError> {
         self.value(table, key, <[u8]>::to_vec)
@@ -99,6 +105,17 @@ macro_rules! impl_rows {
 }
 impl_rows!(Snapshot);
 impl_rows!(Checking<'_>);
+
+/// What damage is to somebody who has shown no capability: the one refusal. The operator is told.
+pub(crate) fn refuse_damage(error: StoreError) -> StoreError {
+    match error {
+        StoreError::Damaged(table) => {
+            tracing::error!(table, "a stored row is damaged: what it belongs to is refused to everyone");
+            StoreError::Refused
+        }
+        error => error,
+    }
+}
 
 /// Reads a table. Damage that redb notices, in whatever way, is that of the table and not of the whole database.
 fn reading<K: FixedKey, T>(

@@ -63,17 +63,24 @@ fn an_invitation_registers_one_account_once() {
 }
 
 #[test]
-fn a_taken_account_or_recovery_id_is_refused_and_does_not_spend_the_invitation() {
+fn a_taken_account_or_recovery_id_is_refused_and_spends_the_invitation() {
     let fixture = Fixture::new();
-    invite(&fixture, 1);
-    invite(&fixture, 2);
+    for name in 1..=4 {
+        invite(&fixture, name);
+    }
     fixture.register(&with_recovery(1, [1; 16]), TODAY).unwrap();
     let same_account = RegisterFinish { account: AccountId::from_bytes([1; 10]), ..registration(2) };
-    assert_refused!(fixture.register(&same_account, TODAY), Refused);
-    assert_refused!(fixture.register(&with_recovery(2, [1; 16]), TODAY), Refused);
+    let same_recovery = with_recovery(3, [1; 16]);
+    for (name, taken) in [(2, &same_account), (3, &same_recovery)] {
+        assert_refused!(fixture.register(taken, TODAY), Refused, "taken");
+        assert_refused!(fixture.register(taken, TODAY), Refused, "the same bytes again");
+        let invitation = token_hash(&Token::from_bytes([name; 32]));
+        assert_refused!(fixture.store().check_invitation(&invitation, TODAY), Refused, "spent");
+        assert_refused!(fixture.register(&registration(name), TODAY), Refused, "free ids with a spent one");
+    }
     let first = fixture.store().account_envelopes(AccountId::from_bytes([1; 10])).unwrap();
     assert_eq!(first.master_key, vec![1; 115]);
-    fixture.register(&with_recovery(2, [2; 16]), TODAY).unwrap();
+    fixture.register(&with_recovery(4, [2; 16]), TODAY).expect("free ids");
 }
 
 #[test]

@@ -438,8 +438,8 @@ fn a_damaged_head_is_noticed_before_it_is_believed() {
     fixture.append(&log, &append).unwrap();
     edit(&mut fixture, LOGS, log.space.as_bytes(), |row| row[66] ^= 1);
     let next = Append { expected: log.head(), entries: entries(1, 512) };
-    assert!(matches!(fixture.append(&log, &next), Err(StoreError::Damaged("logs"))));
-    assert!(matches!(fixture.read_log(&log, 0), Err(StoreError::Damaged("logs"))));
+    assert_refused!(fixture.append(&log, &next), Refused, "nobody can show a capability for it");
+    assert_refused!(fixture.read_log(&log, 0), Refused, "nobody can show a capability for it");
     is_whole(&fixture, &healthy);
     edit(&mut fixture, LOGS, log.space.as_bytes(), |row| row[66] ^= 1);
     is_whole(&fixture, &log);
