@@ -13,11 +13,20 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+// What the tests share names the store as any of its users does.
+#[cfg(test)]
+extern crate self as nightdrop_store;
+
 mod accounts;
 mod at_rest;
 mod at_rest_keys;
 mod blobs;
 mod chunks;
+#[cfg(test)]
+#[path = "../tests/common/mod.rs"]
+mod common;
+#[cfg(test)]
+mod crashes;
 mod credits;
 mod database;
 mod day;

@@ -62,6 +62,14 @@ impl Snapshot {
     }
 }
 
+#[cfg(test)]
+impl Snapshot {
+    /// redb's transaction, to look at everything.
+    pub(crate) fn transaction(&self) -> &ReadTransaction {
+        &self.0
+    }
+}
+
 /// The batch's transaction, to check an operation against all that comes before it.
 pub(crate) struct Checking<'t>(pub(crate) &'t WriteTransaction);
 

@@ -1,0 +1,227 @@
+//! A run of the store on a recording disk, with everything that it holds after each step.
+
+use super::record::{Event, RecordingDisk};
+use crate::{
+    Day, Store, StoreError, StoreLimits,
+    common::{Fixture, TODAY, TestBlob, TestLog, entries, random_bytes, random_token, registration},
+    digest::{BodyDigest, token_hash},
+    open::open_with,
+    row::{FixedKey, Row, name_of},
+    schema::{Table, for_each_table},
+};
+use nightdrop_wire::{codec, size_class::SizeClass, token::Token};
+use redb::{ReadTransaction, ReadableTable, Value};
+use std::{collections::BTreeMap, path::Path};
+
+/// A table's name and a key in it.
+pub(super) type Key = (&'static str, Vec<u8>);
+/// Everything in a store.
+pub(super) type Contents = BTreeMap<Key, Vec<u8>>;
+
+/// What belongs together within a step.
+pub(super) enum Parts {
+    /// All that it changes is one operation.
+    One,
+    /// Several operations at once: each changes the entries in whose key one of its names stands.
+    Named(Vec<Vec<Vec<u8>>>),
+}
+
+/// One step of the run.
+pub(super) struct Step {
+    /// What it does.
+    pub(super) name: &'static str,
+    /// What of it happens wholly or not at all.
+    pub(super) parts: Parts,
+}
+
+/// A run that is over.
+pub(super) struct Story {
+    /// The disk as the run found it.
+    pub(super) base: Vec<u8>,
+    /// What happened on it.
+    pub(super) events: Vec<Event>,
+    /// What was done.
+    pub(super) steps: Vec<Step>,
+    /// What the store held before the first step, and after each.
+    pub(super) contents: Vec<Contents>,
+}
+
+/// Opens a store on a disk.
+pub(super) fn open(disk: &RecordingDisk) -> Result<Store, crate::OpenError> {
+    let disk = disk.clone();
+    open_with(Path::new("disk"), StoreLimits::default(), |builder| builder.create_with_backend(disk))
+}
+
+/// Everything that a store holds.
+pub(super) fn contents(store: &Store) -> Contents {
+    let snapshot = store.snapshot().unwrap();
+    let mut contents = Contents::new();
+    macro_rules! add {
+        ($table:expr) => {
+            add_table(&mut contents, snapshot.transaction(), &$table)
+        };
+    }
+    for_each_table!(add);
+    contents
+}
+
+fn add_table<K: FixedKey>(contents: &mut Contents, transaction: &ReadTransaction, table: &Table<K>) {
+    for entry in transaction.open_table(table.definition()).unwrap().iter().unwrap() {
+        let (key, value) = entry.unwrap();
+        let key = <K as Value>::as_bytes(&key.value()).as_ref().to_vec();
+        contents.insert((name_of(table), key), value.value().to_vec());
+    }
+}
+
+struct Teller {
+    disk: RecordingDisk,
+    fixture: Fixture,
+    steps: Vec<Step>,
+    contents: Vec<Contents>,
+}
+
+impl Teller {
+    fn step(&mut self, name: &'static str, run: impl FnOnce(&Fixture) -> Result<(), StoreError>) {
+        self.steps_of(name, Parts::One, |fixture| {
+            run(fixture).unwrap_or_else(|error| panic!("{name}: {error:?}"));
+        });
+    }
+
+    fn steps_of(&mut self, name: &'static str, parts: Parts, run: impl FnOnce(&Fixture)) {
+        self.disk.mark(Event::Begun);
+        run(&self.fixture);
+        self.disk.mark(Event::Acknowledged);
+        self.steps.push(Step { name, parts });
+        self.contents.push(contents(self.fixture.store()));
+    }
+
+    /// Six blobs at once, which share commits.
+    fn blobs_at_once(&mut self, credits: &[Token]) {
+        let blobs: Vec<_> = credits.iter().map(|credit| (TestBlob::new(1), credit.clone())).collect();
+        let names = blobs
+            .iter()
+            .map(|(blob, credit)| vec![blob.id.as_bytes().to_vec(), token_hash(credit).as_bytes().to_vec()]);
+        self.steps_of("blobs at once", Parts::Named(names.collect()), |fixture| {
+            let tasks: Vec<_> = blobs
+                .iter()
+                .map(|(blob, credit)| {
+                    let message = blob.create_whole(credit.clone(), SizeClass::SMALLEST);
+                    let body = BodyDigest::of(&codec::encode(&message).unwrap());
+                    fixture.runtime.spawn(fixture.store().create_blob(
+                        &message,
+                        body,
+                        TODAY,
+                        &mut rand::rng(),
+                    ))
+                })
+                .collect();
+            tasks.into_iter().for_each(|task| fixture.wait(task).unwrap().unwrap());
+        });
+    }
+
+    fn close_and_open(&mut self) {
+        let disk = self.disk.clone();
+        self.disk.mark(Event::Begun);
+        self.fixture.close();
+        self.fixture.store = Some(open(&disk).unwrap());
+        self.disk.mark(Event::Acknowledged);
+        self.steps.push(Step { name: "close and open", parts: Parts::One });
+        self.contents.push(contents(self.fixture.store()));
+    }
+}
+
+fn invite(fixture: &Fixture, name: u8, expires: Day) -> Result<(), StoreError> {
+    let invitation = token_hash(&registration(name).invitation);
+    fixture.wait(fixture.store().issue_invitation(invitation, expires))
+}
+
+/// Accounts, credits, blobs small and long, tickets, logs, ends, closing and opening.
+pub(super) fn tell() -> Story {
+    let disk = RecordingDisk::default();
+    // What is not complete is never put in place (`open`): the story begins on a complete store.
+    drop(open(&disk).unwrap());
+    let base = disk.bytes();
+    let disk = RecordingDisk::holding(base.clone());
+    let mut fixture = Fixture::new();
+    fixture.close();
+    fixture.store = Some(open(&disk).unwrap());
+    let first = contents(fixture.store());
+    let mut teller = Teller { disk, fixture, steps: Vec::new(), contents: vec![first] };
+    tell_accounts(&mut teller);
+    let session = random_token();
+    let account = registration(1).account;
+    teller.step("session", |fixture| {
+        fixture.wait(fixture.store().create_session(account, token_hash(&session), TODAY))
+    });
+    let credits: Vec<_> = (0..12).map(|_| random_token()).collect();
+    teller.step("credits", |fixture| {
+        let hashes = credits.iter().map(token_hash).collect();
+        fixture.wait(fixture.store().issue_credits(token_hash(&session), hashes, TODAY, TODAY))
+    });
+    tell_blobs(&mut teller, &credits[..3]);
+    teller.close_and_open();
+    tell_log(&mut teller, &credits[3]);
+    teller.blobs_at_once(&credits[4..10]);
+    teller.step("end of a session", |fixture| {
+        fixture.wait(fixture.store().end_session(token_hash(&session), TODAY))
+    });
+    let Teller { disk, mut fixture, steps, contents } = teller;
+    fixture.close();
+    Story { base, events: disk.events(), steps, contents }
+}
+
+fn tell_accounts(teller: &mut Teller) {
+    teller.step("identity", |fixture| {
+        fixture.wait(fixture.store().create_identity(b"set-up", &[9; 192], &mut rand::rng()))
+    });
+    for name in [1, 2] {
+        teller.step("invitation", |fixture| invite(fixture, name, TODAY));
+    }
+    teller.step("registration", |fixture| fixture.register(&registration(1), TODAY));
+    teller.step("registration with a taken id", |fixture| {
+        let taken = nightdrop_wire::messages::account::RegisterFinish {
+            account: registration(1).account,
+            ..registration(2)
+        };
+        assert!(matches!(fixture.register(&taken, TODAY), Err(StoreError::Refused)));
+        Ok(())
+    });
+}
+
+fn tell_blobs(teller: &mut Teller, credits: &[Token]) {
+    let (whole, mut small, long) = (TestBlob::new(1), TestBlob::new(1), TestBlob::new(3));
+    teller.step("whole blob", |fixture| {
+        fixture.create(&whole.create_whole(credits[0].clone(), SizeClass::SMALLEST))
+    });
+    teller.step("open blob", |fixture| fixture.create(&small.create(credits[1].clone())));
+    teller.step("chunk", |fixture| fixture.put(&small, 0, &small.chunks[0]));
+    small.chunks[0] = random_bytes(SizeClass::SMALLEST.sealed());
+    teller.step("chunk replaced", |fixture| fixture.put(&small, 0, &small.chunks[0]));
+    teller.step("finished blob", |fixture| fixture.finish(&small, &small.finish()));
+    let (ticket, _) = small.ticket();
+    for message in [&ticket, &small.ticket().0] {
+        teller.step("ticket", |fixture| fixture.ticket(message, &small.write_key));
+    }
+    teller.step("long blob", |fixture| fixture.create(&long.create(credits[2].clone())));
+    for (n, chunk) in (0..).zip(&long.chunks) {
+        teller.step("long chunk", |fixture| fixture.put(&long, n, chunk));
+    }
+    teller.step("finished long blob", |fixture| fixture.finish(&long, &long.finish()));
+    teller.step("end of a ticket", |fixture| {
+        fixture.wait(fixture.store().end_ticket(ticket.ticket, &small.write_key))
+    });
+    for blob in [&small, &long] {
+        teller.step("destroyed blob", |fixture| {
+            fixture.wait(fixture.store().destroy_blob(blob.id, &blob.write_key))
+        });
+    }
+}
+
+fn tell_log(teller: &mut Teller, credit: &Token) {
+    let mut log = TestLog::new();
+    teller.step("log", |fixture| fixture.create_log(&log.create(credit.clone())));
+    for count in [3, 40] {
+        let append = log.append(entries(count, 512));
+        teller.step("append", |fixture| fixture.append(&log, &append));
+    }
+}
