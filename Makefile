@@ -1,5 +1,5 @@
 # What a user of this source types. Each target does its own set-up.
-.PHONY: demo test bench-tor check setup
+.PHONY: demo test soak bench bench-tor check setup
 
 NETWORK := target/tornet
 
@@ -14,6 +14,18 @@ test: setup
 	cargo build --locked --workspace --all-targets
 	rm -rf $(NETWORK)-test
 	scripts/test
+
+# Tests that take minutes or much disk: files above 4 GiB (9 GiB of disk).
+soak:
+	cargo build --locked --workspace --bins --examples
+	cargo test --locked --workspace --test large -- --ignored --nocapture
+
+# Put and get through the worker's socket, beside plain files and redb alone in the same run (8 GiB of disk).
+bench:
+	cargo build --locked --workspace --bins --examples
+	rm -rf target/bench
+	target/debug/bench target/bench
+	rm -rf target/bench
 
 # Rates through Tor, ours beside one raw stream in the same run.
 bench-tor: setup

@@ -3,6 +3,7 @@
 //! Demo and scenarios stand on this. Every wait is a polled condition with a long limit that ends at once when the process
 //! behind it dies; every process that is started here ends with the value that started it.
 
+mod peak_memory;
 mod programs;
 mod relay_process;
 mod sample_file;
@@ -10,6 +11,7 @@ mod search;
 mod user;
 mod worker_process;
 
+pub use peak_memory::PeakMemory;
 pub use programs::{NotBuilt, network_file, program};
 pub use relay_process::RelayProcess;
 pub use sample_file::{MARKER, make_sample};

@@ -68,10 +68,22 @@ impl WorkerProcess {
         Ok(self.child.try_wait().map_err(io("look at the worker"))?.is_none())
     }
 
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The way to it.
     #[must_use]
     pub fn transport(&self) -> SocketTransport {
-        SocketTransport { path: self.data.join("run/worker.sock") }
+        SocketTransport::to(&self.socket())
+    }
+
+    /// The socket that clients reach it on.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.data.join("run/worker.sock")
     }
 }
 
@@ -117,6 +129,14 @@ fn spawn(
 #[derive(Debug, Clone)]
 pub struct SocketTransport {
     path: PathBuf,
+}
+
+impl SocketTransport {
+    /// To the worker behind this socket.
+    #[must_use]
+    pub fn to(socket: &Path) -> Self {
+        Self { path: socket.to_owned() }
+    }
 }
 
 impl Transport for SocketTransport {
