@@ -118,6 +118,15 @@ fn write_numbered_pieces(path: &Path, size: u64) {
 }
 
 #[test]
+fn the_probe_sees_memory_that_was_held_and_given_back() {
+    const HELD: usize = 96 << 20;
+    let peak = PeakMemory::begin(std::process::id()).unwrap();
+    drop(std::hint::black_box(vec![1_u8; HELD]));
+    let above = peak.above_idle().unwrap();
+    assert!(above > 90 * 1024, "{above} KiB");
+}
+
+#[test]
 fn memory_is_constant_for_1_gib_through_the_workers_socket() {
     let directory = tempfile::tempdir().unwrap();
     let [file, back] = ["file", "back"].map(|name| directory.path().join(name));

@@ -43,21 +43,3 @@ fn kibibytes(process: u32, field: &str) -> Result<u64, SystemError> {
     let line = status.lines().find_map(|line| line.strip_prefix(field)).ok_or_else(gone)?;
     line.trim().trim_end_matches(" kB").parse().map_err(|_| gone())
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn shows_what_was_held_and_given_back() {
-        const HELD: usize = 96 << 20;
-        let peak = PeakMemory::begin(std::process::id()).unwrap();
-        let held = std::hint::black_box(vec![1_u8; HELD]);
-        drop(held);
-        let above = peak.above_idle().unwrap();
-        assert!(above > 90 * 1024, "{above} KiB");
-        assert!(peak.idle() > 100);
-        let again = PeakMemory::begin(std::process::id()).unwrap();
-        assert!(again.above_idle().unwrap() < 48 * 1024, "begun anew, it is forgotten");
-    }
-}
