@@ -25,6 +25,12 @@ use serde_bytes::ByteBuf;
 const MAX_APPEND_BYTES: usize = MAX_ENTRIES * 1024;
 /// Bytes of a page at most.
 const MAX_PAGE: usize = MAX_ENTRIES_BODY;
+/// Bytes that one more entry may need in a page: itself, its length, and what a relay may keep free for a longer head.
+const ROOM_FOR_AN_ENTRY: usize = LARGEST_ENTRY + 16;
+const LARGEST_ENTRY: usize = {
+    let [_, _, _, largest] = ENTRY_SIZES;
+    largest
+};
 /// Appends that are tried when other devices write at the same time.
 const APPEND_ATTEMPTS: u32 = 64;
 
@@ -50,10 +56,10 @@ impl<T: Transport> HomeSpace<T> {
     ) -> Result<Self, ClientError> {
         let mut lane = RelayLane::isolated(transport, relay, limits);
         let never_written = LogHead::before_first(keys.space());
-        let log = match read_on(&mut lane, Replay::new(keys.clone(), remembered)).await {
+        let log = match read_on(&mut lane, Replay::new(keys.clone(), remembered), None).await {
             Err(ClientError::Withheld) if remembered == Some(never_written) => VerifiedLog::empty(keys),
             Err(ClientError::Withheld) if remembered.is_none() => return Err(ClientError::NoHomeSpace),
-            log => log?,
+            log => log?.0,
         };
         Ok(Self { lane, log })
     }
@@ -95,10 +101,7 @@ impl<T: Transport> HomeSpace<T> {
         let create = CreateLog { space, credit, read_token, append_token, entries: to_wire(&entries) };
         match self.lane.tell(Endpoint::CreateLog, None, &create).await {
             Ok(()) => Ok(self.log.take(&entries)?),
-            Err(RequestError::Refused(Refusal::Conflict)) => {
-                self.log = read_on(&mut self.lane, self.log.clone().resume()).await?;
-                Ok(())
-            }
+            Err(RequestError::Refused(Refusal::Conflict)) => self.read_further(None).await.map(|_| ()),
             Err(error) => Err(ClientError::upload(error)),
         }
     }
@@ -108,6 +111,7 @@ impl<T: Transport> HomeSpace<T> {
     ///
     /// # Errors
     /// What `decide` returns: then nothing more was appended. [`ClientError::ChangedMeanwhile`] if what it decided makes no sense.
+    /// [`ClientError::RelayFull`] if the relay takes no more although no other device wrote.
     /// After any other error the entries may have been appended, or some of them: their answer may have been lost.
     pub async fn append(
         &mut self,
@@ -117,9 +121,7 @@ impl<T: Transport> HomeSpace<T> {
             let operations = decide(self.log.state())?;
             match self.append_once(operations).await? {
                 Appended::All => return Ok(()),
-                Appended::OtherWasFaster => {
-                    self.log = read_on(&mut self.lane, self.log.clone().resume()).await?;
-                }
+                Appended::OtherWasFaster => {}
             }
         }
         Err(ClientError::RelayBusy)
@@ -130,15 +132,33 @@ impl<T: Transport> HomeSpace<T> {
         let entries = sealed.map_err(|_| ClientError::ChangedMeanwhile("your files".to_owned()))?;
         let authorization = Authorization::Bearer(self.log.keys().append_token().clone());
         let endpoint = Endpoint::AppendLog(self.log.keys().space());
+        let mut left = entries.len();
         for batch in batches(&entries) {
+            left -= batch.len();
             let append = Append { expected: *self.log.head(), entries: to_wire(batch) };
             match self.lane.tell(endpoint, Some(&authorization), &append).await {
                 Ok(()) => self.log.take(batch)?,
-                Err(RequestError::Refused(Refusal::Conflict)) => return Ok(Appended::OtherWasFaster),
+                Err(RequestError::Refused(Refusal::Conflict)) => {
+                    let stand = self.read_further(Some(self.log.head_after(batch))).await?;
+                    return Ok(if stand && left == 0 { Appended::All } else { Appended::OtherWasFaster });
+                }
                 Err(error) => return Err(ClientError::listed(error)),
             }
         }
         Ok(Appended::All)
+    }
+
+    /// Reads what another device appended meanwhile, and says whether the log went through `ours`. A relay that stored one's
+    /// own entries and says that it did not must not have them decided again: what is listed already looks taken by others,
+    /// and would be destroyed.
+    async fn read_further(&mut self, ours: Option<LogHead>) -> Result<bool, ClientError> {
+        let (log, stand) = read_on(&mut self.lane, self.log.clone().resume(), ours).await?;
+        if log.head() == self.log.head() {
+            // It stands where it was expected, so the relay has no room in it, or says so for ever.
+            return Err(ClientError::RelayFull);
+        }
+        self.log = log;
+        Ok(stand)
     }
 }
 
@@ -148,34 +168,43 @@ impl<T> std::fmt::Debug for HomeSpace<T> {
     }
 }
 
-/// Reads what follows, until the head that the relay claims.
+/// Reads what follows, until the head that the relay claims, and says whether the log goes through `ours`.
 async fn read_on<T: Transport>(
     lane: &mut RelayLane<T>,
     mut replay: Replay,
-) -> Result<VerifiedLog, ClientError> {
+    ours: Option<LogHead>,
+) -> Result<(VerifiedLog, bool), ClientError> {
     let authorization = Authorization::Bearer(replay.keys().read_token().clone());
+    let mut stand = false;
     loop {
-        let endpoint = Endpoint::ReadLog(replay.keys().space(), replay.count());
-        let page = lane.exchange(endpoint, Some(&authorization), Bytes::new(), MAX_PAGE).await;
-        let page: LogPage =
-            codec::decode(&page.map_err(ClientError::listed)?).map_err(|_| ClientError::NotARelay)?;
+        let endpoint = Endpoint::ReadLog(replay.keys().space(), replay.head().count);
+        let body = lane.exchange(endpoint, Some(&authorization), Bytes::new(), MAX_PAGE).await;
+        let body = body.map_err(ClientError::listed)?;
+        let page: LogPage = codec::decode(&body).map_err(|_| ClientError::NotARelay)?;
         require_sound(&page)?;
         for entry in &page.entries {
             replay.advance(entry)?;
+            stand |= Some(*replay.head()) == ours;
         }
-        // A page without entries is the end, whatever the relay claims; then the head decides.
-        if page.entries.is_empty() || replay.count() >= page.head.count {
-            return Ok(replay.finish(&page.head)?);
+        if replay.head().count >= page.head.count {
+            return Ok((replay.finish(&page.head)?, stand));
         }
+        require_full(&page, body.len())?;
     }
 }
 
-/// A log is bounded, and so is what a lying relay can make a client read.
+/// A log is bounded, and so is what a lying relay can make a client read. No log is without the entry that made it.
 fn require_sound(page: &LogPage) -> Result<(), ClientError> {
-    let sound = page.head.count <= MAX_LOG_ENTRIES
+    let sound = (1..=MAX_LOG_ENTRIES).contains(&page.head.count)
         && page.entries.len() <= MAX_ENTRIES
         && page.entries.iter().all(|entry| ENTRY_SIZES.contains(&entry.len()));
     if sound { Ok(()) } else { Err(ClientError::NotARelay) }
+}
+
+/// A page that is not the last one holds as much as fits, or a lying relay could make a client ask for every entry by itself.
+fn require_full(page: &LogPage, bytes: usize) -> Result<(), ClientError> {
+    let full = page.entries.len() == MAX_ENTRIES || bytes + ROOM_FOR_AN_ENTRY > MAX_PAGE;
+    if full { Ok(()) } else { Err(ClientError::NotARelay) }
 }
 
 enum Appended {

@@ -35,7 +35,7 @@ impl Owner {
 
     /// What an honest client appends to `log`.
     fn append(&self, log: &mut Vec<Vec<u8>>, operations: Vec<Operation>) {
-        let replay = self.replay(None, log).unwrap();
+        let mut replay = self.replay(None, log).unwrap();
         log.extend(replay.seal_next(operations, &mut rand::rng()).unwrap());
     }
 
@@ -115,7 +115,7 @@ fn tickets_are_kept_with_their_file() {
 fn what_makes_no_sense_is_not_sealed() {
     let owner = Owner::new();
     let log = owner.log(vec![put("a", 1), put("d/b", 2)]);
-    let replay = owner.replay(None, &log).unwrap();
+    let mut replay = owner.replay(None, &log).unwrap();
     let again = replay.state().file(&path("a")).unwrap().clone();
     for operation in [
         remove("missing"),
@@ -214,18 +214,33 @@ fn m36_a_removed_file_stays_removed() {
     assert_eq!(owner.replay(None, &log).err(), Some(ChainError::Displaced(3)));
 }
 
+/// Without the entry that made it no log is a space's: neither another owner's, nor bytes of the right size.
 #[test]
-fn m34_the_home_of_another_owner_does_not_open() {
+fn m34_m52_a_log_that_begins_otherwise_is_an_error() {
     let (owner, other) = (Owner::new(), Owner::new());
-    let log = owner.log(vec![put("a", 1)]);
-    let mut replay = Replay::new(other.keys(), None);
-    for entry in &log {
-        replay.advance(entry).unwrap();
-    }
-    let head = log.iter().fold(LogHead::before_first(other.keys().space()), |head, entry| next(head, entry));
-    let replay = replay.finish(&head).unwrap();
-    assert_eq!((listed(&replay).len(), replay.reports().1), (0, 2));
     assert_ne!(owner.keys().space(), other.keys().space());
+    let log = owner.log(vec![put("a", 1)]);
+    assert_eq!(listed(&owner.replay(None, &log).unwrap()), ["a"]);
+    assert_eq!(other.replay(None, &log).err(), Some(ChainError::NoBeginning));
+    assert_eq!(owner.replay(None, &log[1..]).err(), Some(ChainError::Displaced(0)));
+    let stray_first = [&[vec![0x5a; 512]], &log[..]].concat();
+    assert_eq!(owner.replay(None, &stray_first).err(), Some(ChainError::NoBeginning));
+}
+
+#[test]
+fn what_is_sealed_changes_nothing_until_it_is_taken() {
+    let owner = Owner::new();
+    let mut log = owner.replay(None, &owner.log(vec![put("a", 1), put("b", 2)])).unwrap();
+    let before = (listed(&log), *log.head());
+    let refused = log.seal_next(vec![remove("a"), put("c", 3), remove("missing")], &mut rand::rng());
+    assert!(refused.is_err());
+    assert_eq!((listed(&log), *log.head()), before, "also after half of it was tried out");
+    let next = log.seal_next(vec![remove("a"), put("c", 3)], &mut rand::rng()).unwrap();
+    assert_eq!((listed(&log), *log.head()), before);
+    let after = log.head_after(&next);
+    log.take(&next).unwrap();
+    assert_eq!((listed(&log), *log.head()), (vec!["b".to_owned(), "c".to_owned()], after));
+    assert_eq!(log.reports().1, 0, "each was written upon the state that the one before it left");
 }
 
 #[test]

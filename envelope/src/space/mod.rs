@@ -10,9 +10,11 @@
 //!   head shows that.
 //! - An entry that does not open, is not signed by the owner, or makes no sense stays in the chain, has no effect, and is
 //!   reported.
+//! - A space begins with the entry that makes its id. A log that begins otherwise is an error: it is not this space's.
 //!
 //! *Home* is the space of one member: its owner.
 
+mod draft;
 mod entry;
 mod keys;
 mod operation;

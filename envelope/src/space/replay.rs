@@ -2,6 +2,7 @@
 
 use super::{
     HomeKeys, Operation, State,
+    draft::Draft,
     entry::{open_entry, seal_entry},
     keys::space_id,
 };
@@ -45,6 +46,9 @@ pub enum ChainError {
     /// One of the owner's entries is not where it was written: entries were dropped, repeated or reordered.
     #[error("entry {0} is not where it was written")]
     Displaced(u64),
+    /// The first entry does not make this space.
+    #[error("the first entry does not make this space")]
+    NoBeginning,
     /// The entries do not lead to the head that the relay claims.
     #[error("the entries do not lead to the head that the relay claims")]
     WrongHead,
@@ -104,16 +108,17 @@ impl Replay {
         &self.keys
     }
 
-    /// Entries taken so far.
+    /// Where the entries taken so far lead.
     #[must_use]
-    pub const fn count(&self) -> u64 {
-        self.head.count
+    pub const fn head(&self) -> &LogHead {
+        &self.head
     }
 
     /// Takes the next sealed entry.
     ///
     /// # Errors
-    /// [`ChainError`] if one of the owner's entries is not where it was written, or the log leaves what this device remembers.
+    /// [`ChainError`] if the first entry does not make this space, one of the owner's entries is not where it was written, or the
+    /// log leaves what this device remembers.
     pub fn advance(&mut self, sealed: &[u8]) -> Result<(), ChainError> {
         let sequence = self.head.count;
         match open_entry(&self.keys, sealed) {
@@ -127,6 +132,10 @@ impl Replay {
                     self.reports.add(Report { sequence, fault: Fault::WithoutSense });
                 }
             }
+        }
+        // The id of the space depends on its first entry, so this one is no stray that somebody added.
+        if !self.state.is_created() {
+            return Err(ChainError::NoBeginning);
         }
         self.head = next_head(&self.head, sealed);
         match self.remembered {
@@ -215,25 +224,33 @@ impl VerifiedLog {
         Operation::Create { owner: *keys.owner().as_bytes(), random: keys.random }
     }
 
-    /// Seals operations as the entries that follow.
+    /// Seals operations as the entries that follow. What it costs depends on them only, not on what the space holds.
+    ///
+    /// The state stays as it is until [`Self::take`].
     ///
     /// # Errors
     /// [`OpenError::Inconsistent`] if one of them would have no effect, or is too large for an entry.
     pub fn seal_next<R: CryptoRng + ?Sized>(
-        &self,
+        &mut self,
         operations: Vec<Operation>,
         rng: &mut R,
     ) -> Result<Vec<Vec<u8>>, OpenError> {
-        let mut state = self.replay.state.clone();
-        let mut head = self.replay.head;
+        let Replay { keys, head, state, .. } = &mut self.replay;
+        let (mut head, mut draft) = (*head, Draft::on(state));
         let mut entries = Vec::with_capacity(operations.len());
         for operation in operations {
-            let sealed = seal_entry(&self.replay.keys, &head, state.hash(), operation.clone(), rng)?;
-            state.apply(operation).map_err(|_| OpenError::Inconsistent)?;
+            let sealed = seal_entry(keys, &head, draft.hash(), operation.clone(), rng)?;
+            draft.apply(operation).map_err(|_| OpenError::Inconsistent)?;
             head = next_head(&head, &sealed);
             entries.push(sealed);
         }
         Ok(entries)
+    }
+
+    /// Where the log will stand after these entries.
+    #[must_use]
+    pub fn head_after(&self, entries: &[Vec<u8>]) -> LogHead {
+        entries.iter().fold(self.replay.head, |head, sealed| next_head(&head, sealed))
     }
 
     /// Takes entries of one's own that the relay has acknowledged.

@@ -1,6 +1,6 @@
 //! What the entries of a home space add up to.
 
-use super::{FileRecord, Operation, SpacePath};
+use super::{FileRecord, Operation, SpacePath, TicketRecord};
 use nightdrop_wire::{
     codec,
     ids::{BlobId, SpaceId},
@@ -23,6 +23,22 @@ pub struct State {
 /// The operation contradicts the state, so it has no effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct WithoutSense;
+
+/// What makes one operation undone. As large as what the operation changed, whatever the state holds.
+pub(super) struct Undo {
+    change: Change,
+    hash_before: [u8; 32],
+}
+
+enum Change {
+    Created,
+    Put { path: SpacePath, replaced: Option<Box<FileRecord>> },
+    Moved { from: SpacePath, to: SpacePath },
+    Removed { path: SpacePath, file: Box<FileRecord> },
+    Destroyed { blob: BlobId, write_key: Token },
+    Shared { path: SpacePath },
+    Unshared { path: SpacePath, position: usize, ticket: TicketRecord },
+}
 
 impl State {
     pub(super) fn new(space: SpaceId) -> Self {
@@ -57,29 +73,39 @@ impl State {
         self.files.contains_key(path) || self.is_directory(path)
     }
 
+    /// Whether the first entry was there.
+    pub(super) const fn is_created(&self) -> bool {
+        self.created
+    }
+
     /// SHA-256 chained over the operations that had an effect. Two devices with one hash have one state; it costs what
     /// one operation costs, not what the state holds.
     pub(super) const fn hash(&self) -> &[u8; 32] {
         &self.hash
     }
 
-    /// Carries out an operation, or refuses it and stays as it was.
-    pub(super) fn apply(&mut self, operation: Operation) -> Result<(), WithoutSense> {
+    /// Carries out an operation and says how to undo it, or refuses it and stays as it was.
+    pub(super) fn apply(&mut self, operation: Operation) -> Result<Undo, WithoutSense> {
         let bytes = zeroize::Zeroizing::new(codec::encode(&operation).map_err(|_| WithoutSense)?);
         if self.created == matches!(operation, Operation::Create { .. }) {
             return Err(WithoutSense);
         }
-        match operation {
+        let change = match operation {
             // Whether it makes this space's id is checked where the id is known.
-            Operation::Create { .. } => self.created = true,
+            Operation::Create { .. } => {
+                self.created = true;
+                Change::Created
+            }
             Operation::PutFile { path, file } => self.put(path, *file)?,
-            Operation::Move { from, to } => self.rename(&from, to)?,
+            Operation::Move { from, to } => self.rename(from, to)?,
             Operation::Remove { path } => {
                 let file = self.files.remove(&path).ok_or(WithoutSense)?;
-                self.leaving.insert(file.blob, file.write_key);
+                self.leaving.insert(file.blob, file.write_key.clone());
+                Change::Removed { path, file: Box::new(file) }
             }
             Operation::Destroyed { blob } => {
-                self.leaving.remove(&blob).ok_or(WithoutSense)?;
+                let write_key = self.leaving.remove(&blob).ok_or(WithoutSense)?;
+                Change::Destroyed { blob, write_key }
             }
             Operation::Share { path, ticket } => {
                 let file = self.files.get_mut(&path).ok_or(WithoutSense)?;
@@ -87,40 +113,83 @@ impl State {
                     return Err(WithoutSense);
                 }
                 file.tickets.push(ticket);
+                Change::Shared { path }
             }
             Operation::Unshare { path, ticket } => {
                 let file = self.files.get_mut(&path).ok_or(WithoutSense)?;
                 let position = file.tickets.iter().position(|known| known.id() == ticket);
-                file.tickets.remove(position.ok_or(WithoutSense)?);
+                let position = position.ok_or(WithoutSense)?;
+                let ticket = file.tickets.remove(position);
+                Change::Unshared { path, position, ticket }
             }
-        }
+        };
         let mut hash = Sha256::new();
         hash.update(self.hash);
         hash.update(bytes.as_slice());
-        self.hash = hash.finalize().into();
-        Ok(())
+        let hash_before = std::mem::replace(&mut self.hash, hash.finalize().into());
+        Ok(Undo { change, hash_before })
     }
 
-    fn put(&mut self, path: SpacePath, file: FileRecord) -> Result<(), WithoutSense> {
+    fn put(&mut self, path: SpacePath, file: FileRecord) -> Result<Change, WithoutSense> {
         let replaces = self.files.contains_key(&path);
         if self.blobs.contains(&file.blob) || (!replaces && self.blocks(&path)) {
             return Err(WithoutSense);
         }
         self.blobs.insert(file.blob);
-        if let Some(old) = self.files.insert(path, file) {
-            self.leaving.insert(old.blob, old.write_key);
+        let replaced = self.files.insert(path.clone(), file).map(Box::new);
+        if let Some(old) = &replaced {
+            self.leaving.insert(old.blob, old.write_key.clone());
         }
-        Ok(())
+        Ok(Change::Put { path, replaced })
     }
 
-    fn rename(&mut self, from: &SpacePath, to: SpacePath) -> Result<(), WithoutSense> {
-        let file = self.files.remove(from).ok_or(WithoutSense)?;
+    fn rename(&mut self, from: SpacePath, to: SpacePath) -> Result<Change, WithoutSense> {
+        let file = self.files.remove(&from).ok_or(WithoutSense)?;
         if self.blocks(&to) {
-            self.files.insert(from.clone(), file);
+            self.files.insert(from, file);
             return Err(WithoutSense);
         }
-        self.files.insert(to, file);
-        Ok(())
+        self.files.insert(to.clone(), file);
+        Ok(Change::Moved { from, to })
+    }
+
+    /// Undoes the operation that was carried out last.
+    pub(super) fn undo(&mut self, undo: Undo) {
+        self.hash = undo.hash_before;
+        match undo.change {
+            Change::Created => self.created = false,
+            Change::Put { path, replaced } => {
+                if let Some(put) = self.files.remove(&path) {
+                    self.blobs.remove(&put.blob);
+                }
+                if let Some(old) = replaced {
+                    self.leaving.remove(&old.blob);
+                    self.files.insert(path, *old);
+                }
+            }
+            Change::Moved { from, to } => {
+                if let Some(file) = self.files.remove(&to) {
+                    self.files.insert(from, file);
+                }
+            }
+            Change::Removed { path, file } => {
+                self.leaving.remove(&file.blob);
+                self.files.insert(path, *file);
+            }
+            Change::Destroyed { blob, write_key } => {
+                self.leaving.insert(blob, write_key);
+            }
+            Change::Shared { path } => {
+                if let Some(file) = self.files.get_mut(&path) {
+                    file.tickets.pop();
+                }
+            }
+            Change::Unshared { path, position, ticket } => {
+                if let Some(file) = self.files.get_mut(&path) {
+                    file.tickets.insert(position, ticket);
+                }
+            }
+        }
     }
 
     /// Whether a file cannot get this path: it is taken, or a file stands where a directory would have to be.
@@ -133,5 +202,107 @@ impl State {
     pub fn is_directory(&self, path: &SpacePath) -> bool {
         let below = self.files.range(path.first_below()..).next();
         below.is_some_and(|(file, _)| file.is_below(path))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{capability::BlobCapabilities, key::FileKey, ticket::TicketSecret};
+    use rand::RngExt;
+
+    const CREATE: Operation = Operation::Create { owner: [1; 32], random: [2; 32] };
+
+    fn path(n: u8) -> SpacePath {
+        let name = ["a", "b", "c", "d/a", "d/b", "d/e/a", "d", "d/e"][usize::from(n) % 8];
+        SpacePath::parse(name).unwrap()
+    }
+
+    fn put(n: u8) -> Operation {
+        let capabilities = BlobCapabilities::generate(&mut rand::rng());
+        let key = FileKey::from_bytes([n; 32]);
+        let file = FileRecord::new(capabilities, &key, [n; 32], 10, None, [n; 32]);
+        Operation::PutFile { path: path(n), file: Box::new(file) }
+    }
+
+    /// Everything that a state holds, in one form that can be compared.
+    fn picture(state: &State) -> Vec<Vec<u8>> {
+        let State { created, files, leaving, blobs, hash } = state;
+        let files =
+            files.iter().flat_map(|(path, file)| [path.as_str().into(), codec::encode(file).unwrap()]);
+        let leaving =
+            leaving.iter().flat_map(|(blob, key)| [blob.as_bytes().to_vec(), key.secret_bytes().to_vec()]);
+        let blobs = blobs.iter().map(|blob| blob.as_bytes().to_vec());
+        let rest = [vec![u8::from(*created)], hash.to_vec(), b"files".to_vec()];
+        let mut picture: Vec<Vec<u8>> = rest.into_iter().chain(files).collect();
+        picture.push(b"leaving".to_vec());
+        picture.extend(leaving);
+        picture.push(b"blobs".to_vec());
+        picture.extend(blobs);
+        picture
+    }
+
+    /// One of any kind; on a state that holds something about half of them make sense.
+    fn any_operation(state: &State) -> Operation {
+        let rng = &mut rand::rng();
+        let (one, other) = (path(rng.random()), path(rng.random()));
+        let listed = state.file(&one);
+        match rng.random_range(0..8) {
+            0..3 => put(rng.random()),
+            3 => Operation::Move { from: one, to: other },
+            4 => Operation::Remove { path: one },
+            5 => {
+                let ticket = TicketRecord::new(&TicketSecret::generate(rng), [7; 16]);
+                Operation::Share { path: one, ticket }
+            }
+            6 => {
+                let tickets = listed.map(|file| file.tickets.as_slice()).unwrap_or_default();
+                let ticket = tickets.get(rng.random_range(0..4)).map(TicketRecord::id);
+                let ticket = ticket.unwrap_or_else(|| TicketSecret::generate(rng).id());
+                Operation::Unshare { path: one, ticket }
+            }
+            _ => match state.leaving().next() {
+                Some((blob, _)) => Operation::Destroyed { blob },
+                None => CREATE,
+            },
+        }
+    }
+
+    #[test]
+    fn whatever_is_undone_leaves_the_state_as_it_was() {
+        let mut state = State::new(SpaceId::from_bytes([1; 32]));
+        assert!(state.apply(put(1)).is_err(), "nothing comes before the first entry");
+        let undo = state.apply(CREATE).unwrap();
+        state.undo(undo);
+        assert!(!state.is_created());
+        state.apply(CREATE).unwrap();
+        let (mut effective, mut refused) = (0, 0);
+        for _ in 0..400 {
+            let before = picture(&state);
+            let mut undo = Vec::new();
+            for _ in 0..20 {
+                let operation = any_operation(&state);
+                let now = picture(&state);
+                match state.apply(operation) {
+                    Ok(effect) => {
+                        undo.push(effect);
+                        effective += 1;
+                    }
+                    Err(WithoutSense) => {
+                        assert_eq!(picture(&state), now, "what is refused changes nothing");
+                        refused += 1;
+                    }
+                }
+            }
+            while let Some(effect) = undo.pop() {
+                state.undo(effect);
+            }
+            assert_eq!(picture(&state), before);
+            // Then one is carried out, so that the next round begins elsewhere.
+            let operation = any_operation(&state);
+            let _ = state.apply(operation);
+        }
+        assert!(effective > 1_000 && refused > 1_000, "{effective} and {refused}");
+        assert!(state.files().count() > 0 && state.leaving().count() > 0);
     }
 }
