@@ -15,12 +15,8 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
 };
 use tempfile::TempDir;
-
-/// How long a failed download may take to clean up.
-const MOMENT: Duration = Duration::from_secs(5);
 
 /// An honest relay behind a lying one. Everything that a client does over `transport` goes through both.
 #[derive(Debug)]
@@ -85,9 +81,6 @@ impl Stage {
         let watch = Arc::new(Watch { directory: directory.path().to_owned(), seen: AtomicBool::new(false) });
         let progress = Arc::<Watch>::clone(&watch);
         let outcome = transfer::download_link(&self.transport, link, &output, limits, progress).await;
-        if outcome.is_err() {
-            until_empty(directory.path()).await;
-        }
         Gotten { outcome, directory, too_early: watch.seen.load(Ordering::Relaxed) }
     }
 }
@@ -130,14 +123,6 @@ impl Progress for Watch {
 
     fn advance(&self, _sealed_bytes: u64) {
         self.look();
-    }
-}
-
-/// A lane that was in the middle of something lets go of the partial file a moment after the download has failed.
-async fn until_empty(directory: &Path) {
-    let began = Instant::now();
-    while !files(directory).is_empty() && began.elapsed() < MOMENT {
-        tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
 

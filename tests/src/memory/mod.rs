@@ -4,10 +4,12 @@
 //! through on the way is a pipe. No socket is opened and no name is resolved.
 #![allow(clippy::unwrap_used, reason = "what cannot be set up fails the test that wants it")]
 
+mod device;
 mod person;
 mod relay;
 mod transport;
 
+pub use device::Device;
 pub use person::{PASSWORD, Person, patient, quick};
 pub use relay::{MemoryRelay, address};
 pub use transport::{Host, MemoryTransport};

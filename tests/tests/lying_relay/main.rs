@@ -3,14 +3,21 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, missing_docs)]
 
 mod accounts;
+mod appends;
 mod attack;
 mod blobs;
 mod canaries;
 mod collusion;
+mod denied;
 mod heads;
+mod histories;
+mod homes;
 mod http;
 mod keys;
 mod lines;
 mod logins;
+mod paging;
+mod recovery;
+mod strays;
 mod tickets;
 mod uploads;

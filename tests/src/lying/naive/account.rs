@@ -27,6 +27,8 @@ pub struct NaiveAccount {
     pub version: u64,
     /// Seed of the identity key.
     pub identity: [u8; 32],
+    /// Secret of the home space.
+    pub home_secret: [u8; 32],
 }
 
 /// Logs in with [`PASSWORD`], leaving out these checks of what the relay then hands over.
@@ -52,8 +54,10 @@ pub async fn log_in(
     let length = u32::from_be_bytes(*length) as usize;
     let (body, padding) = keyring[4..].split_at_checked(length).ok_or(Stopped::Unreadable)?;
     without.check(Check::Padding, padding.iter().all(|byte| *byte == 0))?;
-    let identity = *body.first_chunk::<32>().ok_or(Stopped::Unreadable)?;
-    Ok(NaiveAccount { version, identity })
+    // The sharing key's seed stands between the two.
+    let secrets: &[u8; 96] = body.first_chunk().ok_or(Stopped::Unreadable)?;
+    let (identity, home_secret) = (*secrets.first_chunk().unwrap(), *secrets.last_chunk().unwrap());
+    Ok(NaiveAccount { version, identity, home_secret })
 }
 
 async fn handed_over(

@@ -8,10 +8,12 @@
 mod account;
 mod envelope;
 mod file;
+mod home;
 
 pub use account::{NaiveAccount, log_in};
 pub(super) use file::{Manifest, seal_ticket_committed_to};
 pub use file::{NaiveFile, NaiveReader};
+pub use home::{Entry, NaiveHome, NaiveListed, OpenHome, read_home};
 
 /// A check that a reader may leave out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +36,24 @@ pub enum Check {
     Padding,
     /// Whatever was listed is there.
     Presence,
+    /// A log has no more entries, and its pages no fewer, than they may have.
+    Bounds,
+    /// The entries lead to the head that the relay claims.
+    Head,
+    /// The log leads past what the device remembers.
+    Memory,
+    /// The first entry makes the space.
+    Beginning,
+    /// The entry says that it belongs to this space and epoch.
+    Space,
+    /// The entry stands where it was written: after these entries and no others.
+    Place,
+    /// The entry is by the owner.
+    Author,
+    /// The entry is signed by its author.
+    Signature,
+    /// The operation does not contradict what the space holds.
+    Sense,
 }
 
 /// Why a naive reader stopped.
@@ -43,6 +63,8 @@ pub enum Stopped {
     By(Check),
     /// It could make no sense of what came.
     Unreadable,
+    /// It did not stop, and had read more than any log has.
+    Never,
 }
 
 /// The checks that are left out.
