@@ -36,7 +36,9 @@ impl ServerSetup {
     /// # Errors
     /// [`LoginError::Malformed`] if the bytes are not what [`Self::to_bytes`] gave.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, LoginError> {
-        Ok(Self(opaque_ke::ServerSetup::deserialize(bytes)?))
+        let setup = Self(opaque_ke::ServerSetup::deserialize(bytes)?);
+        // What follows the last field would go unread.
+        if *setup.to_bytes() == bytes { Ok(setup) } else { Err(LoginError::Malformed) }
     }
 
     /// Answers a registration request. Stateless: nothing is remembered or spent.

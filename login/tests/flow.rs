@@ -190,4 +190,6 @@ fn what_the_relay_keeps_survives_a_round_trip() {
     assert!(pending.finish(&finalization).is_ok());
     assert!(Record::from_bytes(&[0; 191]).is_err());
     assert!(ServerSetup::from_bytes(&[0; 10]).is_err());
+    let longer = [relay.setup.to_bytes().as_slice(), &[0]].concat();
+    assert_eq!(ServerSetup::from_bytes(&longer).err(), Some(LoginError::Malformed));
 }
