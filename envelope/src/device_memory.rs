@@ -62,6 +62,9 @@ impl DeviceMemory {
         account: AccountId,
     ) -> Result<Self, OpenError> {
         let plaintext = open(Kind::DeviceMemory, master.secret_bytes(), &context(relay, account), sealed)?;
+        if plaintext.len() != PLAINTEXT {
+            return Err(OpenError::Malformed);
+        }
         codec::decode(unpad(&plaintext)?).map_err(|_| OpenError::Malformed)
     }
 }

@@ -132,6 +132,11 @@ mod tests {
         assert_eq!(opened.version(), 1);
         assert_eq!(opened.contents.identity_seed, keyring.contents.identity_seed);
 
+        let mut second = Keyring::generate(&mut rand::rng());
+        second.version = 2;
+        let second = second.seal(&master, &relay, account, &mut rand::rng()).unwrap();
+        assert_eq!(Keyring::open(&second, &master, &relay, account).unwrap().version(), 2);
+
         let renumbered = account::Keyring { version: 2, ..sealed.clone() };
         assert_eq!(Keyring::open(&renumbered, &master, &relay, account).err(), Some(OpenError::WrongKey));
         let other = AccountId::from_bytes([9; 10]);

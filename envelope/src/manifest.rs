@@ -314,6 +314,24 @@ mod tests {
     }
 
     #[test]
+    fn the_class_has_room_for_the_longest_facts_and_no_more() {
+        let longest = |hashes: usize| {
+            let name = "x".repeat(file_name::MAX_BYTES);
+            let contents =
+                Contents { name, size: u64::MAX, modified: Some(i64::MIN), hashes: vec![0; hashes] };
+            codec::encode(&contents).unwrap().len() + 1 + padded::OVERHEAD + ENVELOPE_OVERHEAD
+        };
+        // Name, its length, size, time: 278. The length of the hashes has room for 5 bytes.
+        for (class, next) in SizeClass::all().zip(SizeClass::all().skip(1)) {
+            let most = class.sealed() - ENVELOPE_OVERHEAD - 1 - padded::OVERHEAD - 278 - 5;
+            assert_eq!(class_for(most), Ok(class));
+            assert_eq!(class_for(most + 1), Ok(next));
+            assert!(longest(most) <= class.sealed());
+        }
+        assert_eq!(class_for(SizeClass::FULL.sealed()), Err(OpenError::Inconsistent));
+    }
+
+    #[test]
     fn the_largest_file_has_a_manifest_that_fits() {
         let layout = Layout::of_size(Layout::MAX_SIZE).unwrap();
         let hashes = vec![[0; 32]; layout.chunks() as usize];

@@ -112,6 +112,33 @@ fn tickets_are_kept_with_their_file() {
 }
 
 #[test]
+fn a_file_has_many_tickets_and_each_of_them_once() {
+    let owner = Owner::new();
+    let share = |byte: u8| {
+        let ticket = TicketRecord::new(&TicketSecret::from_bytes([byte; 32]), [7; 16]);
+        Operation::Share { path: path("a"), ticket }
+    };
+    let log = owner.log(vec![put("a", 1), share(1), share(2)]);
+    let replay = owner.replay(None, &log).unwrap();
+    assert_eq!(replay.state().file(&path("a")).unwrap().tickets.len(), 2);
+    assert!(replay.seal_next(vec![share(3)], &mut rand::rng()).is_ok());
+    assert!(replay.seal_next(vec![share(1)], &mut rand::rng()).is_err());
+}
+
+#[test]
+fn entries_of_ones_own_are_taken_without_reading_them_again() {
+    let owner = Owner::new();
+    let mut log = owner.log(vec![put("a", 1)]);
+    let mut known = owner.replay(None, &log).unwrap();
+    let entries = known.seal_next(vec![put("b", 2)], &mut rand::rng()).unwrap();
+    known.take(&entries).unwrap();
+    log.extend(entries.clone());
+    assert_eq!((listed(&known), known.reports().1), (vec!["a".to_owned(), "b".to_owned()], 0));
+    assert_eq!(*known.head(), relay_head(&owner.keys(), &log));
+    assert_eq!(known.take(&entries), Err(ChainError::Displaced(3)), "they follow only once");
+}
+
+#[test]
 fn what_makes_no_sense_is_not_sealed() {
     let owner = Owner::new();
     let log = owner.log(vec![put("a", 1), put("d/b", 2)]);

@@ -12,15 +12,23 @@ use nightdrop_envelope::{
     chunk::ChunkBuffer,
     context::Context,
     file_name::FileName,
-    key::FileKey,
+    key::{FileKey, MasterKey},
+    keyring::Keyring,
     link::{BadLink, FileLink},
     manifest::{FileFacts, VerifiedManifest, seal_manifest},
     seal::{Kind, open, seal},
+    space::{FileRecord, Operation, SpacePath, VerifiedLog},
     ticket::TicketSecret,
 };
-use nightdrop_wire::{ids::BlobId, onion::OnionAddress, size_class::SizeClass, token::Token};
+use nightdrop_wire::{
+    ids::{AccountId, BlobId},
+    messages::account,
+    onion::OnionAddress,
+    size_class::SizeClass,
+    token::Token,
+};
 use sha2::{Digest, Sha256};
-use std::{fs, path::PathBuf};
+use std::{cell::LazyCell, fs, path::PathBuf};
 
 const KEY: [u8; 32] = [0x11; 32];
 const BLOB: BlobId = BlobId::from_bytes([0x22; 16]);
@@ -119,6 +127,38 @@ fn a_ticket() {
     let bad = vector("ticket_bad_flipped_ciphertext.bin", || changed(&sealed, 70));
     assert_eq!(secret.open(&bad, &digest(&sealed), &relay()).err(), Some(OpenError::WrongHash));
     assert_eq!(secret.open(&bad, &digest(&bad), &relay()).err(), Some(OpenError::Altered));
+}
+
+#[test]
+fn a_keyring_and_the_home_that_it_opens() {
+    let (master, account) = (MasterKey::from_bytes(KEY), AccountId::from_bytes([0x66; 10]));
+    let envelope = vector("keyring.bin", || {
+        let keyring = Keyring::generate(&mut rand::rng());
+        keyring.seal(&master, &relay(), account, &mut rand::rng()).unwrap().envelope
+    });
+    let sealed = account::Keyring { version: 1, envelope };
+    let keys = || Keyring::open(&sealed, &master, &relay(), account).unwrap().home_keys();
+    let removed = SpacePath::parse("docs/a.txt").unwrap();
+    let made = LazyCell::new(|| {
+        let empty = VerifiedLog::empty(keys());
+        let file = FileRecord::new(
+            BlobCapabilities::generate(&mut rand::rng()),
+            &FileKey::from_bytes(KEY),
+            [0x77; 32],
+            19,
+            Some(-1),
+            [0x88; 32],
+        );
+        let put = Operation::PutFile { path: removed.clone(), file: Box::new(file) };
+        empty.seal_next(vec![empty.create(), put], &mut rand::rng()).unwrap()
+    });
+    let entries = [0, 1].map(|n| vector(&format!("home_entry_{n}.bin"), || made[n].clone()));
+    let mut log = VerifiedLog::empty(keys());
+    log.take(&entries).unwrap();
+    assert_eq!(log.reports().1, 0);
+    let file = log.state().file(&removed).unwrap();
+    assert_eq!((file.size, file.modified, file.content), (19, Some(-1), [0x88; 32]));
+    assert_eq!(file.file_key().secret_bytes(), &KEY);
 }
 
 #[test]

@@ -99,3 +99,65 @@ pub(super) fn open_entry(keys: &HomeKeys, sealed: &[u8]) -> Result<VerifiedEntry
 fn context(space: SpaceId) -> Context {
     Context::of(&[b"entry", space.as_bytes(), &HomeKeys::epoch().to_be_bytes()])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{keyring::Keyring, space::SpacePath};
+
+    fn keys() -> HomeKeys {
+        Keyring::generate(&mut rand::rng()).home_keys()
+    }
+
+    fn remove(length: usize) -> Operation {
+        let name = |length| "x".repeat(length);
+        let names: Vec<String> =
+            (0..length / 200).map(|_| name(199)).chain([name(length % 200 + 1)]).collect();
+        Operation::Remove { path: SpacePath::parse(&names.join("/")).unwrap() }
+    }
+
+    #[test]
+    fn an_entry_takes_the_smallest_size_that_holds_it() {
+        let keys = keys();
+        let head = LogHead::before_first(keys.space());
+        let mut last = 0;
+        for length in 0..800 {
+            let sealed = seal_entry(&keys, &head, &[1; 32], remove(length), &mut rand::rng()).unwrap();
+            let plaintext = open(Kind::Entry, &keys.entry_key.0, &context(keys.space()), &sealed).unwrap();
+            let needed = unpad(&plaintext).unwrap().len() + padded::OVERHEAD + ENVELOPE_OVERHEAD;
+            assert!(needed > last, "every length is tried");
+            let smallest = ENTRY_SIZES.into_iter().find(|size| *size >= needed).unwrap();
+            assert_eq!(sealed.len(), smallest, "{needed} bytes");
+            last = needed;
+        }
+        assert!(last > ENTRY_SIZES[0], "more than one size is tried");
+    }
+
+    #[test]
+    fn m34_an_entry_of_another_suite_space_or_epoch_does_not_open() {
+        let keys = keys();
+        let body = || Body {
+            suite: SUITE,
+            space: keys.space(),
+            epoch: HomeKeys::epoch(),
+            sequence: 3,
+            previous: [1; 32],
+            seen: [2; 32],
+            author: *keys.owner().as_bytes(),
+            operation: remove(1),
+        };
+        let opened = |body: &Body| {
+            let encoded = codec::encode(body).unwrap();
+            let signature = keys.identity.sign(contexts::ENTRY, &encoded);
+            let plaintext = pad(&[encoded.as_slice(), &signature].concat(), 429).unwrap();
+            let place = context(keys.space());
+            let sealed = seal(Kind::Entry, &keys.entry_key.0, &place, &plaintext, &mut rand::rng()).unwrap();
+            open_entry(&keys, &sealed).map(|entry| entry.head)
+        };
+        assert_eq!(opened(&body()), Ok(LogHead { count: 3, hash: [1; 32] }));
+        assert_eq!(opened(&Body { suite: 2, ..body() }), Err(Fault::DoesNotOpen));
+        assert_eq!(opened(&Body { space: SpaceId::from_bytes([9; 32]), ..body() }), Err(Fault::DoesNotOpen));
+        assert_eq!(opened(&Body { epoch: HomeKeys::epoch() + 1, ..body() }), Err(Fault::DoesNotOpen));
+        assert_eq!(opened(&Body { author: [9; 32], ..body() }), Err(Fault::NotTheOwner));
+    }
+}

@@ -99,6 +99,21 @@ mod tests {
     }
 
     #[test]
+    fn the_longest_path_is_1024_bytes() {
+        let of_length =
+            |length: usize| SpacePath::parse(&format!("{}{}", "x/".repeat(500), "y".repeat(length - 1_000)));
+        assert_eq!(of_length(1_024).unwrap().as_str().len(), 1_024);
+        assert_eq!(of_length(1_025), Err(OpenError::Inconsistent));
+    }
+
+    #[test]
+    fn the_last_name_is_the_files() {
+        for text in ["b.txt", "a/b.txt", "a/c/b.txt"] {
+            assert_eq!(SpacePath::parse(text).unwrap().file_name(), "b.txt");
+        }
+    }
+
+    #[test]
     fn below_means_a_whole_name_deeper() {
         let directory = SpacePath::parse("docs").unwrap();
         assert!(SpacePath::parse("docs/a").unwrap().is_below(&directory));

@@ -186,11 +186,10 @@ impl VerifiedLog {
         Self { replay: Replay::new(keys, None) }
     }
 
-    /// Goes on from here: what is read next must lead past this.
+    /// Goes on from here: what is read next leads past this, because it adds to it.
     #[must_use]
     pub fn resume(self) -> Replay {
-        let remembered = Some(self.replay.head);
-        Replay { remembered, ..self.replay }
+        self.replay
     }
 
     /// Where it stands.
@@ -258,7 +257,6 @@ impl VerifiedLog {
     /// # Errors
     /// [`ChainError`] if they do not follow.
     pub fn take(&mut self, entries: &[Vec<u8>]) -> Result<(), ChainError> {
-        self.replay.remembered = None;
         entries.iter().try_for_each(|entry| self.replay.advance(entry))
     }
 }
@@ -268,4 +266,28 @@ fn next_head(head: &LogHead, sealed: &[u8]) -> LogHead {
     hash.update(head.hash);
     hash.update(sealed);
     LogHead { count: head.count.saturating_add(1), hash: hash.finalize().into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keyring::Keyring;
+
+    /// The signature is the owner's, and what is signed is the beginning of another space.
+    #[test]
+    fn m34_the_first_entry_of_another_space_makes_no_sense() {
+        let [keys, other] = [0, 1].map(|_| Keyring::generate(&mut rand::rng()).home_keys());
+        let head = LogHead::before_first(keys.space());
+        let reports = |create: Operation| {
+            let state = State::new(keys.space());
+            let entry = seal_entry(&keys, &head, state.hash(), create, &mut rand::rng()).unwrap();
+            let mut replay = Replay::new(keys.clone(), None);
+            replay.advance(&entry).unwrap();
+            assert_eq!(replay.count(), 1);
+            replay.reports.first
+        };
+        assert_eq!(reports(VerifiedLog::empty(keys.clone()).create()), []);
+        let fault = Fault::WithoutSense;
+        assert_eq!(reports(VerifiedLog::empty(other).create()), [Report { sequence: 0, fault }]);
+    }
 }
