@@ -1,5 +1,9 @@
 # What a user of this source types. Each target does its own set-up.
-.PHONY: demo test soak bench bench-tor check setup
+
+# Seconds for each fuzz target.
+TIME ?= 60
+
+.PHONY: demo test soak bench bench-tor fuzz check setup
 
 NETWORK := target/tornet
 
@@ -32,6 +36,10 @@ bench-tor: setup
 	cargo build --locked --workspace
 	rm -rf $(NETWORK)-bench && mkdir -p $(NETWORK)-bench
 	target/debug/tornet $(NETWORK)-bench/network -- target/debug/bench-tor $(NETWORK)-bench/work
+
+# Bytes that reach new code, for every decoder and for the store beside its model: `make fuzz TIME=600`. Needs nightly Rust and cargo-fuzz.
+fuzz:
+	scripts/fuzz $(TIME)
 
 # Format, lints, documentation.
 check:

@@ -119,7 +119,7 @@ fn a_file_has_many_tickets_and_each_of_them_once() {
         Operation::Share { path: path("a"), ticket }
     };
     let log = owner.log(vec![put("a", 1), share(1), share(2)]);
-    let replay = owner.replay(None, &log).unwrap();
+    let mut replay = owner.replay(None, &log).unwrap();
     assert_eq!(replay.state().file(&path("a")).unwrap().tickets.len(), 2);
     assert!(replay.seal_next(vec![share(3)], &mut rand::rng()).is_ok());
     assert!(replay.seal_next(vec![share(1)], &mut rand::rng()).is_err());

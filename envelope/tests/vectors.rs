@@ -140,7 +140,7 @@ fn a_keyring_and_the_home_that_it_opens() {
     let keys = || Keyring::open(&sealed, &master, &relay(), account).unwrap().home_keys();
     let removed = SpacePath::parse("docs/a.txt").unwrap();
     let made = LazyCell::new(|| {
-        let empty = VerifiedLog::empty(keys());
+        let mut empty = VerifiedLog::empty(keys());
         let file = FileRecord::new(
             BlobCapabilities::generate(&mut rand::rng()),
             &FileKey::from_bytes(KEY),
@@ -150,7 +150,8 @@ fn a_keyring_and_the_home_that_it_opens() {
             [0x88; 32],
         );
         let put = Operation::PutFile { path: removed.clone(), file: Box::new(file) };
-        empty.seal_next(vec![empty.create(), put], &mut rand::rng()).unwrap()
+        let operations = vec![empty.create(), put];
+        empty.seal_next(operations, &mut rand::rng()).unwrap()
     });
     let entries = [0, 1].map(|n| vector(&format!("home_entry_{n}.bin"), || made[n].clone()));
     let mut log = VerifiedLog::empty(keys());

@@ -8,7 +8,7 @@ use std::{
 };
 
 /// Every edge that is allowed between members; development and build dependencies count.
-const ALLOWED: [(&str, &[&str]); 8] = [
+const ALLOWED: [(&str, &[&str]); 9] = [
     ("wire", &[]),
     ("envelope", &["wire"]),
     ("login", &["wire"]),
@@ -16,6 +16,7 @@ const ALLOWED: [(&str, &[&str]); 8] = [
     ("onion-config", &["wire"]),
     ("relay", &["wire", "login", "store", "onion-config"]),
     ("client", &["wire", "login", "envelope", "onion-config"]),
+    ("properties", &["wire", "envelope", "login", "store"]),
     ("tests", &["wire", "envelope", "login", "store", "onion-config", "relay", "client"]),
 ];
 

@@ -234,6 +234,9 @@ impl VerifiedLog {
         operations: Vec<Operation>,
         rng: &mut R,
     ) -> Result<Vec<Vec<u8>>, OpenError> {
+        if !operations.iter().all(|operation| self.replay.makes_this_space(operation)) {
+            return Err(OpenError::Inconsistent);
+        }
         let Replay { keys, head, state, .. } = &mut self.replay;
         let (mut head, mut draft) = (*head, Draft::on(state));
         let mut entries = Vec::with_capacity(operations.len());
@@ -275,19 +278,19 @@ mod tests {
 
     /// The signature is the owner's, and what is signed is the beginning of another space.
     #[test]
-    fn m34_the_first_entry_of_another_space_makes_no_sense() {
+    fn m34_the_first_entry_of_another_space_makes_no_log_of_this_one() {
         let [keys, other] = [0, 1].map(|_| Keyring::generate(&mut rand::rng()).home_keys());
         let head = LogHead::before_first(keys.space());
-        let reports = |create: Operation| {
+        let begins_with = |create: Operation| {
             let state = State::new(keys.space());
             let entry = seal_entry(&keys, &head, state.hash(), create, &mut rand::rng()).unwrap();
             let mut replay = Replay::new(keys.clone(), None);
-            replay.advance(&entry).unwrap();
-            assert_eq!(replay.count(), 1);
-            replay.reports.first
+            replay.advance(&entry).map(|()| (replay.head().count, replay.reports.count))
         };
-        assert_eq!(reports(VerifiedLog::empty(keys.clone()).create()), []);
-        let fault = Fault::WithoutSense;
-        assert_eq!(reports(VerifiedLog::empty(other).create()), [Report { sequence: 0, fault }]);
+        assert_eq!(begins_with(VerifiedLog::empty(keys.clone()).create()), Ok((1, 0)));
+        let foreign = VerifiedLog::empty(other).create();
+        assert_eq!(begins_with(foreign.clone()), Err(ChainError::NoBeginning));
+        let mut honest = VerifiedLog::empty(keys.clone());
+        assert_eq!(honest.seal_next(vec![foreign], &mut rand::rng()), Err(OpenError::Inconsistent));
     }
 }

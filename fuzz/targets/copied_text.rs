@@ -1,0 +1,2 @@
+#![no_main]
+nightdrop_fuzz::fuzz!("copied_text");

@@ -1,0 +1,52 @@
+//! Control bodies: a decoder accepts one form of a value, and no other.
+
+use nightdrop_wire::{
+    codec,
+    messages::{
+        account::{
+            LoggedIn, LoginFinish, LoginStart, LoginStarted, RegisterFinish, RegisterStart, RegisterStarted,
+        },
+        admin::{Invitation, NewInvitation},
+        blob::{CreateBlob, FinishBlob},
+        credit::{Credits, FetchCredits},
+        log::{Append, CreateLog, LogPage},
+        ticket::CreateTicket,
+    },
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+/// The first byte says which message the rest is to be.
+pub(crate) fn message(input: &[u8]) -> bool {
+    let Some((which, body)) = input.split_first() else { return false };
+    match which % 16 {
+        0 => canonical::<RegisterStart>(body),
+        1 => canonical::<RegisterStarted>(body),
+        2 => canonical::<RegisterFinish>(body),
+        3 => canonical::<LoginStart>(body),
+        4 => canonical::<LoginStarted>(body),
+        5 => canonical::<LoginFinish>(body),
+        6 => canonical::<LoggedIn>(body),
+        7 => canonical::<FetchCredits>(body),
+        8 => canonical::<Credits>(body),
+        9 => canonical::<CreateBlob>(body),
+        10 => canonical::<FinishBlob>(body),
+        11 => canonical::<CreateTicket>(body),
+        12 => canonical::<CreateLog>(body),
+        13 => canonical::<Append>(body),
+        14 => canonical::<LogPage>(body),
+        _ => canonical::<Invitation>(body) | canonical::<NewInvitation>(body),
+    }
+}
+
+/// What is accepted encodes to the same bytes; nothing longer or shorter is accepted in its place.
+pub(crate) fn canonical<T: Serialize + DeserializeOwned>(body: &[u8]) -> bool {
+    let Ok(value) = codec::decode::<T>(body) else { return false };
+    let encoded = codec::encode(&value).unwrap();
+    assert_eq!(encoded, body, "two forms of one value");
+    assert_eq!(encoded.capacity(), encoded.len(), "the buffer grew, and left a copy behind");
+    let longer = [body, &[0]].concat();
+    assert!(codec::decode::<T>(&longer).is_err(), "a byte too many");
+    let shorter = &body[..body.len().saturating_sub(1)];
+    assert!(body.is_empty() || codec::decode::<T>(shorter).is_err(), "a byte too few");
+    true
+}

@@ -1,0 +1,205 @@
+//! What is asked of store and model, told by four bytes: what, of which thing, and how. Things are few, so that steps meet.
+
+/// Which of a thing's tokens is shown. All but one of them are wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shown {
+    Right,
+    /// The same thing's token for something else.
+    OtherRole,
+    /// The same kind of token of another thing.
+    OtherThing,
+}
+
+/// What is shown to read a blob.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reading {
+    Token(Shown),
+    Ticket(u8, Shown),
+}
+
+/// What a blob is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// Open, with so many chunks.
+    Open(u32),
+    /// Stored whole, its only chunk of these contents.
+    Whole(u8),
+    /// Whole, and its chunk is of no size class.
+    WholeOfNoClass,
+    /// Whole, and said to have two chunks.
+    WholeOfTwo,
+}
+
+/// Where an appender believes the log to stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Expected {
+    /// Where it stands.
+    Here,
+    /// So many entries before that.
+    Before(u64),
+    /// At the right count, with another hash.
+    OtherHash,
+    /// Beyond every log.
+    Beyond,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    Invite { invitation: u8, days: u32 },
+    CheckInvitation { invitation: u8 },
+    Register { account: u8, invitation: u8, variant: u8 },
+    OpenAccount { account: u8 },
+    LoginRecord { account: u8 },
+    StartSession { account: u8, session: u8, days: u32 },
+    Authenticate { session: u8 },
+    EndSession { session: u8 },
+    DrawCredits { session: u8, first: u8, count: u8 },
+    CreateBlob { blob: u8, credit: u8, shape: Shape },
+    PutChunk { blob: u8, n: u32, shown: Shown, contents: u8, right_size: bool },
+    FinishBlob { blob: u8, shown: Shown, right_digest: bool, manifest: u8 },
+    ReadChunk { blob: u8, n: u32, reading: Reading },
+    ReadManifest { blob: u8, reading: Reading },
+    DestroyBlob { blob: u8, shown: Shown },
+    CreateTicket { ticket: u8, blob: u8, shown: Shown, variant: u8 },
+    ReadTicket { ticket: u8, shown: Shown },
+    EndTicket { ticket: u8, blob: u8, shown: Shown },
+    CreateLog { log: u8, credit: u8, entries: u8, contents: u8 },
+    Append { log: u8, shown: Shown, expected: Expected, entries: u8, contents: u8 },
+    ReadLog { log: u8, shown: Shown, from: u64 },
+    NextDay,
+    Reopen,
+}
+
+pub(super) const ACCOUNTS: u8 = 3;
+pub(super) const BLOBS: u8 = 3;
+pub(super) const TICKETS: u8 = 3;
+pub(super) const LOGS: u8 = 2;
+pub(super) const SESSIONS: u8 = 4;
+const CREDITS: u8 = 8;
+const INVITATIONS: u8 = 4;
+
+impl Asked {
+    /// What four bytes tell. Zeros are the simplest, so that a failing sequence shrinks towards them.
+    pub(super) fn told_by([what, thing, how, more]: [u8; 4]) -> Self {
+        let days = u32::from(more % 3);
+        match what % 32 {
+            0 => Self::Invite { invitation: thing % INVITATIONS, days },
+            1 | 2 => {
+                Self::Register { account: thing % ACCOUNTS, invitation: how % INVITATIONS, variant: more % 2 }
+            }
+            3 | 4 => Self::StartSession { account: thing % ACCOUNTS, session: how % SESSIONS, days },
+            5..=7 => Self::DrawCredits { session: thing % SESSIONS, first: how % CREDITS, count: more % 4 },
+            8..=10 => Self::CreateBlob { blob: thing % BLOBS, credit: how % CREDITS, shape: shape(more) },
+            11 | 12 => Self::PutChunk {
+                blob: thing % BLOBS,
+                n: u32::from(how % 3),
+                shown: shown(more),
+                contents: more / 8 % 2,
+                right_size: more / 16 % 4 != 3,
+            },
+            13 | 14 => Self::FinishBlob {
+                blob: thing % BLOBS,
+                shown: shown(more),
+                right_digest: how % 4 != 3,
+                manifest: how / 4 % 3,
+            },
+            15 => Self::ReadChunk { blob: thing % BLOBS, n: u32::from(how % 3), reading: reading(more) },
+            16 => Self::ReadManifest { blob: thing % BLOBS, reading: reading(more) },
+            17 => Self::DestroyBlob { blob: thing % BLOBS, shown: shown(more) },
+            18 | 19 => Self::CreateTicket {
+                ticket: thing % TICKETS,
+                blob: how % BLOBS,
+                shown: shown(more),
+                variant: more / 8 % 3,
+            },
+            20 => Self::ReadTicket { ticket: thing % TICKETS, shown: shown(more) },
+            21 => Self::EndTicket { ticket: thing % TICKETS, blob: how % BLOBS, shown: shown(more) },
+            22 => Self::CreateLog {
+                log: thing % LOGS,
+                credit: how % CREDITS,
+                entries: more % 5,
+                contents: more / 8 % 2,
+            },
+            23..=25 => Self::Append {
+                log: thing % LOGS,
+                shown: shown(more),
+                expected: expected(how),
+                entries: more / 8 % 4,
+                contents: more / 32 % 4,
+            },
+            26 => Self::ReadLog { log: thing % LOGS, shown: shown(more), from: from(how) },
+            27 => Self::EndSession { session: thing % SESSIONS },
+            28 => Self::Authenticate { session: thing % SESSIONS },
+            29 => Self::CheckInvitation { invitation: thing % INVITATIONS },
+            30 => Self::NextDay,
+            _ => match thing % 3 {
+                0 => Self::Reopen,
+                1 => Self::OpenAccount { account: how % ACCOUNTS },
+                _ => Self::LoginRecord { account: how % ACCOUNTS },
+            },
+        }
+    }
+
+    /// Everything that can be read, with everything that reads it.
+    pub(super) fn everything_readable() -> Vec<Self> {
+        let mut all = vec![Self::Reopen];
+        for account in 0..ACCOUNTS {
+            all.extend([Self::OpenAccount { account }, Self::LoginRecord { account }]);
+        }
+        all.extend((0..SESSIONS).map(|session| Self::Authenticate { session }));
+        all.extend((0..INVITATIONS).map(|invitation| Self::CheckInvitation { invitation }));
+        for blob in 0..BLOBS {
+            let tickets = (0..TICKETS).map(|ticket| Reading::Ticket(ticket, Shown::Right));
+            for reading in tickets.chain([Reading::Token(Shown::Right)]) {
+                all.push(Self::ReadManifest { blob, reading });
+                all.extend((0..3).map(|n| Self::ReadChunk { blob, n, reading }));
+            }
+        }
+        all.extend((0..TICKETS).map(|ticket| Self::ReadTicket { ticket, shown: Shown::Right }));
+        all.extend((0..LOGS).map(|log| Self::ReadLog { log, shown: Shown::Right, from: 0 }));
+        all
+    }
+}
+
+fn shown(byte: u8) -> Shown {
+    match byte % 8 {
+        6 => Shown::OtherRole,
+        7 => Shown::OtherThing,
+        _ => Shown::Right,
+    }
+}
+
+fn reading(byte: u8) -> Reading {
+    if byte & 8 == 0 {
+        Reading::Token(shown(byte))
+    } else {
+        Reading::Ticket(byte / 16 % TICKETS, shown(byte))
+    }
+}
+
+fn shape(byte: u8) -> Shape {
+    match byte % 8 {
+        0 | 1 => Shape::Whole(byte / 8 % 2),
+        2 | 3 => Shape::Open(1),
+        4 => Shape::Open(2),
+        5 => Shape::Open(if byte & 8 == 0 { 0 } else { u32::MAX }),
+        6 => Shape::WholeOfNoClass,
+        _ => Shape::WholeOfTwo,
+    }
+}
+
+fn expected(byte: u8) -> Expected {
+    match byte % 8 {
+        4 | 5 => Expected::Before(u64::from(byte / 8 % 4) + 1),
+        6 => Expected::OtherHash,
+        7 => Expected::Beyond,
+        _ => Expected::Here,
+    }
+}
+
+fn from(byte: u8) -> u64 {
+    match byte % 8 {
+        7 => u64::MAX,
+        number => u64::from(number),
+    }
+}

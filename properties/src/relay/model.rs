@@ -1,0 +1,359 @@
+//! The model: what the protocol page says, over maps in memory. It knows nothing of transactions, seals or files.
+
+use super::{
+    Answer, LIMITS,
+    asked::{Asked, Expected, Reading, Shape, Shown},
+    names::{
+        DECOY, FIRST_DAY, Role, chunk, log_entries, manifest, master_key, registration, shown, space_id,
+        ticket_envelope,
+    },
+};
+use nightdrop_store::Day;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+
+#[derive(Debug)]
+pub(super) struct Model {
+    today: Day,
+    invitations: BTreeMap<u8, Invitation>,
+    /// Account and which variant registered it.
+    accounts: BTreeMap<u8, u8>,
+    sessions: BTreeMap<u8, (u8, Day)>,
+    /// Sessions of an account, oldest first.
+    sessions_of: BTreeMap<u8, Vec<u8>>,
+    credits: BTreeMap<u8, Day>,
+    drawn: BTreeMap<u8, (Day, u32)>,
+    blobs: BTreeMap<u8, Blob>,
+    /// Ended blobs and tickets, and the write key that ended them.
+    ended_blobs: BTreeMap<u8, [u8; 32]>,
+    ended_tickets: BTreeMap<u8, [u8; 32]>,
+    tickets: BTreeMap<u8, Ticket>,
+    logs: BTreeMap<u8, Log>,
+}
+
+#[derive(Debug)]
+struct Invitation {
+    expires: Day,
+    spent: bool,
+    /// Account and variant that it registered.
+    registered: Option<(u8, u8)>,
+}
+
+#[derive(Debug)]
+struct Blob {
+    created_by: (u8, Shape),
+    chunks: u32,
+    held: BTreeMap<u32, Vec<u8>>,
+    /// Its manifest, once it is finished.
+    finished: Option<u8>,
+}
+
+#[derive(Debug, PartialEq)]
+struct Ticket {
+    blob: u8,
+    variant: u8,
+}
+
+#[derive(Debug)]
+struct Log {
+    created_by: (u8, u8, u8),
+    entries: Vec<Vec<u8>>,
+}
+
+/// A request that has no effect, for a reason.
+type Outcome = Result<Answer, Answer>;
+
+impl Model {
+    pub(super) fn new() -> Self {
+        Self {
+            today: FIRST_DAY,
+            invitations: BTreeMap::new(),
+            accounts: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            sessions_of: BTreeMap::new(),
+            credits: BTreeMap::new(),
+            drawn: BTreeMap::new(),
+            blobs: BTreeMap::new(),
+            ended_blobs: BTreeMap::new(),
+            ended_tickets: BTreeMap::new(),
+            tickets: BTreeMap::new(),
+            logs: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn answer(&mut self, asked: &Asked) -> Answer {
+        self.outcome(asked).unwrap_or_else(|refusal| refusal)
+    }
+
+    fn outcome(&mut self, asked: &Asked) -> Outcome {
+        match *asked {
+            Asked::NextDay => self.today = self.today.plus(1),
+            Asked::Reopen => {}
+            Asked::Invite { invitation, days } => {
+                refuse_if(self.invitations.contains_key(&invitation), Answer::Conflict)?;
+                let expires = self.today.plus(days);
+                self.invitations.insert(invitation, Invitation { expires, spent: false, registered: None });
+            }
+            Asked::CheckInvitation { invitation } => {
+                refuse_if(!self.invites(invitation), Answer::Refused)?;
+            }
+            Asked::Register { account, invitation, variant } => {
+                self.register(account, invitation, variant)?;
+            }
+            Asked::OpenAccount { account } => {
+                let variant = self.accounts.get(&account).ok_or(Answer::Refused)?;
+                return Ok(Answer::Bytes(master_key(account, *variant)));
+            }
+            Asked::LoginRecord { account } => {
+                let record = match self.accounts.get(&account) {
+                    Some(variant) => registration(account, 0, *variant).upload,
+                    None => DECOY,
+                };
+                return Ok(Answer::Bytes(record.to_vec()));
+            }
+            Asked::StartSession { account, session, days } => self.start_session(account, session, days)?,
+            Asked::Authenticate { session } => return Ok(Answer::Account(self.owner(session)?)),
+            Asked::EndSession { session } => {
+                let account = self.owner(session)?;
+                self.sessions.remove(&session);
+                self.sessions_of.entry(account).or_default().retain(|other| *other != session);
+            }
+            Asked::DrawCredits { session, first, count } => self.draw(session, first, count)?,
+            Asked::CreateBlob { blob, credit, shape } => self.create_blob(blob, credit, shape)?,
+            Asked::PutChunk { blob, n, shown, contents, right_size } => {
+                self.put_chunk(blob, n, shown, contents, right_size)?;
+            }
+            Asked::FinishBlob { blob, shown, right_digest, manifest } => {
+                self.finish(blob, shown, right_digest, manifest)?;
+            }
+            Asked::ReadChunk { blob, n, reading } => {
+                let chunk = self.readable(blob, reading)?.held.get(&n).ok_or(Answer::Refused)?;
+                return Ok(Answer::Bytes(chunk.clone()));
+            }
+            Asked::ReadManifest { blob, reading } => {
+                let finished = self.readable(blob, reading)?.finished.ok_or(Answer::Refused)?;
+                return Ok(Answer::Bytes(manifest(finished)));
+            }
+            Asked::DestroyBlob { blob, shown } => self.destroy(blob, shown)?,
+            Asked::CreateTicket { ticket, blob, shown, variant } => {
+                self.create_ticket(ticket, blob, shown, variant)?;
+            }
+            Asked::ReadTicket { ticket, shown } => {
+                let held = self.tickets.get(&ticket).filter(|_| shown == Shown::Right);
+                return Ok(Answer::Bytes(ticket_envelope(held.ok_or(Answer::Refused)?.variant)));
+            }
+            Asked::EndTicket { ticket, blob, shown } => self.end_ticket(ticket, &write_key(shown, blob))?,
+            Asked::CreateLog { log, credit, entries, contents } => {
+                self.create_log(log, credit, entries, contents)?;
+            }
+            Asked::Append { log, shown, expected, entries, contents } => {
+                let entries = well_formed(entries, contents)?;
+                self.append(log, shown, expected, &entries)?;
+            }
+            Asked::ReadLog { log, shown, from } => return self.read_log(log, shown, from),
+        }
+        Ok(Answer::Done)
+    }
+
+    fn invites(&self, invitation: u8) -> bool {
+        let held = self.invitations.get(&invitation);
+        held.is_some_and(|held| !held.spent && held.expires >= self.today)
+    }
+
+    fn register(&mut self, account: u8, invitation: u8, variant: u8) -> Result<(), Answer> {
+        let invites = self.invites(invitation);
+        let held = self.invitations.get_mut(&invitation).ok_or(Answer::Refused)?;
+        if held.registered == Some((account, variant)) {
+            return Ok(());
+        }
+        refuse_if(!invites, Answer::Refused)?;
+        // Also by a registration of what is taken.
+        held.spent = true;
+        let recovers = |account, variant| registration(account, 0, variant).recovery.is_some();
+        let recovery_taken = self.accounts.iter().any(|(account, variant)| recovers(*account, *variant));
+        let taken = self.accounts.contains_key(&account) || (recovers(account, variant) && recovery_taken);
+        refuse_if(taken, Answer::Refused)?;
+        held.registered = Some((account, variant));
+        self.accounts.insert(account, variant);
+        Ok(())
+    }
+
+    fn start_session(&mut self, account: u8, session: u8, days: u32) -> Result<(), Answer> {
+        refuse_if(!self.accounts.contains_key(&account), Answer::Refused)?;
+        refuse_if(self.sessions.contains_key(&session), Answer::Conflict)?;
+        self.sessions.insert(session, (account, self.today.plus(days)));
+        let list = self.sessions_of.entry(account).or_default();
+        list.push(session);
+        if list.len() > LIMITS.sessions_per_account {
+            self.sessions.remove(&list.remove(0));
+        }
+        Ok(())
+    }
+
+    fn owner(&self, session: u8) -> Result<u8, Answer> {
+        let (account, expires) = self.sessions.get(&session).ok_or(Answer::Refused)?;
+        if *expires >= self.today { Ok(*account) } else { Err(Answer::Refused) }
+    }
+
+    fn draw(&mut self, session: u8, first: u8, count: u8) -> Result<(), Answer> {
+        let account = self.owner(session)?;
+        let before =
+            self.drawn.get(&account).filter(|(day, _)| *day == self.today).map_or(0, |(_, drawn)| *drawn);
+        let drawn = before + u32::from(count);
+        refuse_if(drawn > LIMITS.credits_per_day, Answer::QuotaReached)?;
+        self.drawn.insert(account, (self.today, drawn));
+        self.credits.extend((first..first + count).map(|credit| (credit, self.today.plus(1))));
+        Ok(())
+    }
+
+    fn pays(&self, credit: u8) -> Result<(), Answer> {
+        let pays = self.credits.get(&credit).is_some_and(|expires| *expires >= self.today);
+        refuse_if(!pays, Answer::Refused)
+    }
+
+    fn create_blob(&mut self, blob: u8, credit: u8, shape: Shape) -> Result<(), Answer> {
+        let (chunks, held, finished) = match shape {
+            Shape::Open(chunks @ 1..=2) => (chunks, BTreeMap::new(), None),
+            Shape::Whole(contents) => (1, BTreeMap::from([(0, chunk(1, contents, true))]), Some(0)),
+            Shape::Open(_) | Shape::WholeOfNoClass | Shape::WholeOfTwo => return Err(Answer::Refused),
+        };
+        let created_by = (credit, shape);
+        if self.blobs.get(&blob).is_some_and(|held| held.created_by == created_by) {
+            return Ok(());
+        }
+        self.pays(credit)?;
+        let taken = self.blobs.contains_key(&blob) || self.ended_blobs.contains_key(&blob);
+        refuse_if(taken, Answer::Conflict)?;
+        self.credits.remove(&credit);
+        self.blobs.insert(blob, Blob { created_by, chunks, held, finished });
+        Ok(())
+    }
+
+    fn writable(&mut self, blob: u8, shown: Shown) -> Result<&mut Blob, Answer> {
+        self.blobs.get_mut(&blob).filter(|_| shown == Shown::Right).ok_or(Answer::Refused)
+    }
+
+    fn put_chunk(&mut self, blob: u8, n: u32, shown: Shown, contents: u8, right: bool) -> Result<(), Answer> {
+        refuse_if(!right, Answer::Refused)?;
+        let blob = self.writable(blob, shown)?;
+        refuse_if(n >= blob.chunks, Answer::Conflict)?;
+        let chunk = chunk(blob.chunks, contents, right);
+        let changed = blob.finished.is_some() && blob.held.get(&n) != Some(&chunk);
+        refuse_if(changed, Answer::Conflict)?;
+        blob.held.insert(n, chunk);
+        Ok(())
+    }
+
+    fn finish(&mut self, blob: u8, shown: Shown, right_digest: bool, manifest: u8) -> Result<(), Answer> {
+        refuse_if(manifest == 2, Answer::Refused)?;
+        let blob = self.writable(blob, shown)?;
+        let complete = (0..blob.chunks).all(|n| blob.held.contains_key(&n));
+        let other = blob.finished.is_some_and(|finished| finished != manifest);
+        refuse_if(!right_digest || !complete || other, Answer::Conflict)?;
+        blob.finished = Some(manifest);
+        Ok(())
+    }
+
+    fn readable(&self, blob: u8, reading: Reading) -> Result<&Blob, Answer> {
+        let admitted = match reading {
+            Reading::Token(shown) => shown == Shown::Right,
+            Reading::Ticket(ticket, shown) => {
+                shown == Shown::Right && self.tickets.get(&ticket).is_some_and(|held| held.blob == blob)
+            }
+        };
+        let held = self.blobs.get(&blob).filter(|held| admitted && held.finished.is_some());
+        held.ok_or(Answer::Refused)
+    }
+
+    fn destroy(&mut self, blob: u8, shown: Shown) -> Result<(), Answer> {
+        let key = write_key(shown, blob);
+        if self.ended_blobs.get(&blob) == Some(&key) {
+            return Ok(());
+        }
+        self.writable(blob, shown)?;
+        self.blobs.remove(&blob);
+        self.ended_blobs.insert(blob, key);
+        for (ticket, _) in self.tickets.extract_if(.., |_, held| held.blob == blob) {
+            self.ended_tickets.insert(ticket, key);
+        }
+        Ok(())
+    }
+
+    fn create_ticket(&mut self, ticket: u8, blob: u8, shown: Shown, variant: u8) -> Result<(), Answer> {
+        refuse_if(variant == 2, Answer::Refused)?;
+        let finished = self.writable(blob, shown)?.finished.is_some();
+        let new = Ticket { blob, variant };
+        match self.tickets.get(&ticket) {
+            Some(held) if *held == new => return Ok(()),
+            Some(_) => return Err(Answer::Conflict),
+            None => {}
+        }
+        refuse_if(!finished || self.ended_tickets.contains_key(&ticket), Answer::Conflict)?;
+        self.tickets.insert(ticket, new);
+        Ok(())
+    }
+
+    fn end_ticket(&mut self, ticket: u8, key: &[u8; 32]) -> Result<(), Answer> {
+        if self.ended_tickets.get(&ticket) == Some(key) {
+            return Ok(());
+        }
+        let blob = self.tickets.get(&ticket).ok_or(Answer::Refused)?.blob;
+        refuse_if(*key != write_key(Shown::Right, blob), Answer::Refused)?;
+        self.tickets.remove(&ticket);
+        self.ended_tickets.insert(ticket, *key);
+        Ok(())
+    }
+
+    fn create_log(&mut self, log: u8, credit: u8, entries: u8, contents: u8) -> Result<(), Answer> {
+        let created_by = (credit, entries, contents);
+        let entries = well_formed(entries, contents)?;
+        if self.logs.get(&log).is_some_and(|held| held.created_by == created_by) {
+            return Ok(());
+        }
+        self.pays(credit)?;
+        let taken = self.logs.contains_key(&log) || entries.len() > LIMITS.log_entries as usize;
+        refuse_if(taken, Answer::Conflict)?;
+        self.credits.remove(&credit);
+        self.logs.insert(log, Log { created_by, entries });
+        Ok(())
+    }
+
+    fn append(&mut self, log: u8, shown: Shown, expected: Expected, new: &[Vec<u8>]) -> Result<(), Answer> {
+        let held = self.logs.get_mut(&log).filter(|_| shown == Shown::Right).ok_or(Answer::Refused)?;
+        let back = match expected {
+            Expected::Here => 0,
+            Expected::Before(back) => usize::try_from(back).unwrap(),
+            Expected::OtherHash | Expected::Beyond => return Err(Answer::Conflict),
+        };
+        let (_, after) = held.entries.split_at(held.entries.len().saturating_sub(back));
+        if !after.is_empty() {
+            // Sent again after its answer was lost.
+            return refuse_if(!after.starts_with(new), Answer::Conflict);
+        }
+        refuse_if(held.entries.len() + new.len() > LIMITS.log_entries as usize, Answer::Conflict)?;
+        held.entries.extend_from_slice(new);
+        Ok(())
+    }
+
+    fn read_log(&self, log: u8, shown: Shown, from: u64) -> Outcome {
+        let held = self.logs.get(&log).filter(|_| shown == Shown::Right).ok_or(Answer::Refused)?;
+        let chained = held.entries.iter().fold(*space_id(log).as_bytes(), |hash, entry| {
+            Sha256::new().chain_update(hash).chain_update(entry).finalize().into()
+        });
+        let skipped = usize::try_from(from).unwrap_or(usize::MAX).min(held.entries.len());
+        Ok(Answer::Page(held.entries[skipped..].to_vec(), held.entries.len() as u64, chained))
+    }
+}
+
+fn refuse_if(refused: bool, answer: Answer) -> Result<(), Answer> {
+    if refused { Err(answer) } else { Ok(()) }
+}
+
+/// The key that is shown as the write key of a blob.
+fn write_key(which: Shown, blob: u8) -> [u8; 32] {
+    *shown(which, Role::Write, Role::Read, blob).secret_bytes()
+}
+
+fn well_formed(count: u8, contents: u8) -> Result<Vec<Vec<u8>>, Answer> {
+    if count == 0 || contents == 3 { Err(Answer::Refused) } else { Ok(log_entries(count, contents)) }
+}

@@ -1,0 +1,106 @@
+//! What the few things are called, and what is in them: the same bytes for store and model.
+
+use super::asked::Shown;
+use nightdrop_store::{Day, token_hash};
+use nightdrop_wire::{
+    ids::{AccountId, BlobId, RecoveryId, SpaceId, TicketId},
+    limits::{ENTRY_SIZES, TICKET_ENVELOPE},
+    messages::account::{REGISTRATION_UPLOAD, Recovery, RegisterFinish},
+    size_class::SizeClass,
+    token::{Token, TokenHash},
+};
+
+pub(super) const FIRST_DAY: Day = Day(20_000);
+pub(super) const DECOY: [u8; REGISTRATION_UPLOAD] = [0xdd; REGISTRATION_UPLOAD];
+
+/// What a token is for.
+#[derive(Debug, Clone, Copy)]
+#[repr(u8)]
+pub(super) enum Role {
+    Invitation = 1,
+    Session,
+    Credit,
+    Read,
+    Write,
+    Ticket,
+    LogRead,
+    LogAppend,
+}
+
+pub(super) fn token(role: Role, thing: u8) -> Token {
+    let mut bytes = [thing; 32];
+    bytes[0] = role as u8;
+    Token::from_bytes(bytes)
+}
+
+pub(super) fn hash(role: Role, thing: u8) -> TokenHash {
+    token_hash(&token(role, thing))
+}
+
+/// The token of a thing, or what somebody shows in its place.
+pub(super) fn shown(shown: Shown, role: Role, other: Role, thing: u8) -> Token {
+    match shown {
+        Shown::Right => token(role, thing),
+        Shown::OtherRole => token(other, thing),
+        Shown::OtherThing => token(role, thing + 1),
+    }
+}
+
+pub(super) fn account_id(account: u8) -> AccountId {
+    AccountId::from_bytes([account; 10])
+}
+
+pub(super) fn blob_id(blob: u8) -> BlobId {
+    BlobId::from_bytes([blob; 16])
+}
+
+pub(super) fn ticket_id(ticket: u8) -> TicketId {
+    TicketId::from_bytes([ticket; 16])
+}
+
+pub(super) fn space_id(log: u8) -> SpaceId {
+    SpaceId::from_bytes([log; 32])
+}
+
+/// The first variant has a recovery phrase, and all accounts share it: only one of them can have it.
+pub(super) fn registration(account: u8, invitation: u8, variant: u8) -> RegisterFinish {
+    let recovery = (variant == 0 && account < 2).then(|| Recovery {
+        id: RecoveryId::from_bytes([9; 16]),
+        token: hash(Role::Ticket, 99),
+        envelope: vec![account; 125],
+    });
+    RegisterFinish {
+        invitation: token(Role::Invitation, invitation),
+        account: account_id(account),
+        upload: [account + 10; REGISTRATION_UPLOAD],
+        master_key: master_key(account, variant),
+        recovery,
+        keyring: vec![account; 300],
+    }
+}
+
+pub(super) fn master_key(account: u8, variant: u8) -> Vec<u8> {
+    vec![account * 2 + variant; 115]
+}
+
+/// The chunk of a blob with so many.
+pub(super) fn chunk(chunks: u32, contents: u8, right_size: bool) -> Vec<u8> {
+    let class = if chunks == 2 { SizeClass::FULL } else { SizeClass::SMALLEST };
+    vec![contents; class.sealed() - usize::from(!right_size)]
+}
+
+/// Manifests 0 and 1; 2 is of no size class.
+pub(super) fn manifest(which: u8) -> Vec<u8> {
+    vec![which + 50; SizeClass::SMALLEST.sealed() - usize::from(which == 2)]
+}
+
+/// Envelopes 0 and 1; 2 is too short.
+pub(super) fn ticket_envelope(variant: u8) -> Vec<u8> {
+    vec![variant + 70; TICKET_ENVELOPE - usize::from(variant == 2)]
+}
+
+/// So many entries; those of contents 3 are of no entry size.
+pub(super) fn log_entries(count: u8, contents: u8) -> Vec<Vec<u8>> {
+    let size = ENTRY_SIZES[usize::from(contents % 2)] + usize::from(contents == 3);
+    (0..count).map(|n| vec![contents * 16 + n; size]).collect()
+}

@@ -1,0 +1,327 @@
+//! The real store, asked.
+
+use super::{
+    Answer, LIMITS,
+    asked::{Asked, Expected, Reading, Shape},
+    names::{
+        DECOY, FIRST_DAY, Role, account_id, blob_id, chunk, hash, log_entries, manifest, registration, shown,
+        space_id, ticket_envelope, ticket_id, token,
+    },
+};
+use crate::Fixed;
+use nightdrop_store::{BodyDigest, Day, Queued, Registration, Store, StoreError, StoreLimits};
+use nightdrop_wire::{
+    authorization::Authorization,
+    codec,
+    messages::{
+        blob::{CreateBlob, FinishBlob, WholeBlob},
+        log::{Append, CreateLog, LogHead, LogPage},
+        ticket::CreateTicket,
+    },
+};
+use serde::Serialize;
+use serde_bytes::ByteBuf;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+pub(super) struct Stored {
+    directory: TempDir,
+    /// `None` only while it is opened again.
+    store: Option<Store>,
+    runtime: Runtime,
+    today: Day,
+    rng: Fixed,
+    /// What an uploader remembers: how many chunks a blob has, and which it put last.
+    uploads: BTreeMap<u8, (u32, BTreeMap<u32, Vec<u8>>)>,
+}
+
+impl Stored {
+    pub(super) fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let mut stored = Self {
+            directory,
+            store: None,
+            runtime,
+            today: FIRST_DAY,
+            rng: Fixed::new(0),
+            uploads: BTreeMap::new(),
+        };
+        stored.open();
+        let identity = stored.store().create_identity(b"set-up", &DECOY, &mut stored.rng.clone());
+        stored.runtime.block_on(identity).unwrap();
+        stored
+    }
+
+    fn open(&mut self) {
+        self.store = None;
+        let limits = StoreLimits {
+            sessions_per_account: LIMITS.sessions_per_account,
+            credits_per_day: LIMITS.credits_per_day,
+            log_entries: LIMITS.log_entries,
+            ..StoreLimits::default()
+        };
+        self.store = Some(Store::open(&self.directory.path().join("store"), limits).unwrap());
+    }
+
+    fn store(&self) -> &Store {
+        self.store.as_ref().unwrap()
+    }
+
+    fn wait(&self, queued: Queued<()>) -> Answer {
+        self.runtime.block_on(queued).map_or_else(refusal, |()| Answer::Done)
+    }
+
+    pub(super) fn answer(&mut self, asked: &Asked) -> Answer {
+        match *asked {
+            Asked::NextDay => {
+                self.today = self.today.plus(1);
+                Answer::Done
+            }
+            Asked::Reopen => {
+                self.open();
+                Answer::Done
+            }
+            Asked::Invite { .. }
+            | Asked::CheckInvitation { .. }
+            | Asked::Register { .. }
+            | Asked::OpenAccount { .. }
+            | Asked::LoginRecord { .. }
+            | Asked::StartSession { .. }
+            | Asked::Authenticate { .. }
+            | Asked::EndSession { .. }
+            | Asked::DrawCredits { .. } => self.account_plane(asked),
+            Asked::CreateLog { .. } | Asked::Append { .. } | Asked::ReadLog { .. } => self.logs(asked),
+            _ => self.blobs(asked),
+        }
+    }
+
+    fn account_plane(&mut self, asked: &Asked) -> Answer {
+        let today = self.today;
+        match *asked {
+            Asked::Invite { invitation, days } => {
+                self.wait(self.store().issue_invitation(hash(Role::Invitation, invitation), today.plus(days)))
+            }
+            Asked::CheckInvitation { invitation } => {
+                let checked = self.store().check_invitation(&hash(Role::Invitation, invitation), today);
+                checked.map_or_else(refusal, |()| Answer::Done)
+            }
+            Asked::Register { account, invitation, variant } => {
+                let message = registration(account, invitation, variant);
+                let invitation = hash(Role::Invitation, invitation);
+                let registration = Registration { invitation, message: &message, body: digest(&message) };
+                let mut rng = self.rng();
+                self.wait(self.store().register(&registration, today, &mut rng))
+            }
+            Asked::OpenAccount { account } => {
+                let opened = self.store().account_envelopes(account_id(account));
+                opened.map_or_else(refusal, |envelopes| {
+                    assert_eq!(
+                        (envelopes.keyring.version, envelopes.keyring.envelope),
+                        (1, vec![account; 300])
+                    );
+                    Answer::Bytes(envelopes.master_key)
+                })
+            }
+            Asked::LoginRecord { account } => {
+                let record = self.store().login_record(account_id(account));
+                record.map_or_else(refusal, |record| Answer::Bytes(record.to_vec()))
+            }
+            Asked::StartSession { account, session, days } => {
+                let (account, session) = (account_id(account), hash(Role::Session, session));
+                self.wait(self.store().create_session(account, session, today.plus(days)))
+            }
+            Asked::Authenticate { session } => {
+                let owner = self.store().authenticate(&hash(Role::Session, session), today);
+                owner.map_or_else(refusal, |account| Answer::Account(account.as_bytes()[0]))
+            }
+            Asked::EndSession { session } => {
+                self.wait(self.store().end_session(hash(Role::Session, session), today))
+            }
+            Asked::DrawCredits { session, first, count } => {
+                let credits = (first..first + count).map(|credit| hash(Role::Credit, credit)).collect();
+                let session = hash(Role::Session, session);
+                self.wait(self.store().issue_credits(session, credits, today, today.plus(1)))
+            }
+            _ => unreachable!("not of the account plane"),
+        }
+    }
+
+    fn blobs(&mut self, asked: &Asked) -> Answer {
+        let mut rng = self.rng();
+        match *asked {
+            Asked::CreateBlob { blob, credit, shape } => self.create_blob(blob, credit, shape),
+            Asked::PutChunk { blob, n, shown: which, contents, right_size } => {
+                let chunk = chunk(self.chunks_of(blob), contents, right_size);
+                let key = shown(which, Role::Write, Role::Read, blob);
+                let put = self.store().put_chunk(blob_id(blob), n, &key, &chunk, &mut rng);
+                let answer = self.wait(put);
+                if answer == Answer::Done {
+                    self.uploads.entry(blob).or_default().1.insert(n, chunk);
+                }
+                answer
+            }
+            Asked::FinishBlob { blob, shown: which, right_digest, manifest: body } => {
+                let key = shown(which, Role::Write, Role::Read, blob);
+                let chunks_digest = if right_digest { self.digest_of_chunks(blob) } else { [0; 32] };
+                let message = FinishBlob { chunks_digest, manifest: manifest(body) };
+                self.wait(self.store().finish_blob(blob_id(blob), &key, &message, &mut rng))
+            }
+            Asked::ReadChunk { blob, n, reading } => {
+                let chunk = self.store().read_chunk(blob_id(blob), n, &authorization(blob, reading));
+                chunk.map_or_else(refusal, |bytes| Answer::Bytes(bytes.to_vec()))
+            }
+            Asked::ReadManifest { blob, reading } => {
+                let manifest = self.store().read_manifest(blob_id(blob), &authorization(blob, reading));
+                manifest.map_or_else(refusal, |bytes| Answer::Bytes(bytes.to_vec()))
+            }
+            Asked::DestroyBlob { blob, shown: which } => {
+                let key = shown(which, Role::Write, Role::Read, blob);
+                self.wait(self.store().destroy_blob(blob_id(blob), &key))
+            }
+            Asked::CreateTicket { ticket, blob, shown: which, variant } => {
+                let message = CreateTicket {
+                    ticket: ticket_id(ticket),
+                    token: hash(Role::Ticket, ticket),
+                    blob: blob_id(blob),
+                    envelope: ticket_envelope(variant),
+                };
+                let key = shown(which, Role::Write, Role::Read, blob);
+                self.wait(self.store().create_ticket(&message, digest(&message), &key, &mut rng))
+            }
+            Asked::ReadTicket { ticket, shown: which } => {
+                let token = shown(which, Role::Ticket, Role::Write, ticket);
+                let envelope = self.store().read_ticket(ticket_id(ticket), &token);
+                envelope.map_or_else(refusal, |bytes| Answer::Bytes(bytes.to_vec()))
+            }
+            Asked::EndTicket { ticket, blob, shown: which } => {
+                let key = shown(which, Role::Write, Role::Read, blob);
+                self.wait(self.store().end_ticket(ticket_id(ticket), &key))
+            }
+            _ => unreachable!("not of blobs"),
+        }
+    }
+
+    fn create_blob(&mut self, blob: u8, credit: u8, shape: Shape) -> Answer {
+        let whole = |contents, right_size| {
+            Some(WholeBlob { chunk: chunk(1, contents, right_size), manifest: manifest(0) })
+        };
+        let (chunks, whole) = match shape {
+            Shape::Open(chunks) => (chunks, None),
+            Shape::Whole(contents) => (1, whole(contents, true)),
+            Shape::WholeOfNoClass => (1, whole(0, false)),
+            Shape::WholeOfTwo => (2, whole(0, true)),
+        };
+        let message = CreateBlob {
+            blob: blob_id(blob),
+            credit: token(Role::Credit, credit),
+            read_token: hash(Role::Read, blob),
+            write_key: hash(Role::Write, blob),
+            chunks,
+            whole,
+        };
+        let mut rng = self.rng();
+        let answer = self.wait(self.store().create_blob(&message, digest(&message), self.today, &mut rng));
+        if answer == Answer::Done && !self.uploads.contains_key(&blob) {
+            let held = message.whole.map(|whole| (0, whole.chunk)).into_iter().collect();
+            self.uploads.insert(blob, (chunks, held));
+        }
+        answer
+    }
+
+    fn logs(&mut self, asked: &Asked) -> Answer {
+        let mut rng = self.rng();
+        match *asked {
+            Asked::CreateLog { log, credit, entries, contents } => {
+                let message = CreateLog {
+                    space: space_id(log),
+                    credit: token(Role::Credit, credit),
+                    read_token: hash(Role::LogRead, log),
+                    append_token: hash(Role::LogAppend, log),
+                    entries: bytes(log_entries(entries, contents)),
+                };
+                self.wait(self.store().create_log(&message, digest(&message), self.today, &mut rng))
+            }
+            Asked::Append { log, shown: which, expected, entries, contents } => {
+                let message = Append {
+                    expected: self.expected(log, expected),
+                    entries: bytes(log_entries(entries, contents)),
+                };
+                let token = shown(which, Role::LogAppend, Role::LogRead, log);
+                self.wait(self.store().append(space_id(log), &token, &message, &mut rng))
+            }
+            Asked::ReadLog { log, shown: which, from } => {
+                let token = shown(which, Role::LogRead, Role::LogAppend, log);
+                self.store().read_log(space_id(log), &token, from).map_or_else(refusal, |page| {
+                    let LogPage { head, entries } = page;
+                    Answer::Page(entries.into_iter().map(ByteBuf::into_vec).collect(), head.count, head.hash)
+                })
+            }
+            _ => unreachable!("not of logs"),
+        }
+    }
+
+    /// The head that an appender names, from what it reads.
+    fn expected(&self, log: u8, expected: Expected) -> LogHead {
+        let page = self.store().read_log(space_id(log), &token(Role::LogRead, log), 0);
+        let Ok(LogPage { head, entries }) = page else { return LogHead::before_first(space_id(log)) };
+        match expected {
+            Expected::Here => head,
+            Expected::OtherHash => LogHead { hash: [7; 32], ..head },
+            Expected::Beyond => LogHead { count: u64::from(u32::MAX), ..head },
+            Expected::Before(back) => {
+                let count = head.count.saturating_sub(back);
+                let read = entries.iter().take(usize::try_from(count).unwrap());
+                read.fold(LogHead::before_first(space_id(log)), |head, entry| {
+                    let hash = Sha256::new().chain_update(head.hash).chain_update(entry).finalize();
+                    LogHead { count: head.count + 1, hash: hash.into() }
+                })
+            }
+        }
+    }
+
+    fn chunks_of(&self, blob: u8) -> u32 {
+        self.uploads.get(&blob).map_or(1, |(chunks, _)| *chunks)
+    }
+
+    fn digest_of_chunks(&self, blob: u8) -> [u8; 32] {
+        let held = self.uploads.get(&blob).map(|(_, held)| held.values()).into_iter().flatten();
+        let hashes: Vec<u8> = held.flat_map(Sha256::digest).collect();
+        Sha256::digest(hashes).into()
+    }
+
+    /// Randomness for one operation.
+    fn rng(&mut self) -> Fixed {
+        let _: [u8; 32] = self.rng.bytes();
+        let number = u32::from_be_bytes(self.rng.bytes());
+        Fixed::new(number)
+    }
+}
+
+fn authorization(blob: u8, reading: Reading) -> Authorization {
+    match reading {
+        Reading::Token(which) => Authorization::Bearer(shown(which, Role::Read, Role::Write, blob)),
+        Reading::Ticket(ticket, which) => {
+            Authorization::Ticket(ticket_id(ticket), shown(which, Role::Ticket, Role::Write, ticket))
+        }
+    }
+}
+
+fn digest(message: &impl Serialize) -> BodyDigest {
+    BodyDigest::of(&codec::encode(message).unwrap())
+}
+
+fn bytes(entries: Vec<Vec<u8>>) -> Vec<ByteBuf> {
+    entries.into_iter().map(ByteBuf::from).collect()
+}
+
+fn refusal(error: StoreError) -> Answer {
+    match error {
+        StoreError::Refused => Answer::Refused,
+        StoreError::Conflict => Answer::Conflict,
+        StoreError::QuotaReached => Answer::QuotaReached,
+        other => unreachable!("{other}"),
+    }
+}

@@ -1,0 +1,289 @@
+//! Honest inputs of every property: made by the product's own writers, so that a fuzzer starts behind the first checks.
+
+use nightdrop_envelope::{
+    account_code::AccountCode,
+    capability::BlobCapabilities,
+    key::FileKey,
+    keyring::Keyring,
+    link::FileLink,
+    recovery::RecoveryPhrase,
+    space::{FileRecord, Operation, SpacePath, TicketRecord, VerifiedLog},
+    ticket::TicketSecret,
+};
+use nightdrop_login::{
+    client::{ClientLogin, ClientRegistration},
+    password::{AccountKey, Password},
+    server::{Record, ServerSetup},
+};
+use nightdrop_properties::Fixed;
+use nightdrop_wire::{
+    authorization::Authorization,
+    codec,
+    ids::{AccountId, BlobId, LoginId, RecoveryId, SpaceId, TicketId},
+    limits::TICKET_ENVELOPE,
+    messages::{
+        account::{
+            Keyring as SealedKeyring, LoggedIn, LoginFinish, LoginStart, LoginStarted, Recovery,
+            RegisterFinish, RegisterStart, RegisterStarted,
+        },
+        admin::{Invitation, NewInvitation},
+        blob::{CreateBlob, FinishBlob, WholeBlob},
+        credit::{Credits, FetchCredits},
+        log::{Append, CreateLog, LogHead, LogPage},
+        ticket::CreateTicket,
+    },
+    onion::OnionAddress,
+    token::{Token, TokenHash},
+};
+use serde::Serialize;
+use serde_bytes::ByteBuf;
+use std::{fs, path::Path};
+
+type Input = (String, Vec<u8>);
+
+const TOKEN: Token = Token::from_bytes([1; 32]);
+const HASH: TokenHash = TokenHash::from_bytes([2; 32]);
+const ACCOUNT: AccountId = AccountId::from_bytes([3; 10]);
+const BLOB: BlobId = BlobId::from_bytes([4; 16]);
+const TICKET: TicketId = TicketId::from_bytes([5; 16]);
+const SPACE: SpaceId = SpaceId::from_bytes([6; 32]);
+const HEAD: LogHead = LogHead { count: 300, hash: [7; 32] };
+
+/// The good inputs of the property of that name.
+pub(crate) fn inputs(property: &str) -> Vec<Input> {
+    match property {
+        "message" => messages(),
+        "request" => requests(),
+        "text" => texts(),
+        "copied_text" => (0..3).map(|which| (which.to_string(), [&[which][..], &[8; 32]].concat())).collect(),
+        "envelope" => vectors("envelope_kind"),
+        "chunk" => vectors("chunk.bin"),
+        "manifest" => manifests(),
+        "contents" => contents(),
+        "entries" => logs(),
+        "name" => names(),
+        "layout" => {
+            let sizes = [0, 3_988, 3_989, 1_048_468, 1_048_469, 5 << 20, 64 << 20, 16_384 * 1_048_468];
+            sizes.map(|size: u64| (size.to_string(), size.to_be_bytes().to_vec())).to_vec()
+        }
+        "login" => logins(),
+        "relay" => relays(),
+        other => panic!("no good inputs for {other}"),
+    }
+}
+
+fn relay() -> OnionAddress {
+    "2gzyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen53wid".parse().unwrap()
+}
+
+fn encoded(which: u8, name: &str, message: &impl Serialize) -> Input {
+    (name.to_owned(), [&[which], codec::encode(message).unwrap().as_slice()].concat())
+}
+
+fn messages() -> Vec<Input> {
+    let login = LoginId::from_bytes([9; 16]);
+    let keyring = SealedKeyring { version: 200, envelope: vec![1; 60] };
+    let recovery = Some(Recovery { id: RecoveryId::from_bytes([8; 16]), token: HASH, envelope: vec![2; 40] });
+    let register = RegisterFinish {
+        invitation: TOKEN,
+        account: ACCOUNT,
+        upload: [3; 192],
+        master_key: vec![4; 115],
+        recovery,
+        keyring: vec![5; 30],
+    };
+    let entries = vec![ByteBuf::from(vec![1; 20]), ByteBuf::from(vec![2; 3])];
+    let create =
+        CreateBlob { blob: BLOB, credit: TOKEN, read_token: HASH, write_key: HASH, chunks: 200, whole: None };
+    let whole = Some(WholeBlob { chunk: vec![1; 30], manifest: vec![2; 40] });
+    vec![
+        encoded(
+            0,
+            "register_start",
+            &RegisterStart { invitation: TOKEN, account: ACCOUNT, request: [1; 32] },
+        ),
+        encoded(1, "register_started", &RegisterStarted { response: [1; 64] }),
+        encoded(2, "register_finish", &register),
+        encoded(2, "register_finish_alone", &RegisterFinish { recovery: None, ..register.clone() }),
+        encoded(3, "login_start", &LoginStart { account: ACCOUNT, request: [1; 96] }),
+        encoded(4, "login_started", &LoginStarted { login, response: [1; 320] }),
+        encoded(5, "login_finish", &LoginFinish { login, finalization: [1; 64] }),
+        encoded(6, "logged_in", &LoggedIn { session: TOKEN, master_key: vec![1; 115], keyring }),
+        encoded(7, "fetch_credits", &FetchCredits { count: 300 }),
+        encoded(8, "credits", &Credits { tokens: vec![TOKEN, TOKEN] }),
+        encoded(9, "create_blob", &create),
+        encoded(9, "create_whole_blob", &CreateBlob { whole, ..create.clone() }),
+        encoded(10, "finish_blob", &FinishBlob { chunks_digest: [1; 32], manifest: vec![2; 40] }),
+        encoded(
+            11,
+            "create_ticket",
+            &CreateTicket { ticket: TICKET, token: HASH, blob: BLOB, envelope: vec![1; TICKET_ENVELOPE] },
+        ),
+        encoded(
+            12,
+            "create_log",
+            &CreateLog {
+                space: SPACE,
+                credit: TOKEN,
+                read_token: HASH,
+                append_token: HASH,
+                entries: entries.clone(),
+            },
+        ),
+        encoded(13, "append", &Append { expected: HEAD, entries: entries.clone() }),
+        encoded(14, "log_page", &LogPage { head: HEAD, entries }),
+        encoded(15, "invitation", &Invitation { invitation: TOKEN }),
+        encoded(15, "new_invitation", &NewInvitation { days: 300 }),
+    ]
+}
+
+fn requests() -> Vec<Input> {
+    let bearer = Authorization::Bearer(TOKEN).to_header();
+    let ticket = Authorization::Ticket(TICKET, TOKEN).to_header();
+    let request = |name: &str, method: u8, path: String, header: &str| {
+        (name.to_owned(), [&[method], path.as_bytes(), b"\n", header.as_bytes()].concat())
+    };
+    vec![
+        request("register", 1, "/v1/register/1".to_owned(), ""),
+        request("put_chunk", 2, format!("/v1/blobs/{BLOB}/16383"), &bearer),
+        request("get_chunk", 0, format!("/v1/blobs/{BLOB}/0"), &ticket),
+        request("get_head", 0, format!("/v1/blobs/{BLOB}/head"), &ticket),
+        request("finish", 1, format!("/v1/blobs/{BLOB}/finish"), &bearer),
+        request("end_ticket", 3, format!("/v1/tickets/{TICKET}"), &bearer),
+        request("append", 1, format!("/v1/logs/{SPACE}"), &bearer),
+        request("read_log", 0, format!("/v1/logs/{SPACE}/{}", u64::MAX), &bearer),
+    ]
+}
+
+fn texts() -> Vec<Input> {
+    let link = FileLink { relay: relay(), secret: TicketSecret::from_bytes([1; 32]), envelope: [2; 16] };
+    let code = AccountCode::generate(relay(), &mut Fixed::new(1));
+    let phrase = RecoveryPhrase::generate(&mut Fixed::new(1));
+    let text = |name: &str, text: &str| (name.to_owned(), text.as_bytes().to_vec());
+    vec![
+        text("link", &link.secret_text()),
+        text("account_code", &code.secret_text()),
+        text("phrase", &phrase.secret_words().unwrap()),
+        text("token", &TOKEN.secret_text()),
+        text("typed_token", &format!(" {}\n", TOKEN.secret_text().to_uppercase().replace('0', "O"))),
+        text("address", relay().as_str()),
+        text("label", relay().label()),
+        text("account", &ACCOUNT.to_string()),
+        text("blob", &BLOB.to_string()),
+    ]
+}
+
+/// Test vectors of `envelope` whose names start so.
+fn vectors(start: &str) -> Vec<Input> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../envelope/tests/vectors");
+    let paths = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let named = paths.map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), path));
+    named
+        .filter(|(name, _)| name.starts_with(start))
+        .map(|(name, path)| (name, fs::read(path).unwrap()))
+        .collect()
+}
+
+fn manifests() -> Vec<Input> {
+    let body = |size: u64, modified: Option<i64>, chunks: usize| {
+        let hashes = ByteBuf::from(vec![1; chunks * 32]);
+        codec::encode(&("notes.txt", size, modified, hashes)).unwrap()
+    };
+    let mut inputs = vectors("manifest.bin");
+    inputs.push(("one_chunk".to_owned(), body(10, Some(1_700_000_000), 1)));
+    inputs.push(("three_chunks".to_owned(), body(3_000_000, None, 3)));
+    inputs
+}
+
+fn contents() -> Vec<Input> {
+    let of = |name: &str, which: u8, bytes: &[u8]| (name.to_owned(), [&[which], bytes].concat());
+    vec![
+        of("master_key", 0, &[1; 32]),
+        of("recovery", 1, &[1; 42]),
+        of("ticket", 2, &[1; 80]),
+        encoded(4, "keyring", &([[1_u8; 32], [2; 32], [3; 32]], Some((7_u64, [4_u8; 32])))),
+        encoded(4, "first_keyring", &([[1_u8; 32], [2; 32], [3; 32]], None::<(u64, [u8; 32])>)),
+        encoded(6, "memory", &(300_u64, Some(HEAD))),
+        encoded(6, "first_memory", &(1_u64, None::<LogHead>)),
+    ]
+}
+
+fn logs() -> Vec<Input> {
+    let piece = |what: u8, bytes: &[u8]| {
+        let length = u16::try_from(bytes.len()).unwrap().to_be_bytes();
+        [&[what], length.as_slice(), bytes].concat()
+    };
+    let path = |text: &str| SpacePath::parse(text).unwrap();
+    let file = |number: u32| {
+        let capabilities = BlobCapabilities::generate(&mut Fixed::new(number));
+        Box::new(FileRecord::new(capabilities, &FileKey::from_bytes([1; 32]), [2; 32], 10, Some(-3), [4; 32]))
+    };
+    let removed = file(1).blob;
+    let ticket = TicketRecord::new(&TicketSecret::from_bytes([5; 32]), [6; 16]);
+    let id = ticket.id();
+    let operations = [
+        Operation::PutFile { path: path("a"), file: file(1) },
+        Operation::Share { path: path("a"), ticket },
+        Operation::Move { from: path("a"), to: path("docs/b") },
+        Operation::Unshare { path: path("docs/b"), ticket: id },
+        Operation::PutFile { path: path("docs/c"), file: file(2) },
+        Operation::Remove { path: path("docs/b") },
+        Operation::Destroyed { blob: removed },
+    ];
+    let encoded: Vec<Vec<u8>> =
+        operations.iter().map(|operation| codec::encode(operation).unwrap()).collect();
+    let all = |what: u8| encoded.iter().flat_map(|operation| piece(what, operation)).collect::<Vec<u8>>();
+    // The keyring with which the property writes.
+    let keys = Keyring::generate(&mut Fixed::new(0)).home_keys();
+    let create = codec::encode(&VerifiedLog::empty(keys).create()).unwrap();
+    let strays = [piece(0, &[0x5a; 512]), piece(1, &[7; 100]), piece(2, &[8; 100])].concat();
+    vec![
+        ("honest".to_owned(), [&[0], all(4).as_slice()].concat()),
+        ("created_late".to_owned(), [&[1], piece(4, &create).as_slice(), &all(4)].concat()),
+        ("with_strays".to_owned(), [&[0], strays.as_slice(), &all(4), &all(3)].concat()),
+    ]
+}
+
+fn names() -> Vec<Input> {
+    let path = codec::encode(&SpacePath::parse("docs/a b.txt").unwrap()).unwrap();
+    let mut inputs = vec![("encoded".to_owned(), path)];
+    for (name, text) in [
+        ("plain", "notes.txt"),
+        ("hidden", ".profile"),
+        ("option", "-rf"),
+        ("persian", "می\u{200c}خواهم"),
+        ("path", "/docs/photos/1.jpg/"),
+    ] {
+        inputs.push((name.to_owned(), text.as_bytes().to_vec()));
+    }
+    inputs
+}
+
+fn logins() -> Vec<Input> {
+    let (password, key) = (Password::new("any"), AccountKey::from_bytes([1; 16]));
+    let (_, registration) = ClientRegistration::start(&password, &key, &mut Fixed::new(1)).unwrap();
+    let (_, login) = ClientLogin::start(&password, &key, &mut Fixed::new(1)).unwrap();
+    let record = Record::decoy(&mut Fixed::new(2)).unwrap();
+    let setup = ServerSetup::generate(&mut Fixed::new(3)).to_bytes();
+    let of = |name: &str, which: u8, bytes: &[u8]| (name.to_owned(), [&[which], bytes].concat());
+    vec![of("registration", 0, &registration), of("upload", 1, record.as_bytes()), of("kept", 2, &setup)]
+        .into_iter()
+        .chain([of("login", 3, &[login.as_slice(), &[9; 64]].concat())])
+        .collect()
+}
+
+/// Steps as the property reads them: what, of which thing, how, and more.
+fn relays() -> Vec<Input> {
+    let account: [[u8; 4]; 4] = [[0, 0, 0, 2], [1, 0, 0, 0], [3, 0, 0, 2], [5, 0, 0, 3]];
+    let whole = [[8, 0, 0, 0], [18, 0, 0, 0], [20, 0, 0, 0], [15, 0, 0, 8], [21, 0, 0, 0], [17, 0, 0, 0]];
+    let open = [[8, 1, 1, 4], [11, 1, 0, 0], [11, 1, 1, 8], [31, 0, 0, 0], [13, 1, 0, 0], [15, 1, 1, 0]];
+    let log = [[22, 0, 2, 1], [23, 0, 0, 8], [23, 0, 4, 8], [31, 0, 0, 0], [26, 0, 0, 0], [23, 0, 0, 24]];
+    let steps = |parts: &[&[[u8; 4]]]| [&account[..], &parts.concat()].concat().concat();
+    vec![
+        ("account".to_owned(), steps(&[])),
+        ("whole_blob".to_owned(), steps(&[&whole])),
+        ("blob_of_two".to_owned(), steps(&[&open])),
+        ("log".to_owned(), steps(&[&log])),
+        ("all".to_owned(), steps(&[&whole, &open, &log, &[[30, 0, 0, 0], [8, 2, 2, 0], [30, 0, 0, 0]]])),
+    ]
+}
