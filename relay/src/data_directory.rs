@@ -1,12 +1,14 @@
 //! The data directory, and who owns which part of it.
 //!
 //! ```text
-//! DIR/tor     the gateway's: identity key, guards, consensus
+//! DIR/tor     the gateway's: gateway.lock, identity key, guards, consensus
 //! DIR/store   the worker's: database and keys
 //! DIR/run     the supervisor's: supervisor.lock, worker.sock, admin.sock
 //! ```
 //! Directories have mode 0700, sockets 0600. Whoever holds [`DataLock`] is the only relay, or the only command that
-//! opens the store itself, on this directory.
+//! opens the store itself, on this directory. Whoever holds [`TorLock`] is the only one who runs Tor from `DIR/tor`: Arti
+//! itself would go on without writing anything down, and a gateway that lives on after its supervisor's death is not
+//! covered by the supervisor's lock.
 
 use crate::error::RelayError;
 use nix::fcntl::{Flock, FlockArg};
@@ -30,6 +32,10 @@ pub struct DataDirectory(PathBuf);
 /// The right to be the only one at work in a data directory; ends when dropped, and with the process.
 #[derive(Debug)]
 pub struct DataLock(#[expect(dead_code, reason = "held, never read")] Flock<File>);
+
+/// The right to be the only gateway on a data directory; ends when dropped, and with the process.
+#[derive(Debug)]
+pub struct TorLock(#[expect(dead_code, reason = "held, never read")] Flock<File>);
 
 impl DataDirectory {
     /// Makes the directory and its parts, and sets their modes.
@@ -99,19 +105,24 @@ impl DataDirectory {
     /// # Errors
     /// [`RelayError::DataDirectory`] if the lock file cannot be made.
     pub fn lock(&self) -> Result<Option<DataLock>, RelayError> {
-        let path = self.run().join("supervisor.lock");
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&path)
-            .map_err(at(&path))?;
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => Ok(Some(DataLock(lock))),
-            Err((_, nix::Error::EWOULDBLOCK)) => Ok(None),
-            Err((_, errno)) => Err(at(&path)(errno.into())),
-        }
+        Ok(lock_file(&self.run().join("supervisor.lock"))?.map(DataLock))
+    }
+
+    /// Takes the lock of the gateway's part; `None` if another gateway holds it.
+    ///
+    /// # Errors
+    /// [`RelayError::DataDirectory`] if the lock file cannot be made.
+    pub fn lock_tor(&self) -> Result<Option<TorLock>, RelayError> {
+        Ok(lock_file(&self.tor().join("gateway.lock"))?.map(TorLock))
+    }
+}
+
+fn lock_file(path: &Path) -> Result<Option<Flock<File>>, RelayError> {
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
+    match Flock::lock(file.map_err(at(path))?, FlockArg::LockExclusiveNonblock) {
+        Ok(lock) => Ok(Some(lock)),
+        Err((_, nix::Error::EWOULDBLOCK)) => Ok(None),
+        Err((_, errno)) => Err(at(path)(errno.into())),
     }
 }
 
@@ -167,6 +178,18 @@ mod tests {
         assert!(data.lock().unwrap().is_none(), "a second relay on the same directory");
         drop(first);
         assert!(data.lock().unwrap().is_some(), "after the first has gone");
+    }
+
+    #[test]
+    fn the_gateways_lock_is_another_one() {
+        let parent = tempfile::tempdir().unwrap();
+        let data = DataDirectory::prepare(parent.path()).unwrap();
+        let _supervisor = data.lock().unwrap().unwrap();
+        let first = data.lock_tor().unwrap();
+        assert!(first.is_some());
+        assert!(data.lock_tor().unwrap().is_none(), "a second gateway on the same directory");
+        drop(first);
+        assert!(data.lock_tor().unwrap().is_some(), "after the first has gone");
     }
 
     #[test]

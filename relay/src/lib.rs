@@ -17,4 +17,5 @@ pub mod gateway;
 pub mod lifeline;
 pub mod settings;
 pub mod supervisor;
+mod takeover;
 pub mod worker;

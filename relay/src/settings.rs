@@ -29,6 +29,19 @@ pub struct RelayLimits {
     pub worker_stop: Duration,
     /// How long an admin command waits for the worker's answer. Default: 30 seconds.
     pub admin_answer: Duration,
+    /// How long whoever opens the store or Tor's state waits for a killed predecessor to let go of it. Default: 15 seconds.
+    pub takeover: Duration,
+    /// What becomes of output that nobody reads.
+    pub output: OutputLimits,
+}
+
+/// What the supervisor does with lines that nobody reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutputLimits {
+    /// So many wait; the oldest make room for further ones. Default: 64.
+    pub lines: usize,
+    /// At the end, what waits is written for at most this long. Default: 1 second.
+    pub flush: Duration,
 }
 
 /// When the gateway connects to its own address to see whether clients can reach it.
@@ -70,7 +83,15 @@ impl Default for RelayLimits {
             gateway_stop: Duration::from_secs(3),
             worker_stop: Duration::from_secs(6),
             admin_answer: Duration::from_secs(30),
+            takeover: Duration::from_secs(15),
+            output: OutputLimits::default(),
         }
+    }
+}
+
+impl Default for OutputLimits {
+    fn default() -> Self {
+        Self { lines: 64, flush: Duration::from_secs(1) }
     }
 }
 

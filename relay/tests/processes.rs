@@ -10,16 +10,25 @@
 
 mod harness;
 
+use command_fds::{CommandFdExt, FdMapping};
 use harness::{
     client::{begin_registration, bootstrap},
     outside::{Attempts, show_that_attempts_are_counted},
     relay::{PATIENCE, Relay, command_on, is_alive, wait_until_gone},
+    surroundings::{has_open, variables},
 };
 use nightdrop_onion_config::{Tor, TorError};
-use nix::sys::signal::{Signal, kill};
+use nix::{
+    fcntl::{FcntlArg, OFlag, fcntl},
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use std::{
+    fs::File,
+    io::{PipeReader, PipeWriter, Write, pipe},
     os::unix::fs::PermissionsExt,
     path::Path,
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
@@ -202,4 +211,92 @@ async fn a_start_with_a_private_network_tries_nothing_outside_of_it() {
     let address = relay.reachable();
     serves(client.path(), &address, &invite(&relay)).await;
     assert_eq!(Attempts::so_far(), before);
+}
+
+#[test]
+fn children_get_nothing_of_the_supervisors_surroundings() {
+    /// What a child may have been given; the second one only where Arti cannot work without.
+    const GIVEN: [&str; 2] = ["LISTEN_FDS=2", "FS_MISTRUST_DISABLE_PERMISSIONS_CHECKS=true"];
+    let data = data();
+    let canary = data.path().join("left open");
+    let left_open = |command: &mut Command| {
+        let parent_fd = File::create(&canary).unwrap().into();
+        command.fd_mappings(vec![FdMapping { parent_fd, child_fd: 9 }]).unwrap();
+    };
+    let mut probe = Command::new("sleep");
+    left_open(probe.arg("60"));
+    let mut probe = probe.spawn().unwrap();
+    assert!(has_open(Pid::from_raw(probe.id().try_into().unwrap()), &canary), "the probe sees it");
+    probe.kill().unwrap();
+    probe.wait().unwrap();
+
+    let mut command = Relay::run(data.path(), &["--json"]);
+    left_open(
+        command.stdout(Stdio::piped()).env("CANARY", "sings").env("RUST_LOG", "trace").env("TZ", "UTC"),
+    );
+    let mut relay = Relay::start_command(data.path(), &mut command);
+    relay.reachable();
+    assert!(variables(relay.supervisor()).contains(&"CANARY=sings".to_owned()), "the supervisor has it");
+    for (child, needed) in [("worker", vec!["LISTEN_FDS=2"]), ("gateway", vec![])] {
+        let child = relay.child(child);
+        let given = variables(child);
+        assert!(given.iter().all(|variable| GIVEN.contains(&variable.as_str())), "{given:?}");
+        assert!(needed.iter().all(|variable| given.contains(&(*variable).to_owned())), "{given:?}");
+        assert!(!has_open(child, &canary));
+    }
+    let store = data.path().join("store/nightdrop.redb");
+    assert!(has_open(relay.child("worker"), &store), "the worker's files are seen");
+}
+
+/// A pipe that takes no byte more, as behind a pager or a stuck log collector.
+fn full_pipe() -> (PipeReader, PipeWriter) {
+    let (reader, mut writer) = pipe().unwrap();
+    fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
+    while writer.write(b"\n").is_ok() {}
+    fcntl(&writer, FcntlArg::F_SETFL(OFlag::empty())).unwrap();
+    (reader, writer)
+}
+
+#[test]
+fn a_reader_that_does_not_read_holds_nothing_up() {
+    let data = data();
+    let (reader, writer) = full_pipe();
+    let mut command = Relay::run(data.path(), &["--json"]);
+    let mut relay = Relay::start_command(data.path(), command.stdout(writer));
+    drop(command);
+    for child in ["worker", "gateway", "worker"] {
+        let killed = relay.child(child);
+        kill(killed, Signal::SIGKILL).unwrap();
+        wait_until_gone(&[killed]);
+        assert_ne!(relay.child(child), killed);
+    }
+    let begun = Instant::now();
+    relay.signal(Signal::SIGTERM);
+    assert!(relay.ended().success());
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    drop(reader);
+}
+
+#[test]
+fn a_killed_predecessor_that_is_still_dying_is_waited_for() {
+    let data = data();
+    let mut relay = Relay::start(data.path());
+    let address = relay.reachable();
+    relay.signal(Signal::SIGTERM);
+    assert!(relay.ended().success());
+    // What the predecessor's worker and gateway hold until the kernel is done with them.
+    let held = ["store/nightdrop.redb", "tor/gateway.lock"].map(|path| {
+        let file =
+            File::options().write(true).create(true).truncate(false).open(data.path().join(path)).unwrap();
+        file.try_lock().unwrap();
+        file
+    });
+    let mut relay = Relay::start(data.path());
+    let (worker, gateway) = (relay.child("worker"), relay.child("gateway"));
+    // That long it takes to die.
+    std::thread::sleep(Duration::from_secs(2));
+    assert!(is_alive(worker) && is_alive(gateway));
+    drop(held);
+    assert_eq!(relay.reachable(), address);
+    assert_eq!((relay.child("worker"), relay.child("gateway")), (worker, gateway), "neither gave up");
 }

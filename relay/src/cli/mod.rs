@@ -45,7 +45,10 @@ fn dispatch(global: &Global, command: &Command) -> Result<ExitCode, RelayError> 
     let limits = RelayLimits::default();
     let root = data_root(global)?;
     match command {
-        Command::Run => supervisor::run(supervisor_settings(global, root, limits)?)?,
+        Command::Run => {
+            descriptors::close_inherited()?;
+            supervisor::run(supervisor_settings(global, root, limits)?)?;
+        }
         Command::Invite { command: InviteCommand::New { days } } => {
             invite::new(&root, *days, global.json, &limits)?;
         }
@@ -53,7 +56,7 @@ fn dispatch(global: &Global, command: &Command) -> Result<ExitCode, RelayError> 
             lifeline::tie_to(Pid::from_raw(*supervisor))?;
             descriptors::raise_limit()?;
             let (http, service) = (HttpLimits::default(), ServiceLimits::default());
-            return Ok(worker::run(&root, http, service, StoreLimits::default()).into());
+            return Ok(worker::run(&root, http, service, StoreLimits::default(), limits.takeover).into());
         }
         Command::Gateway(Child { supervisor }) => {
             lifeline::tie_to(Pid::from_raw(*supervisor))?;
@@ -104,7 +107,7 @@ fn gateway_settings(
     let data = DataDirectory::prepare(root)?;
     let network = Network::load(global.network.as_deref())?;
     let tor = TorSettings { directory: data.tor(), network, role: Role::Relay, limits: limits.tor.clone() };
-    Ok(GatewaySettings { tor, worker_socket: data.worker_socket(), limits })
+    Ok(GatewaySettings { tor, data, limits })
 }
 
 /// Logs go to standard error; standard output belongs to results.

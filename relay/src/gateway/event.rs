@@ -61,7 +61,17 @@ impl Event {
         if line.len() > MAX_LINE {
             return None;
         }
-        serde_json::from_str(line).ok()
+        serde_json::from_str(line).ok().map(Self::shown_safely)
+    }
+
+    /// Words end up on an operator's terminal, and a gateway that was taken over chooses them.
+    fn shown_safely(mut self) -> Self {
+        if let Self::Blocked { reason, advice } | Self::Failed { reason, advice } = &mut self {
+            for words in [reason, advice] {
+                *words = words.replace(char::is_control, " ");
+            }
+        }
+        self
     }
 }
 
@@ -86,6 +96,13 @@ mod tests {
             assert_eq!(event.to_line().unwrap(), format!("{line}\n"));
             assert_eq!(Event::from_line(&format!("{line}\n")), Some(event));
         }
+    }
+
+    #[test]
+    fn words_cannot_move_the_cursor() {
+        let words = |reason: &str| Event::Failed { reason: reason.to_owned(), advice: reason.to_owned() };
+        let line = words("a\u{1b}[2J\r\nb").to_line().unwrap();
+        assert_eq!(Event::from_line(&line), Some(words("a [2J  b")));
     }
 
     #[test]

@@ -9,11 +9,16 @@ pub mod event;
 mod reachability;
 mod streams;
 
-use crate::{error::RelayError, settings::RelayLimits};
+use crate::{
+    data_directory::{DataDirectory, TorLock},
+    error::RelayError,
+    settings::RelayLimits,
+    takeover::take_over,
+};
 use event::Event;
-use nightdrop_onion_config::{Progress, Tor, TorSettings};
+use nightdrop_onion_config::{Progress, Tor, TorError, TorSettings};
 use nightdrop_wire::ONION_PORT;
-use std::{io::Write, path::PathBuf, time::Duration};
+use std::{io::Write, time::Duration};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// What the gateway is started with.
@@ -21,8 +26,8 @@ use tokio::signal::unix::{SignalKind, signal};
 pub struct GatewaySettings {
     /// Where and how to start Tor.
     pub tor: TorSettings,
-    /// The worker's socket.
-    pub worker_socket: PathBuf,
+    /// Where the worker's socket is, and the lock of Tor's state.
+    pub data: DataDirectory,
     /// Limits.
     pub limits: RelayLimits,
 }
@@ -32,6 +37,22 @@ pub struct GatewaySettings {
 /// # Errors
 /// [`RelayError`] if Tor cannot be used; it has been told to the supervisor as [`Event::Failed`].
 pub fn run(settings: GatewaySettings) -> Result<(), RelayError> {
+    let result = lock_tor(&settings.data, settings.limits.takeover).and_then(|_lock| run_alone(settings));
+    if let Err(error) = &result {
+        let explanation = crate::cli::errors::explain(error);
+        emit(&Event::Failed { reason: explanation.message, advice: explanation.next_step });
+    }
+    result
+}
+
+/// Of a gateway that was killed, the state may still be in use.
+fn lock_tor(data: &DataDirectory, patience: Duration) -> Result<TorLock, RelayError> {
+    let in_use = || RelayError::Tor(TorError::StateInUse);
+    let is_held = |error: &RelayError| matches!(error, RelayError::Tor(TorError::StateInUse));
+    take_over(patience, is_held, || data.lock_tor()?.ok_or_else(in_use))
+}
+
+fn run_alone(settings: GatewaySettings) -> Result<(), RelayError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -39,10 +60,6 @@ pub fn run(settings: GatewaySettings) -> Result<(), RelayError> {
     let result = runtime.block_on(until_terminated(serve(settings)));
     // Circuits need no farewell; Tor's own tasks would wait for theirs.
     runtime.shutdown_timeout(Duration::from_millis(100));
-    if let Err(error) = &result {
-        let explanation = crate::cli::errors::explain(error);
-        emit(&Event::Failed { reason: explanation.message, advice: explanation.next_step });
-    }
     result
 }
 
@@ -58,14 +75,14 @@ async fn until_terminated(serving: impl Future<Output = Result<(), RelayError>>)
 }
 
 async fn serve(settings: GatewaySettings) -> Result<(), RelayError> {
-    let GatewaySettings { tor, worker_socket, limits } = settings;
+    let GatewaySettings { tor, data, limits } = settings;
     emit(&Event::Address { address: Tor::service_address(&tor)? });
     let mut reported = None;
     let tor = Tor::bootstrap(tor, |progress| report_progress(&mut reported, progress)).await?;
     let (service, incoming) = tor.launch_service(ONION_PORT)?;
     tokio::select! {
         () = reachability::watch(&tor, &service, limits.probes, emit) => {}
-        () = streams::carry_all(incoming, worker_socket, &limits) => {}
+        () = streams::carry_all(incoming, data.worker_socket(), &limits) => {}
     }
     Err(RelayError::ServiceEnded)
 }

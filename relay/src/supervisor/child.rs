@@ -7,6 +7,7 @@ use super::{
 use crate::error::RelayError;
 use command_fds::CommandFdExt;
 use nix::{
+    fcntl::{FcntlArg, OFlag, fcntl},
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
@@ -66,6 +67,11 @@ impl Running {
             .map_err(|collision| failed(io::Error::other(collision)))?;
         let mut child = command.spawn().map_err(failed)?;
         let control = child.stdin.take();
+        if let Some(control) = &control {
+            // A worker that does not read must not hold its supervisor up.
+            let nonblocking = FcntlArg::F_SETFL(OFlag::O_NONBLOCK);
+            fcntl(control, nonblocking).map_err(|errno| failed(errno.into()))?;
+        }
         Ok(Self { process: Process::Worker, child, control })
     }
 
@@ -73,9 +79,12 @@ impl Running {
     pub(crate) fn gateway(arguments: &[OsString], happenings: &Happenings) -> Result<Self, RelayError> {
         let failed = |source| RelayError::Start { process: Process::Gateway, source };
         let mut command = command(Process::Gateway, arguments);
+        if let Some(value) = std::env::var_os(NO_PERMISSION_CHECKS) {
+            command.env(NO_PERMISSION_CHECKS, value);
+        }
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().map_err(failed)?;
         if let Some(output) = child.stdout.take() {
-            read_events(output, happenings.sender()).map_err(failed)?;
+            read_events(output, happenings).map_err(failed)?;
         }
         Ok(Self { process: Process::Gateway, child, control: None })
     }
@@ -85,7 +94,7 @@ impl Running {
         self.child.try_wait().map_err(|source| RelayError::System { what: "news of a child process", source })
     }
 
-    /// Writes a control line. If the worker is gone, its successor gets the line.
+    /// Writes a control line, without ever waiting. If the worker is gone, its successor gets the line.
     pub(crate) fn tell(&mut self, line: &str) {
         if let Some(control) = &mut self.control {
             let _gone = control.write_all(line.as_bytes());
@@ -111,7 +120,12 @@ impl Drop for Running {
     }
 }
 
-/// This program's own file, even if an upgrade has replaced or removed its path meanwhile.
+/// Has Arti accept directories whose parents belong to others, as in a user namespace. The one variable of the
+/// surroundings that a child gets.
+const NO_PERMISSION_CHECKS: &str = "FS_MISTRUST_DISABLE_PERMISSIONS_CHECKS";
+
+/// This program's own file, even if an upgrade has replaced or removed its path meanwhile; with no variable at all. All that
+/// a child has to know it is told by arguments.
 fn command(process: Process, arguments: &[OsString]) -> Command {
     let mut command = Command::new("/proc/self/exe");
     command
@@ -120,8 +134,6 @@ fn command(process: Process, arguments: &[OsString]) -> Command {
         .arg("--supervisor")
         .arg(std::process::id().to_string())
         .args(arguments)
-        .env_remove("LISTEN_PID")
-        .env_remove("LISTEN_FDNAMES")
-        .env_remove(LISTEN_FDS);
+        .env_clear();
     command
 }

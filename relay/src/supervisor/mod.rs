@@ -4,11 +4,16 @@
 //! - It holds the data directory's lock, so there is one relay per directory.
 //! - It has no async runtime and touches neither the network nor the store. Children are started by exec from the main
 //!   thread, whose death is what kills them (`lifeline`).
+//! - It waits for nobody: neither for who reads its output nor for a child, and what a gateway that was taken over says
+//!   takes bounded room.
+//! - A child gets no variable of the surroundings but one that Arti needs in a user namespace, and no descriptor but the
+//!   standard streams and, the worker, its listeners.
 //! - A child that dies is started again after a growing pause; five deaths within a minute end the program.
 //! - A signal ends the gateway first, so that no new request comes, and then the worker.
 
 mod child;
 mod happening;
+mod outlet;
 mod report;
 mod restart;
 mod sockets;
@@ -19,7 +24,7 @@ pub use report::Style;
 
 use crate::{data_directory::DataDirectory, error::RelayError, gateway::event::Event, settings::RelayLimits};
 use child::Running;
-use happening::{Happening, Happenings};
+use happening::Happenings;
 use nightdrop_wire::onion::OnionAddress;
 use report::Report;
 use sockets::Listeners;
@@ -52,14 +57,15 @@ pub fn run(settings: SupervisorSettings) -> Result<(), RelayError> {
     let Some(_lock) = data.lock()? else {
         return Err(RelayError::AlreadyRunning { path: data.root().to_owned() });
     };
+    let happenings = Happenings::listen()?;
     let mut supervisor = Supervisor {
         listeners: Listeners::bind(&data)?,
-        happenings: Happenings::listen()?,
+        report: Report::start(settings.style, settings.limits.output, &happenings)?,
+        happenings,
         worker: Ward::new(Process::Worker, settings.limits.restart),
         gateway: Ward::new(Process::Gateway, settings.limits.restart),
         address: None,
         failure: None,
-        report: Report::new(settings.style),
         arguments: settings.child_arguments,
         limits: settings.limits,
     };
@@ -87,11 +93,17 @@ impl Supervisor {
         loop {
             self.start_what_is_due()?;
             let next_start = [self.worker.due(), self.gateway.due()].into_iter().flatten().min();
-            match self.happenings.next(next_start) {
-                None => {}
-                Some(Happening::Stop) => return Ok(()),
-                Some(Happening::ChildEnded) => self.look_after_children()?,
-                Some(Happening::Gateway(event)) => self.heard(event)?,
+            let news = self.happenings.next(next_start);
+            if news.stop {
+                return Ok(());
+            }
+            if let Some(error) = news.output_failed {
+                return Err(RelayError::Output(error));
+            }
+            // What it said last may be why it ended.
+            news.gateway.into_iter().for_each(|event| self.heard(event));
+            if news.child_ended {
+                self.look_after_children()?;
             }
         }
     }
@@ -112,11 +124,14 @@ impl Supervisor {
 
     fn look_after_children(&mut self) -> Result<(), RelayError> {
         if self.worker.look()? == Look::Died {
-            self.report.restarting(Process::Worker)?;
+            self.report.restarting(Process::Worker);
         }
         match self.gateway.look() {
             Ok(Look::Quiet) => Ok(()),
-            Ok(Look::Died) => self.report.restarting(Process::Gateway),
+            Ok(Look::Died) => {
+                self.report.restarting(Process::Gateway);
+                Ok(())
+            }
             Err(RelayError::KeepsEnding { process, .. }) => {
                 let (reason, advice) = self.failure.take().unzip();
                 Err(RelayError::KeepsEnding { process, reason, advice })
@@ -125,8 +140,8 @@ impl Supervisor {
         }
     }
 
-    fn heard(&mut self, event: Event) -> Result<(), RelayError> {
-        self.report.event(&event)?;
+    fn heard(&mut self, event: Event) {
+        self.report.event(&event);
         match event {
             Event::Address { address } => {
                 self.address = Some(address);
@@ -136,7 +151,6 @@ impl Supervisor {
             Event::Reachable { .. } => self.failure = None,
             Event::Bootstrap { .. } | Event::Blocked { .. } | Event::Unreachable {} => {}
         }
-        Ok(())
     }
 
     /// `{"address":"….onion"}`: the worker binds logins to it.

@@ -3,11 +3,11 @@
 //! Standard output carries results only: with `--json` one event a line, otherwise the address, once, when it is
 //! reachable. Everything else a person may want to know goes to standard error.
 
-use super::child::Process;
-use crate::{cli::output, error::RelayError, gateway::event::Event};
+use super::{child::Process, happening::Happenings, outlet::Outlet};
+use crate::{error::RelayError, gateway::event::Event, settings::OutputLimits};
 use nightdrop_wire::onion::OnionAddress;
 use serde::Serialize;
-use std::io::Write;
+use std::io;
 
 /// How events are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub enum Style {
 pub(crate) struct Report {
     style: Style,
     shown: Option<OnionAddress>,
+    results: Outlet,
+    remarks: Outlet,
 }
 
 /// A line of the supervisor's own.
@@ -35,44 +37,54 @@ enum Own {
 }
 
 impl Report {
-    pub(crate) const fn new(style: Style) -> Self {
-        Self { style, shown: None }
+    /// Opens both ways out. That results cannot be written is a happening: a result that nobody can see is none. Remarks
+    /// need no reader.
+    pub(crate) fn start(
+        style: Style,
+        limits: OutputLimits,
+        happenings: &Happenings,
+    ) -> Result<Self, RelayError> {
+        let refused = |source| RelayError::System { what: "a thread for output", source };
+        let happenings = happenings.clone();
+        let failed = move |error| happenings.report(|news| news.output_failed = Some(error));
+        let results = Outlet::start("results", io::stdout(), limits, failed).map_err(refused)?;
+        let remarks = Outlet::start("remarks", io::stderr(), limits, |_closed| {}).map_err(refused)?;
+        Ok(Self { style, shown: None, results, remarks })
     }
 
     /// The gateway said something.
-    pub(crate) fn event(&mut self, event: &Event) -> Result<(), RelayError> {
-        match self.style {
-            Style::Json => match event {
-                // Not reachable yet, so of no use to anybody outside.
-                Event::Address { .. } => Ok(()),
-                event => event.to_line().map_or(Ok(()), |line| output::line(line.trim_end())),
-            },
-            Style::Text | Style::Quiet => self.text(event),
+    pub(crate) fn event(&mut self, event: &Event) {
+        match (self.style, event) {
+            // Not reachable yet, so of no use to anybody outside.
+            (Style::Json, Event::Address { .. }) => {}
+            (Style::Json, event) => {
+                if let Ok(line) = event.to_line() {
+                    self.results.line(line.trim_end());
+                }
+            }
+            (Style::Text | Style::Quiet, event) => self.text(event),
         }
     }
 
     /// A child died and is started again.
-    pub(crate) fn restarting(&self, process: Process) -> Result<(), RelayError> {
+    pub(crate) fn restarting(&self, process: Process) {
         match self.style {
             Style::Json => {
                 let line = serde_json::to_string(&Own::Restarting { process }).unwrap_or_default();
-                output::line(&line)
+                self.results.line(&line);
             }
-            Style::Text => {
-                remark(&format!("The {process} ended and is started again; stored data is not affected."));
-                Ok(())
-            }
-            Style::Quiet => Ok(()),
+            Style::Text | Style::Quiet => self
+                .remark(&format!("The {process} ended and is started again; stored data is not affected.")),
         }
     }
 
-    fn text(&mut self, event: &Event) -> Result<(), RelayError> {
+    fn text(&mut self, event: &Event) {
         if let Event::Reachable { address } = event
             && self.shown.as_ref() != Some(address)
         {
             self.shown = Some(address.clone());
             self.remark("The relay is reachable at:");
-            return output::line(address.as_str());
+            return self.results.line(address.as_str());
         }
         match event {
             Event::Bootstrap { percent } => self.remark(&format!("Connecting to Tor: {percent} %")),
@@ -86,17 +98,11 @@ impl Report {
             Event::Failed { reason, .. } => self.remark(&format!("The gateway failed: {reason}.")),
             Event::Address { .. } => {}
         }
-        Ok(())
     }
 
     fn remark(&self, line: &str) {
         if self.style == Style::Text {
-            remark(line);
+            self.remarks.line(line);
         }
     }
-}
-
-/// A line on standard error; nobody has to read it.
-fn remark(line: &str) {
-    let _closed = writeln!(std::io::stderr(), "{line}");
 }

@@ -9,7 +9,7 @@ pub enum WorkerExit {
     Failed,
     /// A commit failed. Restarting repairs the store, if the disk lets it.
     StoreFailed,
-    /// Another process holds the store. Restarting does not help while it does.
+    /// Another process holds the store, and has not let go of it in time. Restarting does not help while it does.
     StoreInUse,
     /// The store does not open: damaged, of a later schema, or not ours. Restarting does not help.
     StoreUnusable,

@@ -12,10 +12,11 @@ use super::{
     server::{ServeError, serve},
     service::{Service, ServiceError},
 };
+use crate::takeover::take_over;
 use listenfd::ListenFd;
 use nightdrop_store::{OpenError, Store, StoreError, StoreLimits};
 use nightdrop_wire::onion::OnionAddress;
-use std::{io, os::unix::net::UnixListener, path::Path};
+use std::{io, os::unix::net::UnixListener, path::Path, time::Duration};
 use tokio::{
     runtime::{Builder, Runtime},
     signal::unix::{SignalKind, signal},
@@ -29,10 +30,17 @@ const CONTROL_LINES: usize = 4;
 
 type ControlResult = Result<OnionAddress, NotControl>;
 
-/// Runs the worker on `data`/store until it ends. Logs why.
+/// Runs the worker on `data`/store until it ends, and logs why. A predecessor that was killed may hold the store for a
+/// moment; it is waited for, for as long as `takeover`.
 #[must_use]
-pub fn run(data: &Path, http: HttpLimits, service: ServiceLimits, store: StoreLimits) -> WorkerExit {
-    match start(data, http, service, store) {
+pub fn run(
+    data: &Path,
+    http: HttpLimits,
+    service: ServiceLimits,
+    store: StoreLimits,
+    takeover: Duration,
+) -> WorkerExit {
+    match start(data, http, service, store, takeover) {
         Ok(exit) | Err(exit) => exit,
     }
 }
@@ -42,12 +50,15 @@ fn start(
     http: HttpLimits,
     service: ServiceLimits,
     store: StoreLimits,
+    takeover: Duration,
 ) -> Result<WorkerExit, WorkerExit> {
     let (listener, admin) = inherited_listeners().map_err(|error| {
         tracing::error!(%error, "no listeners were inherited: this command is for the relay's own use");
         WorkerExit::NotSupervised
     })?;
-    let store = Store::open(&data.join(STORE_DIRECTORY), store).map_err(|error| {
+    let directory = data.join(STORE_DIRECTORY);
+    let is_held = |error: &OpenError| matches!(error, OpenError::InUse);
+    let store = take_over(takeover, is_held, || Store::open(&directory, store)).map_err(|error| {
         tracing::error!(error = &error as &dyn std::error::Error, "cannot open the store");
         exit_of_open(&error)
     })?;

@@ -3,6 +3,7 @@
 pub(crate) mod client;
 pub(crate) mod outside;
 pub(crate) mod relay;
+pub(crate) mod surroundings;
 
 use std::path::PathBuf;
 

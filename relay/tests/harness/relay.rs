@@ -34,26 +34,30 @@ impl Relay {
 
     /// Starts one with these options.
     pub(crate) fn start_with(data: &Path, options: &[&str]) -> Self {
-        let mut supervisor = Command::new(PROGRAM)
-            .arg("run")
-            .args(options)
-            .arg("--data")
-            .arg(data)
-            .arg("--network")
-            .arg(network_file())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        Self::start_command(data, Self::run(data, options).stdout(Stdio::piped()))
+    }
+
+    /// The command that starts one.
+    pub(crate) fn run(data: &Path, options: &[&str]) -> Command {
+        let mut command = Command::new(PROGRAM);
+        command.arg("run").args(options).arg("--data").arg(data).arg("--network").arg(network_file());
+        command.stdin(Stdio::null());
+        command
+    }
+
+    /// Starts what [`Relay::run`] gave, as the test has changed it; its lines are heard if its output is piped.
+    pub(crate) fn start_command(data: &Path, command: &mut Command) -> Self {
+        let mut supervisor = command.spawn().unwrap();
         let (sender, lines) = channel();
-        let output = BufReader::new(supervisor.stdout.take().unwrap());
-        std::thread::spawn(move || {
-            for line in output.lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    break;
+        if let Some(output) = supervisor.stdout.take() {
+            std::thread::spawn(move || {
+                for line in BufReader::new(output).lines().map_while(Result::ok) {
+                    if sender.send(line).is_err() {
+                        break;
+                    }
                 }
-            }
-        });
+            });
+        }
         Self { supervisor, lines, data: data.to_owned() }
     }
 
