@@ -3,6 +3,7 @@
 //! Demo and scenarios stand on this. Every wait is a polled condition with a long limit that ends at once when the process
 //! behind it dies; every process that is started here ends with the value that started it.
 
+mod killed;
 mod peak_memory;
 mod programs;
 mod relay_process;
@@ -11,6 +12,7 @@ mod search;
 mod user;
 mod worker_process;
 
+pub use killed::Killed;
 pub use peak_memory::PeakMemory;
 pub use programs::{NotBuilt, network_file, program};
 pub use relay_process::RelayProcess;

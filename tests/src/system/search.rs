@@ -13,17 +13,19 @@ const PIECE: usize = 1 << 20;
 /// Where something was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// What.
+    /// What; bytes that are no text are shown as well as they can be.
     pub canary: String,
     /// In which file, or as whose name.
     pub path: PathBuf,
 }
 
-/// Searches names and contents of all files below `directory` for each canary.
+/// Searches names and contents of all files below `directory` for each canary, which is text or bytes.
 ///
 /// # Errors
 /// [`SystemError::Io`] if something cannot be read: what was not searched must not count as clean.
-pub fn search(directory: &Path, canaries: &[&str]) -> Result<Vec<Found>, SystemError> {
+pub fn search<C: AsRef<[u8]>>(directory: &Path, canaries: &[C]) -> Result<Vec<Found>, SystemError> {
+    let canaries: Vec<&[u8]> = canaries.iter().map(AsRef::as_ref).collect();
+    let canaries = canaries.as_slice();
     let mut found = Vec::new();
     let mut waiting = vec![directory.to_owned()];
     while let Some(path) = waiting.pop() {
@@ -32,7 +34,7 @@ pub fn search(directory: &Path, canaries: &[&str]) -> Result<Vec<Found>, SystemE
             let path = entry.path();
             let name = entry.file_name();
             found.extend(hits(&path, canaries, |canary| {
-                memmem::find(name.as_encoded_bytes(), canary.as_bytes()).is_some()
+                memmem::find(name.as_encoded_bytes(), canary).is_some()
             }));
             let kind = entry.file_type().map_err(io(format!("look at {}", path.display())))?;
             if kind.is_dir() {
@@ -46,13 +48,15 @@ pub fn search(directory: &Path, canaries: &[&str]) -> Result<Vec<Found>, SystemE
     Ok(found)
 }
 
-fn hits(path: &Path, canaries: &[&str], is_there: impl Fn(&str) -> bool) -> Vec<Found> {
+fn hits(path: &Path, canaries: &[&[u8]], is_there: impl Fn(&[u8]) -> bool) -> Vec<Found> {
     let there = canaries.iter().filter(|canary| is_there(canary));
-    there.map(|canary| Found { canary: (*canary).to_owned(), path: path.to_owned() }).collect()
+    there
+        .map(|canary| Found { canary: String::from_utf8_lossy(canary).into_owned(), path: path.to_owned() })
+        .collect()
 }
 
 /// Which canaries a file holds, read piece by piece with an overlap, so that none hides on a border.
-fn contents<'a>(path: &Path, canaries: &[&'a str]) -> Result<Vec<&'a str>, SystemError> {
+fn contents<'a>(path: &Path, canaries: &[&'a [u8]]) -> Result<Vec<&'a [u8]>, SystemError> {
     let fail = || io(format!("read {}", path.display()));
     let longest = canaries.iter().map(|canary| canary.len()).max().unwrap_or(0);
     let mut file = File::open(path).map_err(fail())?;
@@ -64,7 +68,7 @@ fn contents<'a>(path: &Path, canaries: &[&'a str]) -> Result<Vec<&'a str>, Syste
             return Ok(inside);
         }
         for canary in canaries {
-            if !inside.contains(canary) && memmem::find(&buffer, canary.as_bytes()).is_some() {
+            if !inside.contains(canary) && memmem::find(&buffer, canary).is_some() {
                 inside.push(*canary);
             }
         }
@@ -90,5 +94,8 @@ mod tests {
         let mut canaries: Vec<&str> = found.iter().map(|found| found.canary.as_str()).collect();
         canaries.sort_unstable();
         assert_eq!(canaries, ["canary", "crossing"]);
+        std::fs::write(below.join("bytes"), [0, 1, 0xff, 0xfe, 2]).unwrap();
+        let found = search(directory.path(), &[[0xff_u8, 0xfe], [0xfe, 0xff]]).unwrap();
+        assert_eq!(found.len(), 1, "what is no text is found, too");
     }
 }

@@ -1,7 +1,7 @@
-//! C01: the worker is killed at random moments, 200 times, while clients upload and write to their logs. What was acknowledged is
+//! The worker is killed at random moments, 200 times, while clients upload and write to their logs. What was acknowledged is
 //! recorded on the client's side, and all of it must be there afterwards.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
+use super::{PASSWORD, moments};
 use nightdrop_client::{
     account::{self, Session},
     limits::ClientLimits,
@@ -21,7 +21,6 @@ use std::{collections::BTreeMap, fs, path::Path, sync::Arc, time::Duration};
 const KILLS: u32 = 200;
 /// A worker starts in about 30 ms, so that some kills hit it while it starts, others in the middle of its work.
 const LONGEST_LIFE: Duration = Duration::from_millis(150);
-const PASSWORD: &str = "plum orbit velvet cactus tide";
 
 fn relay() -> OnionAddress {
     "2gzyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen53wid".parse().unwrap()
@@ -138,6 +137,7 @@ impl Client {
 
 #[test]
 fn c01_nothing_acknowledged_is_lost_when_the_worker_is_killed_200_times() {
+    let mut random = moments();
     let data = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let invitations = runtime.block_on(invitations(data.path()));
@@ -160,7 +160,7 @@ fn c01_nothing_acknowledged_is_lost_when_the_worker_is_killed_200_times() {
     });
     // Killed from this thread, which started it: a worker dies with the thread of its supervisor.
     for _ in 0..KILLS {
-        std::thread::sleep(LONGEST_LIFE.mul_f64(rand::rng().random_range(0.0..1.0)));
+        std::thread::sleep(LONGEST_LIFE.mul_f64(random.random_range(0.0..1.0)));
         assert!(worker.is_running().unwrap(), "a worker must not end by itself");
         worker.kill_and_restart().unwrap();
     }
