@@ -9,6 +9,7 @@
 //! - No onion address, relay or path is logged.
 #![forbid(unsafe_code)]
 
+mod circuit;
 mod configuration;
 mod directories;
 mod error;
@@ -23,6 +24,7 @@ mod stream;
 mod tls;
 mod tor;
 
+pub use circuit::Circuit;
 pub use error::TorError;
 pub use incoming::IncomingStream;
 pub use lane::Lane;

@@ -42,6 +42,11 @@ pub struct TorLimits {
     pub streams_per_circuit: u32,
     /// Client circuits that are served at once; further ones wait. Default: 4096.
     pub service_circuits: usize,
+    /// From a client's introduction to a circuit that stands, at most this long: a client chooses the node where it
+    /// wants to be met, and that may be one that never answers. Default: 1 minute.
+    pub rendezvous: Duration,
+    /// A client's circuit on which no stream was open for this long is closed. Default: 2 minutes.
+    pub circuit_unused: Duration,
 }
 
 impl Default for TorLimits {
@@ -53,6 +58,8 @@ impl Default for TorLimits {
             descriptor_requery: Duration::from_secs(60),
             streams_per_circuit: 64,
             service_circuits: 4096,
+            rendezvous: Duration::from_secs(60),
+            circuit_unused: Duration::from_secs(2 * 60),
         }
     }
 }

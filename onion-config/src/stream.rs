@@ -1,5 +1,6 @@
 //! A stream of bytes through Tor.
 
+use crate::circuit::OpenStream;
 use arti_client::DataStream;
 use std::{
     io,
@@ -13,15 +14,25 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// What is written leaves in cells of 498 bytes; a last partial cell waits for [`AsyncWrite::poll_flush`]. Tor has no
 /// half-closed streams: when either side closes, both directions end.
 #[derive(Debug)]
-pub struct TorStream(DataStream);
+pub struct TorStream {
+    stream: DataStream,
+    /// Keeps a client's circuit at the service in use.
+    _open: Option<OpenStream>,
+}
 
 impl TorStream {
-    pub(crate) const fn new(stream: DataStream) -> Self {
-        Self(stream)
+    /// A stream that was opened here.
+    pub(crate) const fn outgoing(stream: DataStream) -> Self {
+        Self { stream, _open: None }
+    }
+
+    /// A stream that a client opened.
+    pub(crate) const fn incoming(stream: DataStream, open: OpenStream) -> Self {
+        Self { stream, _open: Some(open) }
     }
 
     fn inner(self: Pin<&mut Self>) -> Pin<&mut DataStream> {
-        Pin::new(&mut self.get_mut().0)
+        Pin::new(&mut self.get_mut().stream)
     }
 }
 

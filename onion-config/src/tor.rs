@@ -75,7 +75,7 @@ impl Tor {
         // Boxed: Arti's futures are large, and callers keep many of them.
         let connecting = Box::pin(self.client.connect_with_prefs((relay.as_str(), port), &preferences));
         match timeout(self.limits.connect, connecting).await {
-            Ok(Ok(stream)) => Ok(TorStream::new(stream)),
+            Ok(Ok(stream)) => Ok(TorStream::outgoing(stream)),
             Ok(Err(error)) => Err(self.connect_error(&error)),
             Err(_elapsed) => match self.progress().blocked {
                 None => Err(TorError::ServiceUnreachable),
@@ -111,7 +111,7 @@ impl Tor {
         let (running, rendezvous) =
             launched.ok_or_else(|| TorError::Configuration("the onion service is disabled".to_owned()))?;
         let service = OnionService::new(running)?;
-        Ok((service, incoming(rendezvous, port, self.limits.service_circuits)))
+        Ok((service, incoming(rendezvous, port, &self.limits)))
     }
 
     /// Whether clients can reach `service`: connects to it as they do, by the published descriptor and on circuits of

@@ -8,9 +8,16 @@ use std::time::Duration;
 pub struct RelayLimits {
     /// Those of Tor. A relay never gives up bootstrapping, because nobody waits in front of it.
     pub tor: TorLimits,
-    /// Streams that are served at once, over all circuits; further ones are refused. Each takes two copy buffers.
-    /// Default: 1024.
+    /// Streams that are served at once, over all circuits. Each takes two copy buffers. Fewer than the worker takes
+    /// connections, which go a moment later than a stream that gave its place away. Default: 1024.
     pub streams: usize,
+    /// When no place is left, a circuit that holds more streams than this gives one away to a circuit that holds
+    /// fewer. Default: 4, twice what a client of ours opens by one circuit.
+    pub streams_undisturbed: usize,
+    /// When no place is left, a stream on which nothing moved for this long gives its place away. Default: 20 seconds.
+    pub stream_quiet: Duration,
+    /// The first byte of a stream comes within this time, or the stream is closed. Default: 30 seconds.
+    pub first_byte: Duration,
     /// A stream on which nothing moved for this long is closed. Generous, because a client that waits for mail or
     /// sits on a line that breaks every few minutes is no fault. Default: 15 minutes.
     pub stream_idle: Duration,
@@ -75,6 +82,9 @@ impl Default for RelayLimits {
         Self {
             tor: TorLimits { bootstrap_stall: None, ..TorLimits::default() },
             streams: 1024,
+            streams_undisturbed: 4,
+            stream_quiet: Duration::from_secs(20),
+            first_byte: Duration::from_secs(30),
             stream_idle: Duration::from_secs(15 * 60),
             copy_buffer: 64 * 1024,
             stream_drain: Duration::from_secs(60),

@@ -4,12 +4,13 @@
 //! - The worker's end means that it has said everything: what it said is delivered first, then the stream is closed.
 //! - A worker that stops reading (it refused an upload early) may still be answering: its answer is delivered.
 
+use super::activity::Activity;
 use crate::settings::RelayLimits;
 use futures::FutureExt;
-use std::{io, pin::pin, sync::Mutex, time::Duration};
+use std::{io, pin::pin};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split},
-    time::{Instant, sleep_until, timeout},
+    time::timeout,
 };
 
 /// Who ended one direction.
@@ -22,17 +23,16 @@ enum Ended {
 }
 
 /// Returns when the stream is over for whatever reason; both sides are closed then.
-pub(crate) async fn copy_both<C, W>(client: C, worker: W, limits: &RelayLimits)
+pub(crate) async fn copy_both<C, W>(client: C, worker: W, activity: &Activity, limits: &RelayLimits)
 where
     C: AsyncRead + AsyncWrite,
     W: AsyncRead + AsyncWrite,
 {
     let (client_reader, client_writer) = split(client);
     let (worker_reader, worker_writer) = split(worker);
-    let activity = Activity::begin();
-    let mut up = pin!(copy(client_reader, worker_writer, limits, &activity));
-    let mut down = pin!(copy(worker_reader, client_writer, limits, &activity));
-    let mut idle = pin!(activity.idle(limits.stream_idle));
+    let mut up = pin!(copy(client_reader, worker_writer, limits, activity));
+    let mut down = pin!(copy(worker_reader, client_writer, limits, activity));
+    let mut idle = pin!(activity.idle(limits.first_byte, limits.stream_idle));
     tokio::select! {
         _ = &mut down => return,
         () = &mut idle => return,
@@ -90,45 +90,19 @@ where
     Ok(filled)
 }
 
-/// When something last moved, in either direction.
-struct Activity(Mutex<Instant>);
-
-impl Activity {
-    fn begin() -> Self {
-        Self(Mutex::new(Instant::now()))
-    }
-
-    fn touch(&self) {
-        *self.last() = Instant::now();
-    }
-
-    /// Returns once nothing has moved for `limit`.
-    async fn idle(&self, limit: Duration) {
-        loop {
-            let deadline = *self.last() + limit;
-            if deadline <= Instant::now() {
-                return;
-            }
-            sleep_until(deadline).await;
-        }
-    }
-
-    fn last(&self) -> std::sync::MutexGuard<'_, Instant> {
-        // Nothing can panic while it is held, and an instant is right whoever wrote it.
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
     use tokio::io::{DuplexStream, duplex};
 
     /// A client and a worker with the gateway between them.
     fn between(limits: RelayLimits) -> (DuplexStream, DuplexStream, tokio::task::JoinHandle<()>) {
         let (client, near_client) = duplex(1024);
         let (worker, near_worker) = duplex(1024);
-        let copying = tokio::spawn(async move { copy_both(near_client, near_worker, &limits).await });
+        let copying = tokio::spawn(async move {
+            copy_both(near_client, near_worker, &Activity::begin(), &limits).await;
+        });
         (client, worker, copying)
     }
 
@@ -175,8 +149,9 @@ mod tests {
         }
         let near_worker = tokio::net::UnixStream::from_std(near_worker).unwrap();
         let mut worker = tokio::net::UnixStream::from_std(worker).unwrap();
-        let copying =
-            tokio::spawn(async move { copy_both(near_client, near_worker, &RelayLimits::default()).await });
+        let copying = tokio::spawn(async move {
+            copy_both(near_client, near_worker, &Activity::begin(), &RelayLimits::default()).await;
+        });
         client.write_all(b"the beginning of a long upload").await.unwrap();
         worker.readable().await.unwrap();
         worker.write_all(b"refused").await.unwrap();
@@ -192,8 +167,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_idle_stream_is_closed_and_a_slow_one_is_not() {
         let limit = Duration::from_secs(60);
-        let (mut client, mut worker, copying) =
-            between(RelayLimits { stream_idle: limit, ..RelayLimits::default() });
+        let limits = RelayLimits { stream_idle: limit, first_byte: limit, ..RelayLimits::default() };
+        let (mut client, mut worker, copying) = between(limits);
         for _ in 0..5 {
             tokio::time::sleep(limit / 2).await;
             client.write_all(b"x").await.unwrap();
@@ -203,5 +178,18 @@ mod tests {
         tokio::time::sleep(limit * 2).await;
         assert!(copying.is_finished());
         assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
+    }
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_on_which_nothing_comes_is_closed_long_before_an_idle_one() {
+        let limits = RelayLimits::default();
+        let (first_byte, idle) = (limits.first_byte, limits.stream_idle);
+        let ((mut mute, _its_worker, ended), (mut client, _worker, copying)) =
+            (between(limits.clone()), between(limits));
+        client.write_all(b"x").await.unwrap();
+        tokio::time::sleep(first_byte + Duration::from_secs(1)).await;
+        assert!(ended.is_finished());
+        assert_eq!(mute.read(&mut [0]).await.unwrap(), 0);
+        tokio::time::sleep(idle / 2).await;
+        assert!(!copying.is_finished());
     }
 }

@@ -4,8 +4,10 @@
 //! what a stream is about. It writes [`event::Event`]s to standard output and nothing else; no address of anybody is
 //! logged. If Arti ends the process, the supervisor starts it again and no data is concerned.
 
+mod activity;
 mod copy;
 pub mod event;
+mod places;
 mod reachability;
 mod streams;
 
@@ -57,7 +59,7 @@ fn run_alone(settings: GatewaySettings) -> Result<(), RelayError> {
         .enable_all()
         .build()
         .map_err(|source| RelayError::System { what: "an async runtime", source })?;
-    let result = runtime.block_on(until_terminated(serve(settings)));
+    let result = runtime.block_on(until_terminated(serve(settings, emit)));
     // Circuits need no farewell; Tor's own tasks would wait for theirs.
     runtime.shutdown_timeout(Duration::from_millis(100));
     result
@@ -74,25 +76,29 @@ async fn until_terminated(serving: impl Future<Output = Result<(), RelayError>>)
     }
 }
 
-async fn serve(settings: GatewaySettings) -> Result<(), RelayError> {
+/// Serves for as long as Tor does, and says how it stands. Whoever calls it is the only one on this state of Tor.
+///
+/// # Errors
+/// [`RelayError`] if Tor cannot be used or the onion service ends.
+pub async fn serve(settings: GatewaySettings, say: impl Fn(&Event) + Send + Sync) -> Result<(), RelayError> {
     let GatewaySettings { tor, data, limits } = settings;
-    emit(&Event::Address { address: Tor::service_address(&tor)? });
+    say(&Event::Address { address: Tor::service_address(&tor)? });
     let mut reported = None;
-    let tor = Tor::bootstrap(tor, |progress| report_progress(&mut reported, progress)).await?;
+    let tor = Tor::bootstrap(tor, |progress| report_progress(&mut reported, progress, &say)).await?;
     let (service, incoming) = tor.launch_service(ONION_PORT)?;
     tokio::select! {
-        () = reachability::watch(&tor, &service, limits.probes, emit) => {}
+        () = reachability::watch(&tor, &service, limits.probes, &say) => {}
         () = streams::carry_all(incoming, data.worker_socket(), &limits) => {}
     }
     Err(RelayError::ServiceEnded)
 }
 
-fn report_progress(reported: &mut Option<(u8, bool)>, progress: Progress) {
+fn report_progress(reported: &mut Option<(u8, bool)>, progress: Progress, say: impl Fn(&Event)) {
     let state = (progress.percent(), progress.blocked.is_some());
     if reported.replace(state) == Some(state) {
         return;
     }
-    emit(&match progress.blocked {
+    say(&match progress.blocked {
         None => Event::Bootstrap { percent: state.0 },
         Some(blocked) => {
             Event::Blocked { reason: blocked.reason().to_owned(), advice: blocked.advice().to_owned() }

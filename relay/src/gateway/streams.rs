@@ -1,15 +1,18 @@
-//! Each stream that a client opens gets a connection to the worker, as long as there is room.
+//! Each stream that a client opens gets a connection to the worker, as long as there is a place for it.
 
-use super::copy::copy_both;
+use super::{
+    copy::copy_both,
+    places::{Place, Places},
+};
 use crate::settings::RelayLimits;
 use futures::{Stream, StreamExt};
-use nightdrop_onion_config::IncomingStream;
+use nightdrop_onion_config::{Circuit, IncomingStream};
 use std::{
     path::{Path, PathBuf},
     pin::pin,
     sync::Arc,
 };
-use tokio::{net::UnixStream, sync::Semaphore};
+use tokio::net::UnixStream;
 
 /// Carries streams until there are no more to come.
 pub(crate) async fn carry_all(
@@ -17,25 +20,27 @@ pub(crate) async fn carry_all(
     worker_socket: PathBuf,
     limits: &RelayLimits,
 ) {
-    let room = Arc::new(Semaphore::new(limits.streams));
+    let places = Places::new(limits);
     let shared = Arc::new((worker_socket, limits.clone()));
     let mut incoming = pin!(incoming);
     while let Some(stream) = incoming.next().await {
-        let Ok(place) = Arc::clone(&room).try_acquire_owned() else {
+        let Some(place) = places.take(stream.circuit()) else {
             tokio::spawn(stream.refuse());
             continue;
         };
         let shared = Arc::clone(&shared);
         tokio::spawn(async move {
             let (worker_socket, limits) = &*shared;
-            carry(stream, worker_socket, limits).await;
-            drop(place);
+            tokio::select! {
+                () = carry(stream, &place, worker_socket, limits) => {}
+                () = place.given_away() => {}
+            }
         });
     }
 }
 
 /// The worker is asked first: a client that hears "connected" has somebody to talk to.
-async fn carry(stream: IncomingStream, worker_socket: &Path, limits: &RelayLimits) {
+async fn carry(stream: IncomingStream, place: &Place<Circuit>, worker_socket: &Path, limits: &RelayLimits) {
     let worker = match UnixStream::connect(worker_socket).await {
         Ok(worker) => worker,
         Err(error) => {
@@ -44,7 +49,7 @@ async fn carry(stream: IncomingStream, worker_socket: &Path, limits: &RelayLimit
         }
     };
     match stream.accept().await {
-        Ok(client) => copy_both(client, worker, limits).await,
+        Ok(client) => copy_both(client, worker, place.activity(), limits).await,
         Err(error) => tracing::debug!("a client left before it was answered: {error}"),
     }
 }
