@@ -3,15 +3,25 @@
 
 mod worker_support;
 
-use nightdrop_relay::worker::{HttpLimits, serve};
-use nightdrop_wire::size_class::SizeClass;
+use nightdrop_relay::worker::{HttpLimits, Plane};
+use nightdrop_wire::{
+    authorization::Authorization,
+    codec,
+    messages::{
+        blob::{CreateBlob, FinishBlob, WholeBlob},
+        log::CreateLog,
+    },
+    size_class::SizeClass,
+    token::Token,
+};
 use std::time::{Duration, Instant};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{UnixListener, UnixStream},
-    sync::oneshot,
+    net::UnixStream,
 };
-use worker_support::{Connection, TestBlob, Worker, request};
+use worker_support::{
+    Connection, TestBlob, TestLog, Worker, entries, on_sockets, random, random_bytes, request,
+};
 
 const SHORT: Duration = Duration::from_millis(300);
 
@@ -136,23 +146,146 @@ async fn bodies_share_a_budget_and_what_is_over_it_is_told_to_come_later() {
     worker.connect().exchange(&bytes).await.success();
 }
 
-/// A worker on sockets, as its process runs it.
-async fn on_sockets(
-    limits: HttpLimits,
-) -> (Worker, std::path::PathBuf, oneshot::Sender<()>, tokio::task::JoinHandle<()>) {
+/// Reads what comes until the end, at most `piece` bytes after each `pause`.
+async fn read_slowly(
+    connection: &mut Connection<tokio::io::DuplexStream>,
+    piece: usize,
+    pause: Duration,
+) -> Vec<u8> {
+    let (mut taken, mut buffer) = (Vec::new(), vec![0; piece]);
+    loop {
+        tokio::time::sleep(pause).await;
+        match connection.stream.read(&mut buffer).await {
+            Ok(0) | Err(_) => return taken,
+            Ok(count) => taken.extend_from_slice(&buffer[..count]),
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_honest_reader_on_a_very_slow_line_gets_its_chunk_and_a_stalled_one_is_ended() {
+    let limits = HttpLimits::default();
     let worker = Worker::with_limits(limits).await;
-    let path = worker.directory.path().join("w");
-    let listener = UnixListener::bind(&path).unwrap();
-    let admin = UnixListener::bind(worker.directory.path().join("a")).unwrap();
-    let (end, ended) = oneshot::channel();
-    let service = worker.service.clone();
-    let serving = tokio::spawn(async move {
-        let shutdown = async {
-            let _ = ended.await;
-        };
-        serve(listener, admin, service, limits, shutdown).await.unwrap();
-    });
-    (worker, path, end, serving)
+    let blob = stored_blob(&worker).await;
+    let get = request("GET", &blob.path("/0"), Some(&blob.reading()), &[]);
+    tokio::time::pause();
+
+    let (mut slow, start) = (worker.connect(), tokio::time::Instant::now());
+    slow.send(&get).await;
+    let taken = read_slowly(&mut slow, 1_000, Duration::from_secs(1)).await;
+    assert!(taken.ends_with(&blob.chunks[0]), "{} bytes came", taken.len());
+    assert!(start.elapsed() > limits.idle_time * 4, "a kilobyte a second, then the idle time");
+
+    let mut stalled = worker.connect();
+    stalled.send(&get).await;
+    stalled.stream.read_exact(&mut vec![0; 100_000]).await.unwrap();
+    tokio::time::sleep(limits.pace_window * 2).await;
+    let rest = read_slowly(&mut stalled, SizeClass::FULL.sealed(), Duration::ZERO).await;
+    assert!(rest.len() <= 64 * 1024, "what was in the pipe: {}", rest.len());
+}
+
+#[tokio::test]
+async fn strangers_are_refused_before_there_is_room_for_their_bodies() {
+    // For one chunk, and not for two.
+    let limits = HttpLimits { request_memory: 3 << 19, memory_wait: SHORT, ..HttpLimits::default() };
+    let worker = Worker::with_limits(limits).await;
+    let blob = stored_blob(&worker).await;
+    let stranger = Authorization::Bearer(Token::from_bytes(random()));
+    let unpaid = || Token::from_bytes(random());
+    let whole = WholeBlob {
+        chunk: random_bytes(SizeClass::FULL.sealed()),
+        manifest: random_bytes(SizeClass::FULL.sealed()),
+    };
+    let create = |blob: &TestBlob| {
+        codec::encode(&CreateBlob { chunks: 1, whole: Some(whole.clone()), ..blob.create(unpaid()) })
+    };
+    let log = TestLog { entries: entries(20, 1024), ..TestLog::new() };
+    let finish = FinishBlob { manifest: whole.manifest.clone(), ..blob.finish() };
+    let finish = codec::encode(&finish).unwrap();
+    let create_log: CreateLog = log.create(unpaid());
+    let mut open = Vec::new();
+    for (method, path, body) in [
+        ("PUT", blob.path("/0"), blob.chunks[0].clone()),
+        ("PUT", TestBlob::new(2).path("/1"), blob.chunks[0].clone()),
+        ("POST", blob.path("/finish"), finish),
+        ("POST", "/v1/blobs".to_owned(), create(&TestBlob::new(1)).unwrap()),
+        ("POST", "/v1/logs".to_owned(), codec::encode(&create_log).unwrap()),
+        ("POST", log.path(""), codec::encode(&log.clone().append(entries(20, 1024))).unwrap()),
+    ] {
+        let shown = (path != "/v1/blobs" && path != "/v1/logs").then_some(&stranger);
+        let bytes = request(method, &path, shown, &body);
+        let mut connection = worker.connect();
+        connection.send(&bytes[..1_000]).await;
+        let answer = connection.answer().await.expect("an answer to a body that has not come");
+        assert_eq!(answer.status(), 404, "{method} {path}");
+        open.push(connection);
+    }
+    // With the right, the same beginning is waited for, and takes the room.
+    let bytes = request("PUT", &blob.path("/0"), Some(&blob.writing()), &blob.chunks[0]);
+    let mut owner = worker.connect();
+    owner.send(&bytes[..1_000]).await;
+    tokio::time::sleep(SHORT / 3).await;
+    assert_eq!(worker.connect().exchange(&bytes).await.status(), 503);
+    owner.send(&bytes[1_000..]).await;
+    owner.answer().await.unwrap().success();
+}
+
+#[tokio::test]
+async fn a_repeated_creation_passes_though_its_credit_is_spent() {
+    let worker = Worker::start().await;
+    let mut connection = worker.connect();
+    let user = worker.user(&mut connection).await;
+    let credit = user.credits(&mut connection, 1).await.remove(0);
+    let mut blob = TestBlob::new(1);
+    blob.chunks[0] = random_bytes(SizeClass::FULL.sealed());
+    let create = blob.create_whole(credit);
+    for _ in 0..2 {
+        connection.post("/v1/blobs", None, &create).await.success();
+    }
+    let other = blob.create_whole(create.credit.clone());
+    let other = CreateBlob { chunks: 1, blob: TestBlob::new(1).id, ..other };
+    assert_eq!(connection.post("/v1/blobs", None, &other).await.status(), 404);
+}
+
+/// Room for one large body and one large answer, and peers that are ended soon when others wait for it.
+fn pressed() -> HttpLimits {
+    HttpLimits {
+        request_memory: 3 << 19,
+        answer_memory: 3 << 19,
+        pressed_after: SHORT,
+        pressed_pause: SHORT / 10,
+        ..HttpLimits::default()
+    }
+}
+
+#[tokio::test]
+async fn a_slow_sender_gives_way_to_who_waits_for_room() {
+    let worker = Worker::with_limits(pressed()).await;
+    let blob = stored_blob(&worker).await;
+    let bytes = request("PUT", &blob.path("/0"), Some(&blob.writing()), &blob.chunks[0]);
+    let mut holder = worker.connect();
+    holder.send(&bytes[..1_000]).await;
+    tokio::time::sleep(SHORT * 3).await;
+    holder.send(&bytes[1_000..2_000]).await;
+    let start = Instant::now();
+    worker.connect().exchange(&bytes).await.success();
+    assert!(start.elapsed() < pressed().memory_wait / 2);
+    assert!(holder.is_ended().await);
+}
+
+#[tokio::test]
+async fn a_slow_reader_gives_way_to_who_waits_for_room() {
+    let worker = Worker::with_limits(pressed()).await;
+    let blob = stored_blob(&worker).await;
+    let mut holder = worker.connect_to(Plane::Public, 4 * 1024);
+    holder.send(&request("GET", &blob.path("/0"), Some(&blob.reading()), &[])).await;
+    holder.stream.read_exact(&mut [0; 100]).await.unwrap();
+    let start = Instant::now();
+    let chunk = worker.connect().get(&blob.path("/1"), &blob.reading()).await.success();
+    assert_eq!(chunk, blob.chunks[1]);
+    assert!(start.elapsed() < pressed().memory_wait / 2);
+    let rest = read_slowly(&mut holder, SizeClass::FULL.sealed(), Duration::ZERO).await;
+    assert!(rest.len() <= 4 * 1024);
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@
 extern crate self as nightdrop_store;
 
 mod accounts;
+mod admission;
 mod at_rest;
 mod at_rest_keys;
 mod blobs;

@@ -127,7 +127,11 @@ impl Store {
 }
 
 /// The log, to whoever shows its append token.
-fn appendable(rows: &impl Rows, space: SpaceId, append_token: &TokenHash) -> Result<LogRow, StoreError> {
+pub(crate) fn appendable(
+    rows: &impl Rows,
+    space: SpaceId,
+    append_token: &TokenHash,
+) -> Result<LogRow, StoreError> {
     let row = rows.guard::<LogRow>(space.as_bytes())?;
     row.filter(|row| row.append_token == *append_token).ok_or(StoreError::Refused)
 }

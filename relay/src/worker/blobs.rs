@@ -21,9 +21,11 @@ impl Service {
     pub(super) async fn create_blob(&self, body: Bytes) -> Result<Bytes, Refusal> {
         let inner = Arc::clone(&self.inner);
         prepared(move || {
-            let message: CreateBlob = decode(&body)?;
+            let (message, digest) = (decode::<CreateBlob>(&body)?, BodyDigest::of(&body));
+            // There is room for one copy of it, and sealing makes the next.
+            drop(body);
             let (today, rng) = (inner.environment.today(), &mut inner.environment.rng());
-            Ok(inner.store.create_blob(&message, BodyDigest::of(&body), today, rng))
+            Ok(inner.store.create_blob(&message, digest, today, rng))
         })
         .await
     }
@@ -51,6 +53,7 @@ impl Service {
         let inner = Arc::clone(&self.inner);
         prepared(move || {
             let message: FinishBlob = decode(&body)?;
+            drop(body);
             Ok(inner.store.finish_blob(blob, &write_key, &message, &mut inner.environment.rng()))
         })
         .await

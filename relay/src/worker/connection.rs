@@ -6,15 +6,17 @@
 use super::{
     answer::{Answer, refusal, success},
     limits::HttpLimits,
-    memory::{Budget, Share},
-    paced_io::{PacedIo, Progress},
-    request::{BodyBudgets, Head, Target, Unread, read_body},
+    memory::Budget,
+    paced_io::PacedIo,
+    peer::Peer,
+    request::{Body, BodyBudgets, Head, Target, Unread, is_large, read_body},
     service::Service,
+    works::{NotDone, Works},
 };
 use bytes::Bytes;
 use hyper::{
     Request,
-    body::{Body, Incoming},
+    body::{Body as _, Incoming},
     server::conn::http1,
     service::service_fn,
 };
@@ -44,6 +46,7 @@ struct Shared {
     limits: HttpLimits,
     requests: BodyBudgets,
     answers: Budget,
+    works: Works,
 }
 
 /// The peer was too slow or went away in mid-request: there is nobody to answer.
@@ -59,7 +62,8 @@ impl Connections {
             service,
             limits,
             requests: BodyBudgets::new(&limits),
-            answers: Budget::new(limits.answer_memory, limits.memory_wait),
+            answers: Budget::new(limits.answer_memory, &limits),
+            works: Works::new(&limits),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -69,14 +73,15 @@ impl Connections {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let progress = Progress::default();
-        let io = TokioIo::new(PacedIo::new(stream, self.shared.limits, progress.clone()));
+        let peer = Peer::default();
+        let io = TokioIo::new(PacedIo::new(stream, self.shared.limits, peer.clone()));
+        let known = peer.clone();
         let service = service_fn(move |request| {
-            let (shared, progress) = (Arc::clone(&self.shared), progress.clone());
+            let (shared, peer) = (Arc::clone(&self.shared), known.clone());
             async move {
-                progress.request_began();
-                let answer = shared.answer(plane, request).await;
-                progress.request_ended();
+                peer.request_began();
+                let answer = shared.answer(plane, request, &peer).await;
+                peer.request_ended();
                 answer
             }
         });
@@ -84,6 +89,7 @@ impl Connections {
         let mut ending = pin!(ending);
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
+            () = peer.ended() => return,
             () = ending.as_mut() => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
@@ -99,8 +105,8 @@ impl Connections {
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
             .auto_date_header(false)
-            // Counts from the previous answer; `PacedIo` times the head itself.
-            .header_read_timeout(limits.idle_time)
+            // It would count from when an answer is known, however long the peer takes it: `PacedIo` keeps the time.
+            .header_read_timeout(None)
             .max_buf_size(limits.head_bytes.max(8 * 1024))
             .max_headers(limits.headers)
             // A chunk goes out from where it lies, with its share of the budget, instead of being copied.
@@ -110,36 +116,63 @@ impl Connections {
 }
 
 impl Shared {
-    async fn answer(&self, plane: Plane, request: Request<Incoming>) -> Result<Answer, Gone> {
+    async fn answer(&self, plane: Plane, request: Request<Incoming>, peer: &Peer) -> Result<Answer, Gone> {
         let has_body = !request.body().is_end_stream();
-        match self.handle(plane, request).await {
+        match self.handle(plane, request, peer).await {
             Ok(body) => Ok(success(body)),
             Err(Failed::Refused(kind)) => Ok(refusal(kind, has_body)),
             Err(Failed::Gone) => Err(Gone),
         }
     }
 
-    async fn handle(&self, plane: Plane, request: Request<Incoming>) -> Result<Bytes, Failed> {
+    async fn handle(&self, plane: Plane, request: Request<Incoming>, peer: &Peer) -> Result<Bytes, Failed> {
         let head = Head::check(plane, &request)?;
-        let mut room = self.room_for_answer(head.target).await?;
-        let (body, _share) = read_body(&head, request.into_body(), &self.limits, &self.requests).await?;
-        let answer = match head.target {
-            Target::Public(endpoint) => self.service.handle(endpoint, head.authorization, body).await?,
-            Target::Admin(endpoint) => self.service.handle_admin(endpoint, &body).await?,
-        };
-        room.shrink_to(answer.len());
-        Ok(room.hold(answer))
+        let answer_bytes = large_answer(head.target);
+        let mut room = self.answers.share(answer_bytes).await.ok_or(Failed::Refused(Refusal::Busy))?;
+        let body = self.read_body(&head, request.into_body(), peer).await?;
+        let large_body = if is_large(head.length) { head.length } else { 0 };
+        let work = work(self.service.clone(), head, body);
+        let (answer, room) = self
+            .works
+            .run(large_body.max(answer_bytes), async move {
+                let answer = work.await;
+                room.shrink_to(answer.as_ref().map_or(0, Bytes::len));
+                (answer, room)
+            })
+            .await?;
+        Ok(room.hold(answer?, peer))
     }
 
-    /// Room for the answers that are large; the others are smaller than what a connection buffers anyway.
-    async fn room_for_answer(&self, target: Target) -> Result<Share, Failed> {
-        let bytes = match target {
-            Target::Public(Endpoint::GetChunk(..) | Endpoint::GetHead(_)) => SizeClass::FULL.sealed(),
-            Target::Public(Endpoint::ReadLog(..)) => MAX_ENTRIES_BODY,
-            Target::Public(_) | Target::Admin(_) => 0,
+    async fn read_body(&self, head: &Head, body: Incoming, peer: &Peer) -> Result<Body, Failed> {
+        let admit = async |beginning: &[u8]| match head.target {
+            Target::Public(endpoint) => {
+                self.service.admit(endpoint, head.authorization.as_ref(), beginning).await
+            }
+            // The operator's bodies are small.
+            Target::Admin(_) => Err(Refusal::Refused),
         };
-        self.answers.share(bytes).await.ok_or(Failed::Refused(Refusal::Busy))
+        Ok(read_body(head, body, peer, &self.limits, &self.requests, admit).await?)
     }
+}
+
+/// Bytes of an answer at most if it is large; the others are smaller than what a connection buffers anyway.
+const fn large_answer(target: Target) -> usize {
+    match target {
+        Target::Public(Endpoint::GetChunk(..) | Endpoint::GetHead(_)) => SizeClass::FULL.sealed(),
+        Target::Public(Endpoint::ReadLog(..)) => MAX_ENTRIES_BODY,
+        Target::Public(_) | Target::Admin(_) => 0,
+    }
+}
+
+/// Does what is asked. The body's room is held to the end, by when the store has what came in it.
+async fn work(service: Service, head: Head, body: Body) -> Result<Bytes, Refusal> {
+    let Body { bytes, share } = body;
+    let answer = match head.target {
+        Target::Public(endpoint) => service.handle(endpoint, head.authorization, bytes).await,
+        Target::Admin(endpoint) => service.handle_admin(endpoint, &bytes).await,
+    };
+    drop(share);
+    answer
 }
 
 /// Why a request has no answer but a refusal, or none at all.
@@ -157,8 +190,14 @@ impl From<Refusal> for Failed {
 impl From<Unread> for Failed {
     fn from(unread: Unread) -> Self {
         match unread {
-            Unread::Busy => Self::Refused(Refusal::Busy),
+            Unread::Refused(refusal) => Self::Refused(refusal),
             Unread::Gone => Self::Gone,
         }
+    }
+}
+
+impl From<NotDone> for Failed {
+    fn from(_: NotDone) -> Self {
+        Self::Refused(Refusal::Busy)
     }
 }

@@ -5,13 +5,14 @@ use std::time::Duration;
 /// Limits of connections and requests. The defaults suit lines over Tor: slow, and broken every few minutes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HttpLimits {
-    /// Connections at once; one more is closed as soon as it is accepted.
+    /// Connections at once; one more is closed as soon as it is accepted. More than the gateway carries streams, whose
+    /// places go to others a moment before the connections end.
     pub connections: usize,
     /// Connections of the operator's commands at once.
     pub admin_connections: usize,
     /// From the first byte of a request's head to its last.
     pub head_time: Duration,
-    /// From one request to the next on a connection; covers the head, so it is longer than `head_time`.
+    /// From the last byte of an answer, as far as the peer has taken it, to the first byte of another request.
     pub idle_time: Duration,
     /// Bytes of a request's head, and of everything else that is buffered unparsed. At least 8,192.
     pub head_bytes: usize,
@@ -28,8 +29,16 @@ pub struct HttpLimits {
     pub request_memory: usize,
     /// Bytes of answers in memory at once.
     pub answer_memory: usize,
+    /// Bytes of what is made of bodies and for answers while they are worked on.
+    pub work_memory: usize,
     /// How long a request waits for memory before it is answered that the relay is busy.
     pub memory_wait: Duration,
+    /// Bytes per second below which a peer is ended when others wait for the memory that is held for it, the slowest first …
+    pub pressed_pace: u64,
+    /// … once it had this much time to show its pace.
+    pub pressed_after: Duration,
+    /// How long who waits for memory leaves another one time to give way, before it looks again.
+    pub pressed_pause: Duration,
     /// How long requests under way may go on when the worker is told to end.
     pub shutdown_grace: Duration,
 }
@@ -37,19 +46,23 @@ pub struct HttpLimits {
 impl Default for HttpLimits {
     fn default() -> Self {
         Self {
-            connections: 1_024,
+            connections: 1_280,
             admin_connections: 4,
             head_time: Duration::from_secs(30),
             idle_time: Duration::from_secs(5 * 60),
             head_bytes: 8 * 1024,
             headers: 16,
-            // A full chunk at less than 2 kB/s.
-            body_time: Duration::from_secs(10 * 60),
+            // A full chunk at less than 1 kB/s.
+            body_time: Duration::from_secs(20 * 60),
             pace_floor: 16 * 1024,
             pace_window: Duration::from_secs(60),
             request_memory: 128 << 20,
             answer_memory: 128 << 20,
+            work_memory: 64 << 20,
             memory_wait: Duration::from_secs(30),
+            pressed_pace: 16 * 1024,
+            pressed_after: Duration::from_secs(10),
+            pressed_pause: Duration::from_secs(1),
             shutdown_grace: Duration::from_secs(5),
         }
     }

@@ -16,9 +16,11 @@ impl Service {
     pub(super) async fn create_log(&self, body: Bytes) -> Result<Bytes, Refusal> {
         let inner = Arc::clone(&self.inner);
         prepared(move || {
-            let message: CreateLog = decode(&body)?;
+            let (message, digest) = (decode::<CreateLog>(&body)?, BodyDigest::of(&body));
+            // There is room for one copy of it, and sealing makes the next.
+            drop(body);
             let (today, rng) = (inner.environment.today(), &mut inner.environment.rng());
-            Ok(inner.store.create_log(&message, BodyDigest::of(&body), today, rng))
+            Ok(inner.store.create_log(&message, digest, today, rng))
         })
         .await
     }
@@ -33,6 +35,7 @@ impl Service {
         let inner = Arc::clone(&self.inner);
         prepared(move || {
             let message: Append = decode(&body)?;
+            drop(body);
             Ok(inner.store.append(space, &append_token, &message, &mut inner.environment.rng()))
         })
         .await

@@ -16,6 +16,7 @@
 
 mod accounts;
 mod admin;
+mod admission;
 mod answer;
 mod blobs;
 mod connection;
@@ -27,6 +28,7 @@ mod limits;
 mod logs;
 mod memory;
 mod paced_io;
+mod peer;
 mod pending_logins;
 mod process;
 mod refusals;
@@ -34,6 +36,7 @@ mod request;
 mod server;
 mod service;
 mod tickets;
+mod works;
 
 pub use admin::{InvitationError, MAX_INVITATION_DAYS, issue_invitation};
 pub use connection::{Connections, Plane};

@@ -2,15 +2,17 @@
 
 use super::{
     admin::AdminEndpoint,
+    admission::right_in_body,
     connection::Plane,
     limits::HttpLimits,
     memory::{Budget, Share},
+    peer::Peer,
 };
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::{
     Request, Version,
-    body::{Body, Incoming},
+    body::{Body as _, Frame, Incoming},
     header::{AUTHORIZATION, CONTENT_LENGTH, EXPECT, HeaderMap, HeaderName, TRANSFER_ENCODING, UPGRADE},
 };
 use nightdrop_wire::{
@@ -51,7 +53,7 @@ pub(crate) struct Head {
     /// What it shows.
     pub(crate) authorization: Option<Authorization>,
     /// Bytes of its body, which is no more than the target allows.
-    length: usize,
+    pub(crate) length: usize,
 }
 
 impl Head {
@@ -75,6 +77,14 @@ impl Head {
             None => None,
         };
         Ok(Self { target, authorization, length })
+    }
+
+    /// Bytes of a large body in which its sender's right stands.
+    const fn right_in_body(&self) -> usize {
+        match self.target {
+            Target::Public(endpoint) => right_in_body(endpoint),
+            Target::Admin(_) => 0,
+        }
     }
 }
 
@@ -101,8 +111,8 @@ fn declared_length(headers: &HeaderMap, most: usize) -> Result<usize, Refusal> {
 /// Why a body was not read.
 #[derive(Debug)]
 pub(crate) enum Unread {
-    /// There is no memory for it now.
-    Busy,
+    /// There is no memory for it now, or its sender has no right.
+    Refused(Refusal),
     /// The peer was too slow, went away, or sent something else than it declared.
     Gone,
 }
@@ -117,51 +127,92 @@ pub(crate) struct BodyBudgets {
 impl BodyBudgets {
     pub(crate) fn new(limits: &HttpLimits) -> Self {
         Self {
-            small: Budget::new(limits.connections * MAX_SMALL_BODY, limits.memory_wait),
-            large: Budget::new(limits.request_memory, limits.memory_wait),
+            small: Budget::new(limits.connections * MAX_SMALL_BODY, limits),
+            large: Budget::new(limits.request_memory, limits),
         }
-    }
-
-    const fn for_length(&self, length: usize) -> &Budget {
-        if length <= MAX_SMALL_BODY { &self.small } else { &self.large }
     }
 }
 
-/// Reads the body that the head declared, against the budget, the deadline and the pace.
+/// A body and its share of a budget.
+#[derive(Debug)]
+pub(crate) struct Body {
+    pub(crate) bytes: Bytes,
+    pub(crate) share: Share,
+}
+
+/// Whether a body is one of those that are counted, and that only who has a right may send.
+pub(crate) const fn is_large(length: usize) -> bool {
+    length > MAX_SMALL_BODY
+}
+
+/// Reads the body that the head declared, against the budgets, the deadline and the pace. Of a large one, only so much
+/// is read at first as shows its sender's right; `admit` looks at that.
 pub(crate) async fn read_body(
     head: &Head,
     body: Incoming,
+    peer: &Peer,
     limits: &HttpLimits,
     budgets: &BodyBudgets,
-) -> Result<(Bytes, Share), Unread> {
-    let share = budgets.for_length(head.length).share(head.length).await.ok_or(Unread::Busy)?;
-    let collected = timeout(limits.body_time, collect(body, head.length, limits)).await;
-    match collected {
-        Ok(Some(bytes)) => Ok((bytes, share)),
-        Ok(None) | Err(_) => Err(Unread::Gone),
-    }
+    admit: impl AsyncFnOnce(&[u8]) -> Result<(), Refusal>,
+) -> Result<Body, Unread> {
+    let reading = async {
+        let mut arriving = Arriving { body, length: head.length, bytes: BytesMut::new(), limits: *limits };
+        let mut share = take(&budgets.small, head.length.min(MAX_SMALL_BODY)).await?;
+        if is_large(head.length) {
+            arriving.read(head.right_in_body()).await?;
+            admit(&arriving.bytes).await.map_err(Unread::Refused)?;
+            share = take(&budgets.large, head.length).await?;
+        }
+        share.watch(peer);
+        arriving.read(head.length).await?;
+        share.unwatch();
+        Ok(Body { bytes: arriving.bytes.freeze(), share })
+    };
+    timeout(limits.body_time, reading).await.unwrap_or(Err(Unread::Gone))
 }
 
-async fn collect(mut body: Incoming, length: usize, limits: &HttpLimits) -> Option<Bytes> {
-    let mut bytes = BytesMut::with_capacity(length);
-    let (mut window_end, mut before) = (Instant::now() + limits.pace_window, 0);
-    loop {
-        match timeout_at(window_end, body.frame()).await {
-            Ok(None) => break,
-            Ok(Some(frame)) => {
-                // Trailers belong to chunked bodies, which are refused above.
-                let data = frame.ok()?.into_data().ok()?;
-                if data.len() > length.checked_sub(bytes.len())? {
-                    return None;
+async fn take(budget: &Budget, bytes: usize) -> Result<Share, Unread> {
+    budget.share(bytes).await.ok_or(Unread::Refused(Refusal::Busy))
+}
+
+/// A body of which a part is there.
+struct Arriving {
+    body: Incoming,
+    length: usize,
+    bytes: BytesMut,
+    limits: HttpLimits,
+}
+
+impl Arriving {
+    /// Reads until so much is there; a little more may come with it.
+    async fn read(&mut self, enough: usize) -> Result<(), Unread> {
+        self.bytes.reserve(enough.saturating_sub(self.bytes.len()));
+        let (mut window_end, mut before) = (Instant::now() + self.limits.pace_window, self.bytes.len());
+        while self.bytes.len() < enough {
+            match timeout_at(window_end, self.body.frame()).await {
+                Ok(None) => return Err(Unread::Gone),
+                Ok(Some(frame)) => self.take(frame.map_err(|_| Unread::Gone)?)?,
+                // Too little came within the window: the room is for those who send.
+                Err(_elapsed) if self.bytes.len() - before < self.limits.pace_floor => {
+                    return Err(Unread::Gone);
                 }
-                bytes.extend_from_slice(&data);
+                Err(_elapsed) => {
+                    (window_end, before) = (window_end + self.limits.pace_window, self.bytes.len());
+                }
             }
-            // Too little came within the window: the room is for those who send.
-            Err(_elapsed) if bytes.len() - before < limits.pace_floor => return None,
-            Err(_elapsed) => (window_end, before) = (window_end + limits.pace_window, bytes.len()),
         }
+        Ok(())
     }
-    (bytes.len() == length).then(|| bytes.freeze())
+
+    fn take(&mut self, frame: Frame<Bytes>) -> Result<(), Unread> {
+        // Trailers belong to chunked bodies, which no head passes with.
+        let data = frame.into_data().map_err(|_| Unread::Gone)?;
+        if data.len() > self.length.saturating_sub(self.bytes.len()) {
+            return Err(Unread::Gone);
+        }
+        self.bytes.extend_from_slice(&data);
+        Ok(())
+    }
 }
 
 #[cfg(test)]

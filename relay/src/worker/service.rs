@@ -151,7 +151,7 @@ fn any(shown: Option<Authorization>) -> Result<Authorization, Refusal> {
 }
 
 /// The bearer token that was shown.
-fn bearer(shown: Option<Authorization>) -> Result<Token, Refusal> {
+pub(super) fn bearer(shown: Option<Authorization>) -> Result<Token, Refusal> {
     match shown {
         Some(Authorization::Bearer(token)) => Ok(token),
         Some(Authorization::Ticket(..)) | None => Err(Refusal::Refused),

@@ -7,7 +7,7 @@ use nightdrop_login::{
     password::{AccountKey, Password},
 };
 use nightdrop_relay::worker::{
-    Connections, Environment, HttpLimits, Plane, Service, ServiceLimits, issue_invitation,
+    Connections, Environment, HttpLimits, Plane, Service, ServiceLimits, issue_invitation, serve,
 };
 use nightdrop_store::{Day, Store, StoreLimits, token_hash};
 use nightdrop_wire::{
@@ -33,6 +33,7 @@ use rand08::rngs::OsRng;
 use serde_bytes::ByteBuf;
 use sha2::{Digest, Sha256};
 use std::{
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -42,6 +43,8 @@ use std::{
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, duplex},
+    net::UnixListener,
+    sync::oneshot,
     task::JoinHandle,
     time::timeout,
 };
@@ -107,6 +110,23 @@ impl Worker {
         user.log_in(connection).await;
         user
     }
+}
+
+/// A worker on sockets, as its process runs it.
+pub async fn on_sockets(limits: HttpLimits) -> (Worker, PathBuf, oneshot::Sender<()>, JoinHandle<()>) {
+    let worker = Worker::with_limits(limits).await;
+    let path = worker.directory.path().join("w");
+    let listener = UnixListener::bind(&path).unwrap();
+    let admin = UnixListener::bind(worker.directory.path().join("a")).unwrap();
+    let (end, ended) = oneshot::channel();
+    let service = worker.service.clone();
+    let serving = tokio::spawn(async move {
+        let shutdown = async {
+            let _ = ended.await;
+        };
+        serve(listener, admin, service, limits, shutdown).await.unwrap();
+    });
+    (worker, path, end, serving)
 }
 
 /// A connection with `room` bytes between the two sides.
