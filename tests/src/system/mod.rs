@@ -15,7 +15,7 @@ mod worker_process;
 pub use killed::Killed;
 pub use peak_memory::PeakMemory;
 pub use programs::{NotBuilt, network_file, program};
-pub use relay_process::RelayProcess;
+pub use relay_process::{RelayProcess, invite};
 pub use sample_file::{MARKER, make_sample};
 pub use search::{Found, search};
 pub use user::{Finished, User};

@@ -97,22 +97,7 @@ impl RelayProcess {
     /// # Errors
     /// [`SystemError`] if the command fails or prints none.
     pub fn invite(&self) -> Result<String, SystemError> {
-        let output = Command::new(program("nightdrop-relay")?)
-            .arg("--data")
-            .arg(&self.data)
-            .args(["invite", "new", "--json"])
-            .stdin(Stdio::null())
-            .output()
-            .map_err(io("run nightdrop-relay invite new"))?;
-        let command = "nightdrop-relay invite new --json".to_owned();
-        let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
-        if !output.status.success() {
-            let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-            return Err(SystemError::Command { command, status: output.status, stderr });
-        }
-        let value: serde_json::Value = serde_json::from_str(&stdout).unwrap_or_default();
-        let invite = value.get("invite").and_then(|invite| invite.as_str()).map(str::to_owned);
-        invite.ok_or(SystemError::Output { command, stdout })
+        invite(&self.data)
     }
 
     /// Ends it as an operator would, and gives how it ended.
@@ -152,6 +137,29 @@ impl Drop for RelayProcess {
             let _ = self.child.wait();
         }
     }
+}
+
+/// Has a relay issue an invitation: the one that runs on `data`, or none.
+///
+/// # Errors
+/// [`SystemError`] if the command fails or prints none.
+pub fn invite(data: &Path) -> Result<String, SystemError> {
+    let output = Command::new(program("nightdrop-relay")?)
+        .arg("--data")
+        .arg(data)
+        .args(["invite", "new", "--json"])
+        .stdin(Stdio::null())
+        .output()
+        .map_err(io("run nightdrop-relay invite new"))?;
+    let command = "nightdrop-relay invite new --json".to_owned();
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    if !output.status.success() {
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        return Err(SystemError::Command { command, status: output.status, stderr });
+    }
+    let value: serde_json::Value = serde_json::from_str(&stdout).unwrap_or_default();
+    let invite = value.get("invite").and_then(|invite| invite.as_str()).map(str::to_owned);
+    invite.ok_or(SystemError::Output { command, stdout })
 }
 
 /// The lines of a child's standard output, as they come; the channel closes when the child does.

@@ -74,6 +74,17 @@ impl WorkerProcess {
         self.child.id()
     }
 
+    /// How many sockets it has open: a few of its own, and one for each connection that it holds.
+    ///
+    /// # Errors
+    /// [`SystemError`] if that cannot be found out.
+    pub fn sockets(&self) -> Result<usize, SystemError> {
+        let open = std::fs::read_dir(format!("/proc/{}/fd", self.child.id()));
+        let open = open.map_err(io("look at the worker's open files"))?;
+        let targets = open.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());
+        Ok(targets.filter(|target| target.to_string_lossy().starts_with("socket:")).count())
+    }
+
     /// The way to it.
     #[must_use]
     pub fn transport(&self) -> SocketTransport {
