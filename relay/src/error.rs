@@ -123,6 +123,8 @@ const fn worker_words(exit: WorkerExit) -> &'static str {
         WorkerExit::StoreUnusable => {
             "the store does not open: it is damaged, of a later version, or none of ours"
         }
+        WorkerExit::DiskFull => "there is no space left on the store's disk",
+        WorkerExit::DiskFailed => "the store's disk does not give or take what it is asked for",
         WorkerExit::OtherAddress => "the store belongs to a relay of another onion address",
         WorkerExit::StoreFailed => "the store failed",
         WorkerExit::NotSupervised => "the worker does not understand its supervisor",

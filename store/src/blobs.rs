@@ -11,6 +11,8 @@ use crate::{
     error::{Failure, StoreError},
     object::ObjectName,
     operation::Checked,
+    removal,
+    room::Need,
     row::Row,
     schema::{BlobRow, BlobState, CreditRow, ENDED, MANIFESTS},
     store::{Queued, Store, refused},
@@ -20,13 +22,16 @@ use crate::{
 use bytes::Bytes;
 use nightdrop_wire::{
     authorization::Authorization,
-    ids::BlobId,
+    ids::{BlobId, TicketId},
     limits::MAX_CHUNKS,
     messages::blob::{CreateBlob, FinishBlob, WholeBlob},
     size_class::SizeClass,
     token::{Token, TokenHash},
 };
 use rand::CryptoRng;
+
+/// What an end counts in a batch: the rows of as many tickets as a blob may have.
+pub(crate) const WEIGHT_OF_END: usize = 256 << 10;
 
 impl Store {
     /// Makes a blob and spends its credit, in one transaction; a whole blob is stored and finished with it.
@@ -108,28 +113,21 @@ impl Store {
         at_rest_keys::open(&snapshot, MANIFESTS.name, ObjectName::blob(id), stored)
     }
 
-    /// Destroys a blob with all its chunks, its manifest, its key and its tickets. Neither its id nor theirs is ever
-    /// made again. The same again is answered alike.
+    /// Ends a blob: its row, its key and its tickets are gone at once, and nothing of it is read any more; its chunks and
+    /// its manifest are removed after that, step by step. Neither its id nor theirs is ever made again. The same again
+    /// is answered alike.
     ///
     /// [`StoreError::Refused`] without its write key.
     #[must_use]
     pub fn destroy_blob(&self, id: BlobId, write_key: &Token) -> Queued<()> {
         let write_key = token_hash(write_key);
-        self.queue(0, move |rows| {
+        self.queue_for(Need::Least, WEIGHT_OF_END, move |rows| {
             if ended::by(rows, ObjectName::blob(id), &write_key)? {
                 return Ok(Checked::Already(()));
             }
             writable(rows, id, &write_key)?;
             let tickets = tickets::of_blob(rows, id)?;
-            Ok(Checked::Write(move |changes: &Changes<'_>| {
-                // The key first: should a later step ever be split off, what remains is unreadable.
-                at_rest_keys::erase(changes, ObjectName::blob(id))?;
-                changes.remove(&BlobRow::TABLE, id.as_bytes())?;
-                chunks::remove_all(changes, id)?;
-                changes.remove(&MANIFESTS, id.as_bytes())?;
-                tickets::remove_all(changes, id, &tickets, &write_key)?;
-                ended::keep(changes, ObjectName::blob(id), &write_key)
-            }))
+            Ok(Checked::Write(move |changes: &Changes<'_>| end(changes, id, &tickets, &write_key)))
         })
     }
 
@@ -164,6 +162,20 @@ pub(crate) fn readable(rows: &impl Rows, id: BlobId, shown: &Authorization) -> R
         BlobState::Finished(_) if admitted => Ok(row),
         _ => Err(StoreError::Refused),
     }
+}
+
+/// Ends a blob with its tickets; what remains is doomed, and unreadable without the key.
+pub(crate) fn end(
+    changes: &Changes<'_>,
+    id: BlobId,
+    tickets: &[TicketId],
+    write_key: &TokenHash,
+) -> Result<(), Failure> {
+    at_rest_keys::erase(changes, ObjectName::blob(id))?;
+    changes.remove(&BlobRow::TABLE, id.as_bytes())?;
+    tickets::remove_all(changes, id, tickets, write_key)?;
+    ended::keep(changes, ObjectName::blob(id), write_key)?;
+    removal::doom(changes, id)
 }
 
 /// What tells one way of finishing from another.

@@ -101,8 +101,9 @@ fn place(id: BlobId, n: u32) -> Place {
     Place { table: CHUNKS.name, object: ObjectName::blob(id), index: n }
 }
 
-fn all_of(id: BlobId) -> RangeInclusive<ChunkKey> {
-    (*id.as_bytes(), 0)..=(*id.as_bytes(), u32::MAX)
+/// The places of a blob's chunks from number `n` on.
+pub(crate) fn from(id: BlobId, n: u32) -> RangeInclusive<ChunkKey> {
+    (*id.as_bytes(), n)..=(*id.as_bytes(), u32::MAX)
 }
 
 /// A chunk, sealed at rest for its place.
@@ -145,7 +146,7 @@ pub(crate) fn digest_of_all(
 ) -> Result<Option<[u8; 32]>, StoreError> {
     let mut hasher = Sha256::new();
     let (mut held, mut in_order) = (0, true);
-    rows.each(&ChunkHashRow::TABLE, all_of(id), |key, bytes| {
+    rows.each(&ChunkHashRow::TABLE, from(id, 0), |key, bytes| {
         let ChunkHashRow(hash) = crate::row::decode(&key, bytes)?;
         in_order &= key.1 == held;
         held += 1;
@@ -153,10 +154,4 @@ pub(crate) fn digest_of_all(
         Ok(ControlFlow::Continue(()))
     })?;
     Ok((in_order && held == count).then(|| hasher.finalize().into()))
-}
-
-/// Removes all chunks of a blob and their hashes.
-pub(crate) fn remove_all(changes: &Changes<'_>, id: BlobId) -> Result<(), Failure> {
-    changes.remove_range(&CHUNKS, all_of(id))?;
-    changes.remove_range(&ChunkHashRow::TABLE, all_of(id))
 }

@@ -1,6 +1,6 @@
 //! What can go wrong: at opening ([`OpenError`]) and afterwards ([`StoreError`]).
 
-use std::{path::PathBuf, sync::Arc};
+use std::{io, path::PathBuf, sync::Arc};
 
 /// Why the store could not be opened. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -32,10 +32,30 @@ pub enum OpenError {
         path: PathBuf,
         /// Why it failed.
         #[source]
-        source: std::io::Error,
+        source: io::Error,
     },
-    /// The database does not open.
-    #[error("the database {path} does not open: it may be damaged; restore it from a backup")]
+    /// The disk is full.
+    #[error(
+        "there is no space left for {path}: make room on its disk, then start again; what is stored is not in danger"
+    )]
+    NoSpace {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: Failure,
+    },
+    /// The disk does not do what it is asked.
+    #[error("the disk does not give or take what is in {path}: check the disk; nothing was written over")]
+    Disk {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: Failure,
+    },
+    /// What is in the file is not a database that was written whole.
+    #[error("the database {path} is damaged: restore it from a backup")]
     Database {
         /// The file.
         path: PathBuf,
@@ -45,7 +65,7 @@ pub enum OpenError {
     },
     /// The thread that writes could not be started.
     #[error("cannot start the thread that writes")]
-    Thread(#[source] std::io::Error),
+    Thread(#[source] io::Error),
 }
 
 /// Why an operation was not done.
@@ -60,6 +80,9 @@ pub enum StoreError {
     /// The account drew all that it may draw today.
     #[error("the quota of the day is used up")]
     QuotaReached,
+    /// What may be written is not, because the disk has no room for it. Reading goes on, and so do ends.
+    #[error("there is no room on the disk")]
+    Full,
     /// The relay is to have another address than the one it has had.
     #[error(
         "this store belongs to a relay of another onion address: point the relay at the Tor state that it was made \
@@ -97,8 +120,60 @@ impl Failure {
         matches!(*self.0, redb::Error::Corrupted(_))
     }
 
+    /// Whose fault it is.
+    pub(crate) fn cause(&self) -> Cause {
+        match &*self.0 {
+            redb::Error::Io(error) => Cause::of(error),
+            redb::Error::PreviousIo => Cause::Disk,
+            _ => Cause::Damage,
+        }
+    }
+
     /// Whether the file can no longer be relied on. redb itself refuses everything after an input or output error.
     pub(crate) fn is_fatal(&self) -> bool {
         matches!(*self.0, redb::Error::Io(_) | redb::Error::PreviousIo | redb::Error::LockPoisoned(_))
+    }
+}
+
+/// Why a file does not open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// The disk is full.
+    NoSpace,
+    /// The disk does not do what it is asked.
+    Disk,
+    /// What is in the file.
+    Damage,
+}
+
+impl Cause {
+    pub(crate) fn of(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+                Self::NoSpace
+            }
+            // redb's words for a file that is none of its own, or shorter than it says.
+            io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => Self::Damage,
+            _ => Self::Disk,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_a_bad_disk_and_a_bad_file_are_told_apart() {
+        let cause = |code| Failure::of(redb::Error::Io(io::Error::from_raw_os_error(code))).cause();
+        for full in [nix::libc::ENOSPC, nix::libc::EDQUOT, nix::libc::EFBIG] {
+            assert_eq!(cause(full), Cause::NoSpace, "{full}");
+        }
+        for bad in [nix::libc::EIO, nix::libc::EROFS, nix::libc::EACCES] {
+            assert_eq!(cause(bad), Cause::Disk, "{bad}");
+        }
+        assert_eq!(Failure::damaged_page().cause(), Cause::Damage);
+        let short = io::Error::from(io::ErrorKind::UnexpectedEof);
+        assert_eq!(Failure::of(redb::Error::Io(short)).cause(), Cause::Damage);
     }
 }

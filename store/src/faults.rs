@@ -1,6 +1,6 @@
 //! Tests on a disk that fails: at the n-th request for good, for every n, with and without what was never synced.
 
-use crate::{Day, Store, StoreError, StoreLimits, open::open_with};
+use crate::{Day, OpenError, Room, Store, StoreError, StoreLimits, open::open_with};
 use nightdrop_wire::token::TokenHash;
 use redb::StorageBackend;
 use std::{
@@ -25,6 +25,8 @@ struct State {
     fails_from: Option<usize>,
     /// Whether only syncing fails.
     syncing_only: bool,
+    /// With which error of the system everything fails, reading too.
+    broken: Option<i32>,
 }
 
 impl Disk {
@@ -38,6 +40,7 @@ impl Disk {
 
     fn request(&self, syncing: bool) -> io::Result<MutexGuard<'_, State>> {
         let mut state = self.state();
+        state.check()?;
         state.requests += 1;
         let failed = state.fails_from.is_some_and(|from| state.requests >= from);
         if failed && (syncing || !state.syncing_only) {
@@ -46,9 +49,18 @@ impl Disk {
         Ok(state)
     }
 
-    fn open(&self) -> Result<Store, crate::OpenError> {
+    fn open(&self) -> Result<Store, OpenError> {
         let disk = self.clone();
-        open_with(Path::new("disk"), StoreLimits::default(), |builder| builder.create_with_backend(disk))
+        let room = Box::new(|| Ok(Room { free: u64::MAX, file: 0 }));
+        open_with(Path::new("disk"), StoreLimits::default(), room, |builder| {
+            builder.create_with_backend(disk)
+        })
+    }
+}
+
+impl State {
+    fn check(&self) -> io::Result<()> {
+        self.broken.map_or(Ok(()), |code| Err(io::Error::from_raw_os_error(code)))
     }
 }
 
@@ -60,6 +72,7 @@ impl StorageBackend for Disk {
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let start = usize::try_from(offset).unwrap();
         let state = self.state();
+        state.check()?;
         let bytes = state.bytes.get(start..start + out.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
         out.copy_from_slice(bytes);
         Ok(())
@@ -170,4 +183,27 @@ fn whatever_request_fails_what_was_acknowledged_is_there() {
         }
     }
     assert!((0..6).all(|count| counts.contains(&count)), "failures came everywhere: {counts:?}");
+}
+
+#[test]
+fn opening_tells_a_full_disk_and_a_bad_one_from_a_damaged_file() {
+    use nix::libc::{EDQUOT, EIO, ENOSPC};
+    let disk = with_store();
+    drop(disk.open().expect("as long as nothing is wrong"));
+    for code in [ENOSPC, EDQUOT, EIO] {
+        disk.state().broken = Some(code);
+        let error = disk.open().unwrap_err();
+        let told = match code {
+            EIO => matches!(error, OpenError::Disk { .. }),
+            _ => matches!(error, OpenError::NoSpace { .. }),
+        };
+        assert!(told, "{code}: {error:?}");
+        assert!(!error.to_string().contains("backup"), "what is stored is not in question: {error}");
+        disk.state().broken = None;
+        drop(disk.open().expect("nothing was written over"));
+    }
+    let half = disk.state().bytes.len() / 2;
+    disk.state().bytes.truncate(half);
+    let error = disk.open().unwrap_err();
+    assert!(matches!(error, OpenError::Database { .. }) && error.to_string().contains("backup"), "{error:?}");
 }

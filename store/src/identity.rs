@@ -6,6 +6,7 @@ use crate::{
     error::{Failure, StoreError},
     object::ObjectName,
     operation::Checked,
+    room::Need,
     row::Row,
     schema::{IdentityRow, LOGIN_RECORDS, ONLY},
     store::{Queued, Store, refused},
@@ -68,7 +69,7 @@ impl Store {
     /// there is no identity yet.
     #[must_use]
     pub fn pin_address(&self, address: OnionAddress) -> Queued<()> {
-        self.queue(0, move |rows| {
+        self.queue_for(Need::Little, 0, move |rows| {
             let mut row = rows.row::<IdentityRow>(&ONLY)?.ok_or(StoreError::Conflict)?;
             match &row.address {
                 Some(pinned) if *pinned == address => return Ok(Checked::Already(())),

@@ -6,6 +6,7 @@
 //! - An operation checks everything before it writes anything, so that a refused one leaves nothing behind.
 //! - Tokens are kept as hashes only, and compared in constant time.
 //! - An id that ended is never made again.
+//! - What grows is refused while the disk still has room for what makes room ([`StoreError::Full`], `room`).
 //! - No byte of the file is trusted: rows carry a checksum, objects a tag, and damage is an error of that one object
 //!   ([`StoreError::Damaged`]).
 //!
@@ -33,6 +34,8 @@ mod database;
 mod day;
 mod digest;
 mod ended;
+#[cfg(test)]
+mod ends;
 mod error;
 #[cfg(test)]
 mod faults;
@@ -43,12 +46,16 @@ mod logs;
 mod object;
 mod open;
 mod operation;
+mod removal;
+mod room;
 mod row;
 mod schema;
 mod sessions;
 mod store;
+mod sweep;
 mod tickets;
 mod transaction;
+mod volume;
 mod writer;
 
 pub use accounts::{AccountEnvelopes, Registration};
@@ -57,4 +64,5 @@ pub use digest::{BodyDigest, token_hash};
 pub use error::{Failure, OpenError, StoreError};
 pub use identity::RelayIdentity;
 pub use limits::StoreLimits;
+pub use room::{AskRoom, Room};
 pub use store::{Queued, Store};

@@ -1,5 +1,7 @@
 //! Every limit of the store in one structure.
 
+use std::time::Duration;
+
 /// Limits of the store. The defaults are those of a running relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoreLimits {
@@ -17,6 +19,20 @@ pub struct StoreLimits {
     pub credits_per_day: u32,
     /// Entries of one log.
     pub log_entries: u32,
+    /// Tickets of one blob at a time.
+    pub tickets_per_blob: usize,
+    /// Free bytes of the disk that are left to others, and to what makes room.
+    pub reserve_bytes: u64,
+    /// Chunks of what ended that one commit removes; so long the writes of others may wait for it.
+    pub removal_chunks: usize,
+    /// Days after which a blob that is not finished ends.
+    pub unfinished_days: u32,
+    /// Days for which an invitation is known beyond its last, so that a lost answer can be had again.
+    pub invitation_memory_days: u32,
+    /// Expired rows that one commit clears, and rows that one look for them reads.
+    pub sweep_rows: usize,
+    /// How often is looked whether a day has begun that needs a sweep.
+    pub sweep_pause: Duration,
 }
 
 impl Default for StoreLimits {
@@ -29,6 +45,13 @@ impl Default for StoreLimits {
             sessions_per_account: 32,
             credits_per_day: 1_000,
             log_entries: 1_000_000,
+            tickets_per_blob: 1_024,
+            reserve_bytes: 128 << 20,
+            removal_chunks: 16,
+            unfinished_days: 14,
+            invitation_memory_days: 30,
+            sweep_rows: 512,
+            sweep_pause: Duration::from_secs(10 * 60),
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::{
     error::{Failure, StoreError},
     object::ObjectName,
     operation::Checked,
+    room::Need,
     row::{self, Row},
     schema::{CreditRow, ENDED, LogEntryKey, LogEntryRow, LogRow},
     store::{Queued, Store, refused},
@@ -83,7 +84,7 @@ impl Store {
             Err(error) => return refused(error),
         };
         let (expected, most) = (message.expected, self.limits().log_entries);
-        self.queue(entries.weight(), move |rows| {
+        self.queue_for(Need::Little, entries.weight(), move |rows| {
             let row = appendable(rows, space, &append_token)?;
             if row.head != expected {
                 let stand = entries.stand_in(rows, &row.head)?;

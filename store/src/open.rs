@@ -2,11 +2,14 @@
 
 use crate::{
     database::{Contained, contained},
-    error::{Failure, OpenError},
+    error::{Cause, Failure, OpenError},
     limits::StoreLimits,
+    room::{AskRoom, Gauge, Room},
     row::Row,
     schema::{META, ONLY, SCHEMA_VERSION, for_each_table},
     store::Store,
+    transaction::Snapshot,
+    volume,
     writer::Writer,
 };
 use redb::{Builder, Database, DatabaseError, ReadableTable, WriteTransaction};
@@ -28,6 +31,15 @@ impl Store {
     /// # Errors
     /// [`OpenError`]; a store of a later schema, in use elsewhere, or that is none is left as it is.
     pub fn open(directory: &Path, limits: StoreLimits) -> Result<Self, OpenError> {
+        let file = directory.join(FILE_NAME);
+        Self::open_asking(directory, limits, Box::new(move || Room::of(&file)))
+    }
+
+    /// [`Store::open`] with another source of how much room there is.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_asking(directory: &Path, limits: StoreLimits, room: Box<AskRoom>) -> Result<Self, OpenError> {
         let path = directory.join(FILE_NAME);
         let _preparing = prepare_directory(directory).map_err(on(directory))?;
         if !path.try_exists().map_err(on(&path))? {
@@ -38,7 +50,7 @@ impl Store {
         if file.metadata().map_err(on(&path))?.len() == 0 {
             return Err(not_a_store(&path));
         }
-        open_with(&path, limits, |builder| builder.create_file(file))
+        open_with(&path, limits, room, |builder| builder.create_file(file))
     }
 }
 
@@ -51,16 +63,22 @@ fn create(directory: &Path, path: &Path, limits: StoreLimits) -> Result<(), Open
         Ok(()) | Err(_) => {}
     }
     let file = open_private(&aside).map_err(on(&aside))?;
-    drop(open_with(&aside, limits, |builder| builder.create_file(file))?);
+    drop(open_with(&aside, limits, Box::new(no_room), |builder| builder.create_file(file))?);
     std::fs::rename(&aside, path).map_err(on(path))?;
     // An entry that was never synced is gone after a power cut, with all that was acknowledged.
     File::open(directory).and_then(|directory| directory.sync_all()).map_err(on(directory))
+}
+
+/// A store that is made aside takes nothing but its tables.
+fn no_room() -> io::Result<Room> {
+    Ok(Room { free: 0, file: 0 })
 }
 
 /// Opens the store on a database that `create` opens. The path stands in errors only.
 pub(crate) fn open_with(
     path: &Path,
     limits: StoreLimits,
+    room: Box<AskRoom>,
     create: impl FnOnce(&Builder) -> Result<Database, DatabaseError>,
 ) -> Result<Store, OpenError> {
     let damaged = || broken(path)(Failure::damaged_page());
@@ -68,14 +86,33 @@ pub(crate) fn open_with(
     let database = opened.ok_or_else(damaged)?.map_err(|error| cannot_open(path, error))?;
     let database = Contained::new(database);
     contained(|| prepare_tables(&database, path)).unwrap_or_else(|| Err(damaged()))?;
-    start(database, limits)
+    start(database, path, limits, room)
 }
 
-fn start(database: Contained, limits: StoreLimits) -> Result<Store, OpenError> {
+fn start(
+    database: Contained,
+    path: &Path,
+    limits: StoreLimits,
+    room: Box<AskRoom>,
+) -> Result<Store, OpenError> {
+    // Without a count, all of the file is taken to be in use.
+    let counted = Snapshot::take(&database).and_then(|rows| volume::kept(&rows)).ok().flatten();
+    let held = match counted {
+        Some(held) => held,
+        None => room().map_err(on(path))?.file,
+    };
     let database = Arc::new(database);
     let (sender, queue) = mpsc::channel(limits.queue_operations.max(1));
     let (alarm, failed) = watch::channel(false);
-    let writer = Writer { database: Arc::clone(&database), queue, limits, failed: alarm };
+    let writer = Writer {
+        database: Arc::clone(&database),
+        queue,
+        limits,
+        room,
+        gauge: Gauge::default(),
+        held,
+        failed: alarm,
+    };
     let thread = std::thread::Builder::new()
         .name("store-writer".to_owned())
         .spawn(move || writer.run())
@@ -93,7 +130,12 @@ fn prepare_directory(directory: &Path) -> io::Result<File> {
 }
 
 fn on(path: &Path) -> impl Fn(io::Error) -> OpenError {
-    move |source| OpenError::Files { path: path.to_owned(), source }
+    move |source| match Cause::of(&source) {
+        Cause::NoSpace => {
+            OpenError::NoSpace { path: path.to_owned(), source: Failure::of(redb::Error::Io(source)) }
+        }
+        Cause::Disk | Cause::Damage => OpenError::Files { path: path.to_owned(), source },
+    }
 }
 
 fn open_private(path: &Path) -> io::Result<File> {
@@ -115,7 +157,7 @@ fn prepare_tables(database: &Contained, path: &Path) -> Result<(), OpenError> {
     let broken = broken(path);
     let transaction = database.begin_write().map_err(&broken)?;
     match schema_version(&transaction).map_err(&broken)? {
-        Version::None | Version::Found(1) => {}
+        Version::None | Version::Found(1 | 2) => {}
         Version::Found(SCHEMA_VERSION) => {
             return transaction.abort().map_err(|error| broken(Failure::of(error)));
         }
@@ -130,7 +172,14 @@ fn prepare_tables(database: &Contained, path: &Path) -> Result<(), OpenError> {
 
 /// The error of a file that redb does not open.
 fn broken(path: &Path) -> impl Fn(Failure) -> OpenError {
-    move |source| OpenError::Database { path: path.to_owned(), source }
+    move |source| {
+        let path = path.to_owned();
+        match source.cause() {
+            Cause::NoSpace => OpenError::NoSpace { path, source },
+            Cause::Disk => OpenError::Disk { path, source },
+            Cause::Damage => OpenError::Database { path, source },
+        }
+    }
 }
 
 fn not_a_store(path: &Path) -> OpenError {

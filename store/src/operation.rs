@@ -2,7 +2,8 @@
 
 use crate::{
     error::{Failure, StoreError},
-    transaction::{Changes, Checking},
+    room::{Budget, Need},
+    transaction::{Changes, Checking, Tally},
 };
 use redb::WriteTransaction;
 use tokio::sync::oneshot;
@@ -20,8 +21,8 @@ pub(crate) trait Job: Send {
     /// Bytes that it adds to the batch, roughly.
     fn weight(&self) -> usize;
 
-    /// Checks and writes; tells whether anything was written. An error ends the whole batch.
-    fn run(&mut self, transaction: &WriteTransaction) -> Result<bool, Failure>;
+    /// Checks and writes, if there is room; tells what was written, if anything. An error ends the whole batch.
+    fn run(&mut self, transaction: &WriteTransaction, budget: &mut Budget) -> Result<Option<Tally>, Failure>;
 
     /// Tells the caller, once the fate of the batch is known.
     fn answer(self: Box<Self>, batch: &Result<(), StoreError>);
@@ -29,6 +30,7 @@ pub(crate) trait Job: Send {
 
 /// An operation: `C` checks and gives what writes.
 pub(crate) struct Operation<T, C> {
+    need: Need,
     weight: usize,
     check: Option<C>,
     outcome: Result<T, StoreError>,
@@ -37,9 +39,13 @@ pub(crate) struct Operation<T, C> {
 
 impl<T, C> Operation<T, C> {
     /// An operation, and where its answer will come.
-    pub(crate) fn new(weight: usize, check: C) -> (Self, oneshot::Receiver<Result<T, StoreError>>) {
+    pub(crate) fn new(
+        need: Need,
+        weight: usize,
+        check: C,
+    ) -> (Self, oneshot::Receiver<Result<T, StoreError>>) {
         let (caller, answer) = oneshot::channel();
-        (Self { weight, check: Some(check), outcome: Err(StoreError::Stopped), caller }, answer)
+        (Self { need, weight, check: Some(check), outcome: Err(StoreError::Stopped), caller }, answer)
     }
 }
 
@@ -53,23 +59,21 @@ where
         self.weight
     }
 
-    fn run(&mut self, transaction: &WriteTransaction) -> Result<bool, Failure> {
-        let Some(check) = self.check.take() else { return Ok(false) };
-        match check(&Checking(transaction)) {
+    fn run(&mut self, transaction: &WriteTransaction, budget: &mut Budget) -> Result<Option<Tally>, Failure> {
+        let Some(check) = self.check.take() else { return Ok(None) };
+        self.outcome = match check(&Checking(transaction)) {
+            // After the check: only who may write learns that there is no room.
+            Ok(Checked::Write(_)) if !budget.admits(self.need, self.weight) => Err(StoreError::Full),
             Ok(Checked::Write(write)) => {
-                self.outcome = Ok(write(&Changes(transaction))?);
-                Ok(true)
+                let changes = Changes::new(transaction);
+                self.outcome = Ok(write(&changes)?);
+                return Ok(Some(changes.tally()));
             }
-            Ok(Checked::Already(answer)) => {
-                self.outcome = Ok(answer);
-                Ok(false)
-            }
-            Err(StoreError::Database(failure)) => Err(failure),
-            Err(refusal) => {
-                self.outcome = Err(refusal);
-                Ok(false)
-            }
-        }
+            Ok(Checked::Already(answer)) => Ok(answer),
+            Err(StoreError::Database(failure)) => return Err(failure),
+            Err(refusal) => Err(refusal),
+        };
+        Ok(None)
     }
 
     fn answer(self: Box<Self>, batch: &Result<(), StoreError>) {

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! meta             0 → schema version (u32, little-endian, bare: every release must be able to read it)
+//!                  1 → bytes in use (u64, little-endian, bare), see `volume`
 //! identity         0 → IdentityRow                      the relay's OPAQUE set-up, decoy and pinned address
 //! invitations      SHA-256 of token → InvitationRow
 //! accounts         account → AccountRow                 sealed master key and keyring
@@ -21,8 +22,10 @@
 //! log_entries      (space, n) → LogEntryRow              each with the hash of the chain up to it
 //! at_rest_keys     object → key (32)                    see `at_rest_keys`
 //! ended            object → witness of its write key     ids that are never made again, see `ended`
+//! doomed           blob → DoomedRow                      its chunks are being removed, see `removal`
+//! set_aside        blob → SetAsideRow                    a part of it could not be removed
 //! ```
-//! Version 1 had no logs; opening makes their tables. Rows are written as [`crate::row`] says.
+//! Version 1 had no logs, version 2 no queue of removals; opening makes the tables. Rows are written as [`crate::row`] says.
 
 use crate::{
     day::Day,
@@ -39,7 +42,7 @@ use redb::TableDefinition;
 use serde::{Deserialize, Serialize};
 
 /// Version of everything below. A release that changes it reads all earlier ones.
-pub(crate) const SCHEMA_VERSION: u32 = 2;
+pub(crate) const SCHEMA_VERSION: u32 = 3;
 
 /// A table with values of any length.
 pub(crate) struct Table<K: FixedKey> {
@@ -61,6 +64,8 @@ impl<K: FixedKey> Table<K> {
 
 /// Key of a table with a single row.
 pub(crate) const ONLY: u8 = 0;
+/// Key of the bytes in use, in table `meta`.
+pub(crate) const VOLUME: u8 = 1;
 
 /// Key of a chunk: its blob and its index.
 pub(crate) type ChunkKey = ([u8; 16], u32);
@@ -100,6 +105,8 @@ macro_rules! for_each_table {
         $each!($crate::schema::LogEntryRow::TABLE);
         $each!($crate::schema::AT_REST_KEYS);
         $each!($crate::schema::ENDED);
+        $each!($crate::schema::DoomedRow::TABLE);
+        $each!($crate::schema::SetAsideRow::TABLE);
     };
 }
 pub(crate) use for_each_table;
@@ -278,6 +285,32 @@ pub(crate) struct TicketRow {
 impl Row for TicketRow {
     type Key = [u8; 16];
     const TABLE: Table<[u8; 16]> = Table::new("tickets");
+}
+
+/// A blob that ended and whose chunks are being removed.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct DoomedRow {
+    /// Chunks before this one are removed.
+    pub(crate) next: u32,
+    /// Chunks and manifests that could not be.
+    pub(crate) damaged: u32,
+}
+
+impl Row for DoomedRow {
+    type Key = [u8; 16];
+    const TABLE: Table<[u8; 16]> = Table::new("doomed");
+}
+
+/// A blob that ended and of which something could not be removed.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct SetAsideRow {
+    /// How many of its chunks and manifests, as far as that is known.
+    pub(crate) damaged: u32,
+}
+
+impl Row for SetAsideRow {
+    type Key = [u8; 16];
+    const TABLE: Table<[u8; 16]> = Table::new("set_aside");
 }
 
 /// A log.

@@ -5,6 +5,7 @@ use crate::{
     day::Day,
     error::{Failure, StoreError},
     operation::Checked,
+    room::Need,
     row::Row,
     schema::{AccountRow, AccountSessionsRow, SessionRow},
     store::{Queued, Store},
@@ -19,7 +20,7 @@ impl Store {
     #[must_use]
     pub fn create_session(&self, account: AccountId, session: TokenHash, expires: Day) -> Queued<()> {
         let most = self.limits().sessions_per_account.max(1);
-        self.queue(0, move |rows| {
+        self.queue_for(Need::Little, 0, move |rows| {
             if !rows.holds(&AccountRow::TABLE, account.as_bytes())? {
                 return Err(StoreError::Refused);
             }
@@ -53,7 +54,7 @@ impl Store {
     /// [`StoreError::Refused`] if there is no such session or its last day is over.
     #[must_use]
     pub fn end_session(&self, session: TokenHash, today: Day) -> Queued<()> {
-        self.queue(0, move |rows| {
+        self.queue_for(Need::Least, 0, move |rows| {
             let account = owner(rows, &session, today)?;
             let mut list = rows.row::<AccountSessionsRow>(account.as_bytes())?.unwrap_or_default();
             list.sessions.retain(|other| *other != session);

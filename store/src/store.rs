@@ -5,6 +5,7 @@ use crate::{
     error::{Failure, StoreError},
     limits::StoreLimits,
     operation::{Checked, Job, Operation},
+    room::Need,
     transaction::{Changes, Checking, Snapshot},
 };
 use std::{future::Future, pin::Pin, sync::Arc, thread::JoinHandle};
@@ -59,8 +60,19 @@ impl Store {
         Snapshot::take(&self.inner.database)
     }
 
-    /// Queues an operation: `check` decides and gives what writes.
+    /// Queues an operation that makes the store grow: `check` decides and gives what writes. [`StoreError::Full`] if it
+    /// may be done and there is no room.
     pub(crate) fn queue<T, C, W>(&self, weight: usize, check: C) -> Queued<T>
+    where
+        T: Send + 'static,
+        C: FnOnce(&Checking<'_>) -> Result<Checked<T, W>, StoreError> + Send + 'static,
+        W: FnOnce(&Changes<'_>) -> Result<T, Failure> + 'static,
+    {
+        self.queue_for(Need::Room, weight, check)
+    }
+
+    /// Queues an operation that is done with less room than others.
+    pub(crate) fn queue_for<T, C, W>(&self, need: Need, weight: usize, check: C) -> Queued<T>
     where
         T: Send + 'static,
         C: FnOnce(&Checking<'_>) -> Result<Checked<T, W>, StoreError> + Send + 'static,
@@ -69,7 +81,7 @@ impl Store {
         // The handle stays with the operation, so that the store is not closed under it.
         let inner = Arc::clone(&self.inner);
         Box::pin(async move {
-            let (operation, answer) = Operation::new(weight, check);
+            let (operation, answer) = Operation::new(need, weight, check);
             let queue = inner.queue.as_ref().ok_or(StoreError::Stopped)?;
             queue.send(Box::new(operation)).await.map_err(|_| StoreError::Stopped)?;
             answer.await.map_err(|_| StoreError::Stopped)?

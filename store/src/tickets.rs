@@ -8,6 +8,7 @@ use crate::{
     error::{Failure, StoreError},
     object::ObjectName,
     operation::Checked,
+    room::Need,
     row::Row,
     schema::{BLOB_TICKETS, BlobState, ENDED, TicketRow},
     store::{Queued, Store, refused},
@@ -27,7 +28,8 @@ impl Store {
     /// Makes a ticket. The same body again is answered alike.
     ///
     /// [`StoreError::Refused`] without the blob's write key or with an envelope of the wrong length,
-    /// [`StoreError::Conflict`] if the blob is not finished, or the ticket's id is taken or ended.
+    /// [`StoreError::Conflict`] if the blob is not finished or has as many tickets as it may have, or the ticket's id is
+    /// taken or ended.
     #[must_use]
     pub fn create_ticket(
         &self,
@@ -42,6 +44,7 @@ impl Store {
             Err(error) => return refused(error),
         };
         let write_key = token_hash(write_key);
+        let most = self.limits().tickets_per_blob;
         self.queue(envelope.stored.len(), move |rows| {
             let state = blobs::writable(rows, blob, &write_key)?.state;
             if let Some(held) = rows.row::<TicketRow>(ticket.as_bytes())? {
@@ -49,7 +52,7 @@ impl Store {
                 return if same { Ok(Checked::Already(())) } else { Err(StoreError::Conflict) };
             }
             let ended = rows.holds(&ENDED, &ObjectName::ticket(ticket).bytes())?;
-            if ended || state == BlobState::Open {
+            if ended || state == BlobState::Open || of_blob(rows, blob)?.len() >= most {
                 return Err(StoreError::Conflict);
             }
             Ok(Checked::Write(move |changes: &Changes<'_>| {
@@ -78,7 +81,7 @@ impl Store {
     #[must_use]
     pub fn end_ticket(&self, ticket: TicketId, write_key: &Token) -> Queued<()> {
         let write_key = token_hash(write_key);
-        self.queue(0, move |rows| {
+        self.queue_for(Need::Least, 0, move |rows| {
             if ended::by(rows, ObjectName::ticket(ticket), &write_key)? {
                 return Ok(Checked::Already(()));
             }

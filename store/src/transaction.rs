@@ -8,9 +8,13 @@ use crate::{
     error::{Failure, StoreError},
     row::{self, FixedKey, Row},
     schema::Table,
+    volume,
 };
 use redb::{ReadTransaction, ReadableTable, WriteTransaction};
-use std::ops::{ControlFlow, RangeInclusive};
+use std::{
+    cell::Cell,
+    ops::{ControlFlow, RangeInclusive},
+};
 
 /// Reading.
 pub(crate) trait Rows {
@@ -137,10 +141,27 @@ fn reading<K: FixedKey, T>(
     }
 }
 
-/// Writing. The only errors are the database's, and each of them ends the whole batch.
-pub(crate) struct Changes<'t>(pub(crate) &'t WriteTransaction);
+/// What a batch changed, beyond its rows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    /// Bytes in use that came and went.
+    pub(crate) volume: i64,
+    /// Whether anything was doomed.
+    pub(crate) doomed: bool,
+}
 
-impl Changes<'_> {
+/// Writing. The only errors are the database's, and each of them ends the whole batch.
+pub(crate) struct Changes<'t> {
+    transaction: &'t WriteTransaction,
+    tally: Cell<Tally>,
+}
+
+impl<'t> Changes<'t> {
+    /// Changes within a transaction.
+    pub(crate) fn new(transaction: &'t WriteTransaction) -> Self {
+        Self { transaction, tally: Cell::default() }
+    }
+
     /// Writes a row over whatever was there.
     pub(crate) fn put<R: Row>(&self, key: &R::Key, row: &R) -> Result<(), Failure> {
         self.put_bytes(&R::TABLE, key, &row::encode(key, row))
@@ -153,25 +174,35 @@ impl Changes<'_> {
         key: &K,
         value: &[u8],
     ) -> Result<(), Failure> {
-        let mut entries = self.0.open_table(table.definition()).map_err(Failure::of)?;
-        entries.insert(key, value).map_err(Failure::of)?;
+        let mut entries = self.transaction.open_table(table.definition()).map_err(Failure::of)?;
+        let replaced = entries.insert(key, value).map_err(Failure::of)?;
+        let length = K::as_bytes(key).as_ref().len();
+        let before = replaced.map_or(0, |replaced| volume::of(length, replaced.value().len()));
+        self.count(volume::of(length, value.len()).saturating_sub(before));
         Ok(())
     }
 
     /// Removes an entry, if there is one.
     pub(crate) fn remove<K: FixedKey>(&self, table: &Table<K>, key: &K) -> Result<(), Failure> {
-        let mut entries = self.0.open_table(table.definition()).map_err(Failure::of)?;
-        entries.remove(key).map_err(Failure::of)?;
+        let mut entries = self.transaction.open_table(table.definition()).map_err(Failure::of)?;
+        let removed = entries.remove(key).map_err(Failure::of)?;
+        let length = K::as_bytes(key).as_ref().len();
+        self.count(removed.map_or(0, |removed| volume::of(length, removed.value().len()).saturating_neg()));
         Ok(())
     }
 
-    /// Removes all entries of a range.
-    pub(crate) fn remove_range<K: FixedKey>(
-        &self,
-        table: &Table<K>,
-        range: RangeInclusive<K>,
-    ) -> Result<(), Failure> {
-        let mut entries = self.0.open_table(table.definition()).map_err(Failure::of)?;
-        entries.retain_in(range, |_, _| false).map_err(Failure::of)
+    /// Notes that there is something to be removed step by step.
+    pub(crate) fn note_doomed(&self) {
+        self.tally.set(Tally { doomed: true, ..self.tally.get() });
+    }
+
+    /// What was changed so far.
+    pub(crate) fn tally(&self) -> Tally {
+        self.tally.get()
+    }
+
+    fn count(&self, bytes: i64) {
+        let tally = self.tally.get();
+        self.tally.set(Tally { volume: tally.volume.saturating_add(bytes), ..tally });
     }
 }

@@ -37,6 +37,7 @@ pub enum Exit {
 
 const UNTOUCHED: &str = "Stored data was not touched.";
 const NOT_STARTED: &str = "The relay was not started; stored data was not touched.";
+const SAFE_ON_DISK: &str = "What was acknowledged to clients is on disk, and nothing was written over.";
 const NO_INVITATION: &str =
     "No invitation is known to be issued; one that was issued and not shown ends by itself.";
 const SAFE_IN_WORKER: &str = "Stored data is not affected: the gateway holds none.";
@@ -90,6 +91,16 @@ pub fn explain(error: &RelayError) -> Explanation {
         RelayError::WorkerCannotWork { exit: WorkerExit::StoreInUse } => {
             (UNTOUCHED, "End the other process, or use another --data DIR.", Refused)
         }
+        RelayError::WorkerCannotWork { exit: WorkerExit::DiskFull }
+        | RelayError::Store(OpenError::NoSpace { .. }) => {
+            (SAFE_ON_DISK, "Make room on the disk of the data directory, then start the relay again.", Failed)
+        }
+        RelayError::WorkerCannotWork { exit: WorkerExit::DiskFailed }
+        | RelayError::Store(OpenError::Disk { .. }) => (
+            SAFE_ON_DISK,
+            "Check the disk, its cables and its file system; copy DIR/store elsewhere before anything is repaired.",
+            Failed,
+        ),
         RelayError::WorkerCannotWork { .. } => (
             "What was acknowledged to clients was on disk. Nothing is repaired or deleted by itself.",
             "Look at what the worker said above; install the current version, or restore a backup.",

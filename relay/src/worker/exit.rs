@@ -15,6 +15,10 @@ pub enum WorkerExit {
     StoreUnusable,
     /// The store belongs to a relay of another onion address. Restarting does not help.
     OtherAddress,
+    /// The store does not open because its disk is full. Restarting does not help until there is room.
+    DiskFull,
+    /// The store does not open because its disk fails. Restarting does not help.
+    DiskFailed,
     /// The listeners or the supervisor's lines are not what they should be: it was not started by its supervisor.
     NotSupervised,
 }
@@ -31,6 +35,8 @@ impl WorkerExit {
             Self::StoreUnusable => 12,
             Self::OtherAddress => 13,
             Self::NotSupervised => 14,
+            Self::DiskFull => 15,
+            Self::DiskFailed => 16,
         }
     }
 
@@ -45,6 +51,8 @@ impl WorkerExit {
             Self::StoreUnusable,
             Self::OtherAddress,
             Self::NotSupervised,
+            Self::DiskFull,
+            Self::DiskFailed,
         ]
         .into_iter()
         .find(|exit| exit.code() == code)
@@ -76,6 +84,8 @@ mod tests {
         }
         assert_eq!(WorkerExit::from_code(0), Some(WorkerExit::Done));
         assert_eq!(WorkerExit::from_code(14), Some(WorkerExit::NotSupervised));
+        assert_eq!(WorkerExit::from_code(15), Some(WorkerExit::DiskFull));
+        assert_eq!(WorkerExit::from_code(16), Some(WorkerExit::DiskFailed));
         assert_eq!(WorkerExit::from_code(2), None);
     }
 }

@@ -36,6 +36,7 @@ mod request;
 mod server;
 mod service;
 mod tickets;
+mod upkeep;
 mod works;
 
 pub use admin::{InvitationError, MAX_INVITATION_DAYS, issue_invitation};

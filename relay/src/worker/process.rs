@@ -11,6 +11,7 @@ use super::{
     limits::{HttpLimits, ServiceLimits},
     server::{ServeError, serve},
     service::{Service, ServiceError},
+    upkeep::upkeep,
 };
 use crate::takeover::take_over;
 use listenfd::ListenFd;
@@ -86,6 +87,8 @@ fn exit_of_open(error: &OpenError) -> WorkerExit {
         OpenError::NewerSchema { .. } | OpenError::NotAStore { .. } | OpenError::Database { .. } => {
             WorkerExit::StoreUnusable
         }
+        OpenError::NoSpace { .. } => WorkerExit::DiskFull,
+        OpenError::Disk { .. } => WorkerExit::DiskFailed,
         OpenError::Files { .. } | OpenError::Thread(_) => WorkerExit::Failed,
     }
 }
@@ -120,6 +123,7 @@ async fn work(
 fn exit_of_service(error: &ServiceError) -> WorkerExit {
     match error {
         ServiceError::Setup(_) | ServiceError::Store(StoreError::Damaged(_)) => WorkerExit::StoreUnusable,
+        ServiceError::Store(StoreError::Full) => WorkerExit::DiskFull,
         ServiceError::Store(_) => WorkerExit::Failed,
     }
 }
@@ -144,7 +148,10 @@ async fn serve_until_told(
             _ = terminate.recv() => WorkerExit::Done,
         };
     };
-    match serve(listener, admin, service, http, shutdown).await {
+    let upkeep = tokio::spawn(upkeep(service.clone()));
+    let served = serve(listener, admin, service, http, shutdown).await;
+    upkeep.abort();
+    match served {
         Ok(()) => Ok(exit),
         Err(error @ ServeError::StoreFailed) => {
             tracing::error!(%error, "the worker ends");

@@ -9,6 +9,10 @@ pub(crate) fn refusal_of(error: &StoreError) -> Refusal {
         StoreError::Refused => Refusal::Refused,
         // A quota is a conflict, too: whoever is told that the relay is busy tries again, and today to no avail.
         StoreError::Conflict | StoreError::OtherAddress | StoreError::QuotaReached => Refusal::Conflict,
+        StoreError::Full => {
+            tracing::warn!("there is no room on the store's disk: writes are refused until there is");
+            Refusal::Full
+        }
         StoreError::Damaged(table) => {
             tracing::error!(table, "a stored object is damaged: its owner has to upload it again");
             // To the holder of a valid capability, and for good: what is asked for is not what is stored.
@@ -18,5 +22,17 @@ pub(crate) fn refusal_of(error: &StoreError) -> Refusal {
             tracing::error!(%error, "the store did not do what it was asked");
             Refusal::Busy
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_writer_hears_that_the_disk_is_full_and_no_conflict_or_fault() {
+        assert_eq!(refusal_of(&StoreError::Full), Refusal::Full);
+        assert_eq!(refusal_of(&StoreError::Conflict), Refusal::Conflict);
+        assert_eq!(refusal_of(&StoreError::Stopped), Refusal::Busy);
     }
 }

@@ -8,16 +8,23 @@
 mod record;
 mod story;
 
-use crate::StoreError;
+use crate::{
+    StoreError,
+    row::name_of,
+    schema::{META, VOLUME},
+};
 use nightdrop_wire::token::TokenHash;
 use record::{Crash, Event, How, RecordingDisk, crashes};
-use std::{collections::BTreeSet, sync::OnceLock};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::OnceLock,
+};
 use story::{Contents, Key, Parts, Step, Story, contents, open, tell};
 
 /// Of how many prefixes of the record one is tried.
-const STRIDE: usize = 1;
+const STRIDE: usize = 3;
 /// Crashes after which a second one is tried, one of each stretch of the story.
-const SECOND_CRASHES: usize = 32;
+const SECOND_CRASHES: usize = 12;
 
 impl Story {
     /// Whether these contents are right when `acknowledged` steps were answered and, if `begun`, one more was not.
@@ -28,14 +35,17 @@ impl Story {
         };
         let after = &self.contents[acknowledged + 1];
         same(found, before, |key| before.get(key) == after.get(key))?;
-        let mut parts = vec![Part::default(); step.parts.count()];
+        let mut parts = BTreeMap::<_, Part>::new();
         for key in changed(before, after) {
-            let part = &mut parts[step.parts.of(key)];
+            if is_volume(key) && !matches!(step.parts, Parts::One) {
+                continue;
+            }
+            let part = parts.entry(step.parts.of(key)).or_default();
             part.old |= found.get(key) == before.get(key);
             part.new |= found.get(key) == after.get(key);
             part.neither |= found.get(key) != before.get(key) && found.get(key) != after.get(key);
         }
-        if parts.iter().any(|part| part.neither || part.old && part.new) {
+        if parts.values().any(|part| part.neither || part.old && part.new) {
             return Err(format!("step {acknowledged} ({}) is there by halves", step.name));
         }
         Ok(())
@@ -55,19 +65,15 @@ impl Story {
 }
 
 impl Parts {
-    fn count(&self) -> usize {
-        match self {
-            Self::One => 1,
-            Self::Named(names) => names.len(),
-        }
-    }
-
-    fn of(&self, key: &Key) -> usize {
+    /// Which part of the step an entry belongs to.
+    fn of<'k>(&self, key: &'k Key) -> (usize, Option<&'k Key>) {
         let stands_in = |name: &Vec<u8>| key.1.windows(name.len()).any(|window| window == name);
         match self {
-            Self::One => 0,
+            Self::One => (0, None),
+            Self::Each => (0, Some(key)),
             Self::Named(names) => {
-                names.iter().position(|names| names.iter().any(stands_in)).expect("an owner")
+                let owner = names.iter().position(|names| names.iter().any(stands_in));
+                owner.map_or((names.len(), Some(key)), |owner| (owner, None))
             }
         }
     }
@@ -76,6 +82,11 @@ impl Parts {
 /// The keys under which the two differ.
 fn changed<'c>(before: &'c Contents, after: &'c Contents) -> BTreeSet<&'c Key> {
     before.keys().chain(after.keys()).filter(|key| before.get(*key) != after.get(*key)).collect()
+}
+
+/// Whether this is the count of bytes in use, which changes with every commit, whichever operations share it.
+fn is_volume(key: &Key) -> bool {
+    *key == (name_of(&META), vec![VOLUME])
 }
 
 #[derive(Clone, Default)]
@@ -119,7 +130,7 @@ fn at_every_crash_what_was_acknowledged_is_there_and_nothing_by_halves() {
         story.survives(&crash).unwrap_or_else(|error| panic!("{error}"));
         tried.iter_mut().filter(|(how, _)| *how == crash.how).for_each(|(_, count)| *count += 1);
     });
-    assert!(tried.iter().all(|(_, count)| *count > 100), "{tried:?}");
+    assert!(tried.iter().all(|(_, count)| *count > 60), "{tried:?}");
 }
 
 #[test]
@@ -203,7 +214,8 @@ fn half_an_operation_a_foreign_entry_and_a_changed_one_are_found() {
         let mut foreign = before.clone();
         foreign.insert(("credits", vec![0xaa; 32]), vec![1]);
         assert!(story.judge(&foreign, n, true).is_err(), "{}", step.name);
-        let changed = changed(before, after);
+        let mut changed = changed(before, after);
+        changed.retain(|key| !is_volume(key));
         let Some((key, value)) = changed.iter().find_map(|key| Some((*key, after.get(*key)?))) else {
             continue;
         };

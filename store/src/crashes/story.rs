@@ -2,16 +2,20 @@
 
 use super::record::{Event, RecordingDisk};
 use crate::{
-    Day, Store, StoreError, StoreLimits,
+    Day, Room, Store, StoreError, StoreLimits,
     common::{Fixture, TODAY, TestBlob, TestLog, entries, random_bytes, random_token, registration},
     digest::{BodyDigest, token_hash},
     open::open_with,
     row::{FixedKey, Row, name_of},
-    schema::{Table, for_each_table},
+    schema::{DoomedRow, Table, for_each_table},
 };
 use nightdrop_wire::{codec, size_class::SizeClass, token::Token};
 use redb::{ReadTransaction, ReadableTable, Value};
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 /// A table's name and a key in it.
 pub(super) type Key = (&'static str, Vec<u8>);
@@ -24,6 +28,8 @@ pub(super) enum Parts {
     One,
     /// Several operations at once: each changes the entries in whose key one of its names stands.
     Named(Vec<Vec<Vec<u8>>>),
+    /// As many operations as there are entries.
+    Each,
 }
 
 /// One step of the run.
@@ -49,11 +55,26 @@ pub(super) struct Story {
 /// Opens a store on a disk.
 pub(super) fn open(disk: &RecordingDisk) -> Result<Store, crate::OpenError> {
     let disk = disk.clone();
-    open_with(Path::new("disk"), StoreLimits::default(), |builder| builder.create_with_backend(disk))
+    // One chunk at a time, so that what is doomed takes several commits.
+    let limits = StoreLimits { removal_chunks: 1, ..StoreLimits::default() };
+    let room = Box::new(|| Ok(Room { free: u64::MAX, file: 0 }));
+    open_with(Path::new("disk"), limits, room, |builder| builder.create_with_backend(disk))
 }
 
-/// Everything that a store holds.
+/// Everything that a store holds when all that is doomed is removed.
 pub(super) fn contents(store: &Store) -> Contents {
+    let begun = Instant::now();
+    loop {
+        let contents = contents_of_this_moment(store);
+        if !contents.keys().any(|(table, _)| *table == name_of(&DoomedRow::TABLE)) {
+            return contents;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "the removal does not end");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn contents_of_this_moment(store: &Store) -> Contents {
     let snapshot = store.snapshot().unwrap();
     let mut contents = Contents::new();
     macro_rules! add {
@@ -158,12 +179,16 @@ pub(super) fn tell() -> Story {
         let hashes = credits.iter().map(token_hash).collect();
         fixture.wait(fixture.store().issue_credits(token_hash(&session), hashes, TODAY, TODAY))
     });
-    tell_blobs(&mut teller, &credits[..3]);
+    tell_blobs(&mut teller, &credits[..4]);
     teller.close_and_open();
-    tell_log(&mut teller, &credits[3]);
-    teller.blobs_at_once(&credits[4..10]);
+    tell_log(&mut teller, &credits[4]);
+    teller.blobs_at_once(&credits[5..11]);
     teller.step("end of a session", |fixture| {
         fixture.wait(fixture.store().end_session(token_hash(&session), TODAY))
+    });
+    teller.steps_of("sweep", Parts::Each, |fixture| {
+        let cleared = fixture.wait(fixture.store().sweep(TODAY.plus(100))).unwrap();
+        assert!(cleared >= 5, "{cleared}");
     });
     let Teller { disk, mut fixture, steps, contents } = teller;
     fixture.close();
@@ -202,6 +227,11 @@ fn tell_blobs(teller: &mut Teller, credits: &[Token]) {
     for message in [&ticket, &small.ticket().0] {
         teller.step("ticket", |fixture| fixture.ticket(message, &small.write_key));
     }
+    let unfinished = TestBlob::new(2);
+    teller.step("blob that is never finished", |fixture| {
+        fixture.create(&unfinished.create(credits[3].clone()))
+    });
+    teller.step("its chunk", |fixture| fixture.put(&unfinished, 1, &unfinished.chunks[1]));
     teller.step("long blob", |fixture| fixture.create(&long.create(credits[2].clone())));
     for (n, chunk) in (0..).zip(&long.chunks) {
         teller.step("long chunk", |fixture| fixture.put(&long, n, chunk));

@@ -1,0 +1,201 @@
+//! What is over by the day is cleared away: credits, sessions, invitations and quotas of past days, and blobs that were
+//! never finished. Looking reads a snapshot; clearing is done in small operations that stand in the queue like any
+//! other and look again, so that nobody waits for it and nothing is cleared that has changed meanwhile.
+
+use crate::{
+    blobs,
+    day::Day,
+    error::{Failure, StoreError},
+    limits::StoreLimits,
+    operation::Checked,
+    room::Need,
+    row::{self, FixedKey, Row},
+    schema::{AccountSessionsRow, BlobRow, BlobState, CreditQuotaRow, CreditRow, InvitationRow, SessionRow},
+    store::Store,
+    transaction::{Changes, Rows},
+};
+use nightdrop_wire::ids::BlobId;
+use std::ops::ControlFlow;
+
+impl Store {
+    /// Clears away what is over today, and tells how many rows that concerned. What is damaged stays.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`] if there is no room even for this, [`StoreError::Damaged`], [`StoreError::Database`]; what
+    /// was cleared until then is.
+    pub async fn sweep(&self, today: Day) -> Result<usize, StoreError> {
+        let when = When { today, limits: *self.limits() };
+        Ok(self.sweep_table::<CreditRow, 32>(when).await?
+            + self.sweep_table::<CreditQuotaRow, 10>(when).await?
+            + self.sweep_table::<AccountSessionsRow, 10>(when).await?
+            + self.sweep_table::<InvitationRow, 32>(when).await?
+            + self.sweep_table::<BlobRow, 16>(when).await?)
+    }
+
+    async fn sweep_table<R: Passing<Key = [u8; N]>, const N: usize>(
+        &self,
+        when: When,
+    ) -> Result<usize, StoreError>
+    where
+        [u8; N]: FixedKey,
+    {
+        let (mut from, mut cleared) = (Some([0; N]), 0);
+        while let Some(first) = from {
+            let (over, next) = self.look::<R, N>(first, when)?;
+            from = next;
+            if over.is_empty() {
+                continue;
+            }
+            let operation = self.queue_for(Need::Least, 0, move |rows| {
+                let clearings: Vec<_> =
+                    over.iter().filter_map(|key| clearing::<R, N>(rows, key, when)).collect();
+                Ok(Checked::Write(move |changes: &Changes<'_>| {
+                    let count = clearings.len();
+                    clearings.into_iter().try_for_each(|clear| clear(changes))?;
+                    Ok(count)
+                }))
+            });
+            cleared += operation.await?;
+        }
+        Ok(cleared)
+    }
+
+    /// The next rows that are over, from a key on, and from where to look after them. Reads so few that it may be done
+    /// between requests.
+    fn look<R: Passing<Key = [u8; N]>, const N: usize>(
+        &self,
+        from: [u8; N],
+        when: When,
+    ) -> Result<(Vec<[u8; N]>, Option<[u8; N]>), StoreError>
+    where
+        [u8; N]: FixedKey,
+    {
+        let snapshot = self.snapshot()?;
+        let (mut over, mut next, mut read) = (Vec::new(), None, 0);
+        snapshot.each(&R::TABLE, from..=[0xff; N], |key, bytes| {
+            read += 1;
+            let row = row::decode::<R>(&key, bytes).ok();
+            if row.is_some_and(|row| matches!(row.clearing(&key, &snapshot, when), Ok(Some(_)))) {
+                over.push(key);
+            }
+            if read < when.limits.sweep_rows.max(1) {
+                return Ok(ControlFlow::Continue(()));
+            }
+            next = successor(key);
+            Ok(ControlFlow::Break(()))
+        })?;
+        Ok((over, next))
+    }
+}
+
+/// The key after this one.
+fn successor<const N: usize>(mut key: [u8; N]) -> Option<[u8; N]> {
+    for byte in key.iter_mut().rev() {
+        *byte = byte.wrapping_add(1);
+        if *byte != 0 {
+            return Some(key);
+        }
+    }
+    None
+}
+
+/// The day on which it is swept.
+#[derive(Debug, Clone, Copy)]
+struct When {
+    today: Day,
+    limits: StoreLimits,
+}
+
+/// What clears a row.
+type Clearing = Box<dyn FnOnce(&Changes<'_>) -> Result<(), Failure>>;
+
+fn clearing<R: Passing<Key = [u8; N]>, const N: usize>(
+    rows: &impl Rows,
+    key: &[u8; N],
+    when: When,
+) -> Option<Clearing>
+where
+    [u8; N]: FixedKey,
+{
+    // What is damaged is not cleared, and does not keep others from being.
+    rows.row::<R>(key).ok().flatten()?.clearing(key, rows, when).ok().flatten()
+}
+
+/// A row whose time passes.
+trait Passing: Row + 'static {
+    /// What clears it, if it is over.
+    fn clearing(self, key: &Self::Key, rows: &impl Rows, when: When) -> Result<Option<Clearing>, StoreError>;
+}
+
+/// Removes the row itself, if it is over.
+fn remove_if<R: Row + 'static>(over: bool, key: &R::Key) -> Result<Option<Clearing>, StoreError>
+where
+    R::Key: Copy,
+{
+    let key = *key;
+    Ok(over.then(|| -> Clearing { Box::new(move |changes| changes.remove(&R::TABLE, &key)) }))
+}
+
+impl Passing for CreditRow {
+    fn clearing(self, key: &[u8; 32], _: &impl Rows, when: When) -> Result<Option<Clearing>, StoreError> {
+        remove_if::<Self>(self.expires < when.today, key)
+    }
+}
+
+impl Passing for CreditQuotaRow {
+    fn clearing(self, key: &[u8; 10], _: &impl Rows, when: When) -> Result<Option<Clearing>, StoreError> {
+        remove_if::<Self>(self.day < when.today, key)
+    }
+}
+
+impl Passing for InvitationRow {
+    fn clearing(self, key: &[u8; 32], _: &impl Rows, when: When) -> Result<Option<Clearing>, StoreError> {
+        remove_if::<Self>(self.expires.plus(when.limits.invitation_memory_days) < when.today, key)
+    }
+}
+
+impl Passing for AccountSessionsRow {
+    /// The sessions of an account that are over, in its list as well.
+    fn clearing(self, key: &[u8; 10], rows: &impl Rows, when: When) -> Result<Option<Clearing>, StoreError> {
+        let (key, mut over, mut left) = (*key, Vec::new(), Vec::new());
+        for session in self.sessions {
+            let row = rows.row::<SessionRow>(session.as_bytes())?;
+            let passed = row.is_none_or(|row| row.expires < when.today);
+            if passed { &mut over } else { &mut left }.push(session);
+        }
+        if over.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(Box::new(move |changes| {
+            for session in over {
+                changes.remove(&SessionRow::TABLE, session.as_bytes())?;
+            }
+            if left.is_empty() {
+                return changes.remove(&Self::TABLE, &key);
+            }
+            changes.put(&key, &Self { sessions: left })
+        })))
+    }
+}
+
+impl Passing for BlobRow {
+    /// A blob that was not finished in time ends. It has no tickets, which only finished ones have.
+    fn clearing(self, key: &[u8; 16], _: &impl Rows, when: When) -> Result<Option<Clearing>, StoreError> {
+        let (blob, write_key) = (BlobId::from_bytes(*key), self.write_key);
+        let over =
+            self.state == BlobState::Open && self.created.plus(when.limits.unfinished_days) < when.today;
+        Ok(over.then(|| -> Clearing { Box::new(move |changes| blobs::end(changes, blob, &[], &write_key)) }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_follow_one_another() {
+        assert_eq!(successor([0, 0]), Some([0, 1]));
+        assert_eq!(successor([7, 0xff]), Some([8, 0]));
+        assert_eq!(successor([0xff, 0xff]), None);
+    }
+}
