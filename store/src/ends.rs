@@ -41,7 +41,7 @@ fn held(store: &Store) -> [usize; 3] {
     let all = ([0; 16], 0)..=([0xff; 16], u32::MAX);
     // Keys of chunks that can be read only.
     snapshot
-        .each(&ChunkHashRow::TABLE, all.clone(), |key, _| {
+        .each(&ChunkHashRow::TABLE, all, |key, _| {
             hashes += 1;
             chunks += usize::from(snapshot.holds(&CHUNKS, &key).unwrap_or(false));
             Ok(ControlFlow::Continue(()))

@@ -56,7 +56,7 @@ impl Step {
             Ok(ControlFlow::Break(()))
         })?;
         let Some((blob, row)) = first else { return Ok(None) };
-        let work = row.and_then(|row| look(&rows, blob, row, chunks));
+        let work = row.and_then(|row| look(&rows, blob, &row, chunks));
         let work = match work {
             Err(StoreError::Damaged(_)) => Work::SetAside { damaged: 0 },
             work => work?,
@@ -121,7 +121,7 @@ impl Step {
 }
 
 /// Looks what is to be removed next, and whether it can be read.
-fn look(rows: &Snapshot, blob: BlobId, row: DoomedRow, most: usize) -> Result<Work, StoreError> {
+fn look(rows: &Snapshot, blob: BlobId, row: &DoomedRow, most: usize) -> Result<Work, StoreError> {
     let mut damaged = row.damaged;
     let manifest = row.next == 0 && readable(rows.holds(&MANIFESTS, blob.as_bytes()), &mut damaged)?;
     let (mut held, mut last) = (Vec::new(), true);

@@ -32,7 +32,7 @@ impl Room {
         let disk = nix::sys::statvfs::statvfs(file)?;
         // `stat` counts in units of 512 bytes, whatever the disk's own are.
         let taken = std::fs::metadata(file)?.blocks().saturating_mul(512);
-        let free = u64::from(disk.blocks_available()).saturating_mul(u64::from(disk.fragment_size()));
+        let free = disk.blocks_available().saturating_mul(disk.fragment_size());
         Ok(Self { free, file: taken })
     }
 }

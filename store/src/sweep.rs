@@ -66,7 +66,7 @@ impl Store {
         &self,
         from: [u8; N],
         when: When,
-    ) -> Result<(Vec<[u8; N]>, Option<[u8; N]>), StoreError>
+    ) -> Result<Looked<N>, StoreError>
     where
         [u8; N]: FixedKey,
     {
@@ -87,6 +87,9 @@ impl Store {
         Ok((over, next))
     }
 }
+
+/// Keys of rows that are over, and from where to look after them.
+type Looked<const N: usize> = (Vec<[u8; N]>, Option<[u8; N]>);
 
 /// The key after this one.
 fn successor<const N: usize>(mut key: [u8; N]) -> Option<[u8; N]> {
