@@ -1,7 +1,9 @@
 //! Every error of the client, and what a person is told about it: one table, [`ClientError::explanation`].
 
 use crate::relay::RequestError;
-use nightdrop_envelope::{OpenError, account_code::BadText, link::BadLink, space::ChainError};
+use nightdrop_envelope::{
+    OpenError, account_code::BadText, link::BadLink, recovery::BadPhrase, space::ChainError,
+};
 use nightdrop_login::LoginError;
 use nightdrop_onion_config::TorError;
 use nightdrop_wire::refusal::Refusal;
@@ -68,6 +70,32 @@ pub enum ClientError {
     /// The relay refused a login whose password was right.
     #[error("the relay refused the login")]
     LoginRefused,
+    /// Too many logins of this account failed lately.
+    #[error("too many logins of this account were not finished lately")]
+    TooManyLogins,
+    /// A recovery phrase does not parse.
+    #[error("this is not a recovery phrase: {0}")]
+    BadPhrase(#[from] BadPhrase),
+    /// The relay has no account for this recovery phrase.
+    #[error("the relay has no account for this recovery phrase")]
+    PhraseRefused,
+    /// Something else changed what opens the account meanwhile, or the change took too long.
+    #[error(
+        "the account was not changed: the relay no longer knows of this change, or another device made one meanwhile"
+    )]
+    ChangeRefused,
+    /// It is not known whether the relay made a change.
+    #[error("the connection broke before the relay said whether it made the change")]
+    ChangeUnknown,
+    /// The session that was used is over.
+    #[error("the relay refused the session")]
+    SessionEnded,
+    /// A session's id does not parse, or there is none like it.
+    #[error("there is no session {0}")]
+    NoSuchSession(String),
+    /// What cannot be undone was not confirmed.
+    #[error("not confirmed")]
+    NotConfirmed,
     /// No more credits today.
     #[error("the relay gives this account no more credits today")]
     NoCredits,
@@ -287,6 +315,40 @@ impl ClientError {
                 "Try again, with the password that belongs to this account code.",
             ),
             Self::LoginRefused => explain(Refused, "Your data is untouched.", "Try again in a minute."),
+            Self::TooManyLogins => explain(
+                Refused,
+                "Your data is untouched. Somebody who has the account code may be guessing at the password.",
+                "Wait a quarter of an hour, then try again. If it was not you, change the password with `nightdrop passwd`.",
+            ),
+            Self::BadPhrase(_) => explain(
+                Usage,
+                NOTHING_SENT,
+                "Compare each word with what you wrote down: 24 words, in order.",
+            ),
+            Self::PhraseRefused => explain(
+                NotFound,
+                NOTHING_CHANGED,
+                "Check the relay's address, and whether a later phrase replaced this one.",
+            ),
+            Self::ChangeRefused => explain(
+                Refused,
+                "Nothing was changed: the password, code and phrase from before are still good.",
+                "Run the command again.",
+            ),
+            Self::ChangeUnknown => explain(
+                Network,
+                "Either the old password opens the account or the new one, never both or neither.",
+                "Try `nightdrop login` with the new password, then with the old one.",
+            ),
+            Self::SessionEnded => {
+                explain(Refused, "Your data is untouched.", "Run the command again: it logs in anew.")
+            }
+            Self::NoSuchSession(_) => {
+                explain(NotFound, "No session was ended.", "`nightdrop sessions` shows those that there are.")
+            }
+            Self::NotConfirmed => {
+                explain(Refused, NOTHING_CHANGED, "Confirm at the terminal, or with `--yes`.")
+            }
             Self::NoCredits => {
                 explain(Refused, "Nothing was uploaded.", "Try again tomorrow, or ask the relay's operator.")
             }
@@ -411,6 +473,16 @@ impl ClientError {
         Self::refused_as(error, Self::LoginRefused)
     }
 
+    /// A request with a session.
+    pub(crate) fn session(error: RequestError) -> Self {
+        Self::refused_as(error, Self::SessionEnded)
+    }
+
+    /// A request that begins a change by the recovery phrase.
+    pub(crate) fn recovery(error: RequestError) -> Self {
+        Self::refused_as(error, Self::PhraseRefused)
+    }
+
     /// A request for credits.
     pub(crate) fn credits(error: RequestError) -> Self {
         Self::refused_as(error, Self::NoCredits)
@@ -443,6 +515,7 @@ impl ClientError {
     fn refused_as(error: RequestError, refused: Self) -> Self {
         match error {
             RequestError::Refused(Refusal::Refused | Refusal::Conflict) => refused,
+            RequestError::Refused(Refusal::TooManyLogins) => Self::TooManyLogins,
             RequestError::Refused(Refusal::Full) => Self::RelayFull,
             RequestError::Refused(Refusal::Busy) => Self::RelayBusy,
             RequestError::Transport(error) => Self::Tor(error),

@@ -108,6 +108,23 @@ impl Home {
         }
     }
 
+    /// Forgets the account of this device, and what it remembered of it. Memory goes last: without its account it is not read.
+    ///
+    /// # Errors
+    /// [`ClientError::File`].
+    pub fn forget_account(&self, _lock: &HomeLock) -> Result<(), ClientError> {
+        for name in ["account", "memory"] {
+            let path = self.path.join(name);
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(ClientError::file("remove", &path)(error));
+                }
+                Ok(()) | Err(_) => self.sync()?,
+            }
+        }
+        Ok(())
+    }
+
     /// A registration whose answer never came.
     ///
     /// # Errors

@@ -20,7 +20,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::{task::JoinHandle, time::timeout};
 
 /// Bytes of an answer that is a control body at most.
-const MAX_CONTROL_ANSWER: usize = 64 * 1024;
+pub(crate) const MAX_CONTROL_ANSWER: usize = 64 * 1024;
 
 /// Why a request got no usable answer.
 #[derive(Debug, thiserror::Error)]

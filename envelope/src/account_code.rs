@@ -32,6 +32,13 @@ impl AccountCode {
         Self { relay, account: AccountId::from_bytes(random(rng)), account_key: random(rng) }
     }
 
+    /// The same code for another account id: for an account that is found only after its code's key was needed.
+    #[must_use]
+    pub fn of_account(mut self, account: AccountId) -> Self {
+        self.account = account;
+        self
+    }
+
     /// Where the account is.
     #[must_use]
     pub const fn relay(&self) -> &OnionAddress {

@@ -27,6 +27,7 @@ pub mod link;
 pub mod manifest;
 pub mod master_key;
 mod padded;
+pub mod passphrase;
 pub mod recovery;
 pub mod seal;
 pub mod space;

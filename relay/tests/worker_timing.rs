@@ -185,7 +185,7 @@ async fn probe(
 
 /// Accounts that there are, and a worker that has them. Argon2 is the client's: one registration serves for all.
 async fn with_accounts(count: usize) -> (Worker, Vec<AccountId>, [u8; 96]) {
-    let worker = Worker::start().await;
+    let worker = Worker::patient().await;
     let mut connection = worker.connect();
     let user = User::new(worker.invitation().await);
     let message = user.registration(&mut connection).await;
@@ -320,7 +320,7 @@ async fn a_session_or_invitation_that_expired_is_in_the_class_of_one_that_never_
     let (mut sessions, mut invitations) = (Vec::new(), Vec::new());
     for _ in 0..16 {
         let (session, invitation) = (Token::from_bytes(random()), Token::from_bytes(random()));
-        store.create_session(accounts[0], token_hash(&session), yesterday).await.unwrap();
+        worker.open_session(accounts[0], &session, yesterday).await;
         store.issue_invitation(token_hash(&invitation), yesterday).await.unwrap();
         sessions.push(session);
         invitations.push(invitation);
@@ -330,7 +330,7 @@ async fn a_session_or_invitation_that_expired_is_in_the_class_of_one_that_never_
         Side::Absent => Token::from_bytes(random()),
     };
     let session = Token::from_bytes(random());
-    store.create_session(accounts[0], token_hash(&session), Day(20_000)).await.unwrap();
+    worker.open_session(accounts[0], &session, Day(20_000)).await;
     let end = |session| request("DELETE", "/v1/sessions", Some(&Authorization::Bearer(session)), &[]);
     refusals_are_one_class(&worker, "session", &end(session), |side| end(one_of(&sessions, side))).await;
 

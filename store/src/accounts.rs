@@ -1,16 +1,21 @@
-//! Accounts: registering in one transaction, and what a login needs.
+//! Accounts: registering and removing, each in one transaction, and what a login needs.
 
 use crate::{
     at_rest::{self, AtRestKey, Place},
     at_rest_keys::{self, NewObject},
     day::Day,
-    digest::BodyDigest,
+    digest::{BodyDigest, sha256},
     error::{Failure, StoreError},
     invitations,
     object::ObjectName,
     operation::Checked,
+    recoveries,
+    room::Need,
     row::Row,
-    schema::{AccountRow, IdentityRow, InvitationRow, LOGIN_RECORDS, ONLY, RecoveryRow},
+    schema::{
+        AccountRow, AccountSessionsRow, CreditQuotaRow, ENDED, IdentityRow, InvitationRow, LOGIN_RECORDS,
+        ONLY, RecoveryRow, SessionRow,
+    },
     store::{Queued, Store, refused},
     transaction::{Changes, Rows},
 };
@@ -91,10 +96,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Damaged`] if the decoy's is, [`StoreError::Database`].
-    pub fn login_record(
-        &self,
-        account: AccountId,
-    ) -> Result<Zeroizing<[u8; REGISTRATION_UPLOAD]>, StoreError> {
+    pub fn login_record(&self, account: AccountId) -> Result<LoginRecord, StoreError> {
         let snapshot = self.snapshot()?;
         let decoy_id = snapshot.row::<IdentityRow>(&ONLY)?.ok_or(StoreError::Refused)?.decoy;
         // The decoy's pages are always in the cache, an account's seldom: reading the decoy alone would be faster.
@@ -115,21 +117,108 @@ impl Store {
         decoy?.filter(|record| record.account == decoy_id).ok_or_else(damaged_record)?.open()
     }
 
-    /// What opens the account. Only for whoever has proved to be its owner.
+    /// What opens the account. Only for whoever has proved to be its owner, by this record.
     ///
     /// # Errors
-    /// [`StoreError::Refused`] if there is no such account, [`StoreError::Damaged`], [`StoreError::Database`].
-    pub fn account_envelopes(&self, account: AccountId) -> Result<AccountEnvelopes, StoreError> {
+    /// [`StoreError::Refused`] if there is no such account, [`StoreError::Conflict`] if its record is another by now,
+    /// [`StoreError::Damaged`], [`StoreError::Database`].
+    pub fn account_envelopes(
+        &self,
+        account: AccountId,
+        proved_by: &RecordVersion,
+    ) -> Result<AccountEnvelopes, StoreError> {
         let snapshot = self.snapshot()?;
+        proved_by.require(&snapshot, account)?;
         let row = snapshot.row::<AccountRow>(account.as_bytes())?.ok_or(StoreError::Refused)?;
-        let open = |name, stored| at_rest_keys::open(&snapshot, AccountRow::TABLE.name, name, stored);
-        Ok(AccountEnvelopes {
-            master_key: open(ObjectName::master_key(account), row.master_key)?.to_vec(),
-            keyring: Keyring {
-                version: row.keyring_version,
-                envelope: open(ObjectName::keyring(account), row.keyring)?.to_vec(),
-            },
+        let name = ObjectName::master_key(account);
+        let master_key =
+            at_rest_keys::open(&snapshot, AccountRow::TABLE.name, name, row.master_key.clone())?.to_vec();
+        Ok(AccountEnvelopes { master_key, keyring: open_keyring(&snapshot, account, row)? })
+    }
+
+    /// Removes an account and everything that stands under it: record, envelopes, recovery, sessions, quota. Its id is never given
+    /// again. What it stored on the data plane cannot be found by it, and stays until it is destroyed by its own keys.
+    ///
+    /// [`StoreError::Refused`] if there is no such account; [`StoreError::Conflict`] if it proved itself by a record that is another by now.
+    #[must_use]
+    pub fn remove_account(&self, account: AccountId, proved_by: Option<RecordVersion>) -> Queued<()> {
+        self.queue_for(Need::Least, 0, move |rows| {
+            proved_by.map_or(Ok(()), |version| version.require(rows, account))?;
+            let recovery = match rows.row::<AccountRow>(account.as_bytes()) {
+                Ok(row) => row.ok_or(StoreError::Refused)?.recovery,
+                // It goes all the same; the recovery envelope then stays behind, and opens nothing that is there.
+                Err(StoreError::Damaged(_)) => None,
+                Err(error) => return Err(error),
+            };
+            let sessions = rows.row::<AccountSessionsRow>(account.as_bytes())?.unwrap_or_default().sessions;
+            Ok(Checked::Write(move |changes: &Changes<'_>| {
+                for object in [
+                    ObjectName::login_record(account),
+                    ObjectName::master_key(account),
+                    ObjectName::keyring(account),
+                ] {
+                    at_rest_keys::erase(changes, object)?;
+                }
+                if let Some(recovery) = recovery {
+                    recoveries::remove(changes, recovery)?;
+                }
+                for session in sessions {
+                    changes.remove(&SessionRow::TABLE, session.as_bytes())?;
+                }
+                changes.remove(&AccountSessionsRow::TABLE, account.as_bytes())?;
+                changes.remove(&CreditQuotaRow::TABLE, account.as_bytes())?;
+                changes.remove(&LOGIN_RECORDS, account.as_bytes())?;
+                changes.remove(&AccountRow::TABLE, account.as_bytes())?;
+                changes.put_bytes(&ENDED, &ObjectName::login_record(account).bytes(), &[])
+            }))
         })
+    }
+}
+
+/// The keyring of an account's row.
+pub(crate) fn open_keyring(
+    rows: &impl Rows,
+    account: AccountId,
+    row: AccountRow,
+) -> Result<Keyring, StoreError> {
+    let name = ObjectName::keyring(account);
+    let envelope = at_rest_keys::open(rows, AccountRow::TABLE.name, name, row.keyring)?.to_vec();
+    Ok(Keyring { version: row.keyring_version, envelope })
+}
+
+/// An account's OPAQUE record, or the decoy.
+pub struct LoginRecord {
+    /// The record's bytes, which crate `login` reads.
+    pub record: Zeroizing<[u8; REGISTRATION_UPLOAD]>,
+    /// Which of the account's records it is.
+    pub version: RecordVersion,
+}
+
+impl std::fmt::Debug for LoginRecord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("LoginRecord")
+    }
+}
+
+/// Tells one record of an account from every other that it has had: the hash of its seal at rest, which is never made twice.
+/// What began with one record must not end with another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecordVersion([u8; 32]);
+
+impl RecordVersion {
+    fn of(sealed: &[u8]) -> Self {
+        Self(sha256(&[sealed]))
+    }
+
+    /// [`StoreError::Conflict`] unless this is still the account's record, [`StoreError::Refused`] if it has none.
+    pub(crate) fn require(&self, rows: &impl Rows, account: AccountId) -> Result<(), StoreError> {
+        let held = rows.value(&LOGIN_RECORDS, account.as_bytes(), Self::of)?.ok_or(StoreError::Refused)?;
+        if held == *self { Ok(()) } else { Err(StoreError::Conflict) }
+    }
+
+    /// The version of the record that an account has.
+    pub(crate) fn held(rows: &impl Rows, account: AccountId) -> Result<Self, StoreError> {
+        rows.value(&LOGIN_RECORDS, account.as_bytes(), Self::of)?.ok_or(StoreError::Refused)
     }
 }
 
@@ -154,11 +243,13 @@ impl StoredRecord {
         }))
     }
 
-    fn open(self) -> Result<Zeroizing<[u8; REGISTRATION_UPLOAD]>, StoreError> {
+    fn open(self) -> Result<LoginRecord, StoreError> {
+        let version = RecordVersion::of(&self.sealed);
         let object = ObjectName::login_record(self.account);
         let place = Place { table: LOGIN_RECORDS.name, object, index: 0 };
         let record = at_rest::open(&self.key?, &place, self.sealed)?;
-        record.as_ref().try_into().map(Zeroizing::new).map_err(|_| damaged_record())
+        let record = record.as_ref().try_into().map(Zeroizing::new).map_err(|_| damaged_record())?;
+        Ok(LoginRecord { record, version })
     }
 }
 
@@ -217,13 +308,14 @@ impl NewAccount {
         Ok(invitation.is_some_and(|row| row.spent_by == Some(self.body)))
     }
 
-    /// Whether one of its ids is taken; the decoy's is.
+    /// Whether one of its ids is or was taken; the decoy's is.
     fn is_taken(&self, rows: &impl Rows) -> Result<bool, StoreError> {
         let recovery_taken = match &self.recovery {
             Some((recovery, _)) => rows.holds(&RecoveryRow::TABLE, recovery.id.as_bytes())?,
             None => false,
         };
-        Ok(recovery_taken || rows.holds(&LOGIN_RECORDS, self.account.as_bytes())?)
+        let ended = rows.holds(&ENDED, &ObjectName::login_record(self.account).bytes())?;
+        Ok(recovery_taken || ended || rows.holds(&LOGIN_RECORDS, self.account.as_bytes())?)
     }
 
     fn spend_in_vain(&self, expires: Day, changes: &Changes<'_>) -> Result<(), Failure> {
@@ -237,15 +329,18 @@ impl NewAccount {
             object.keep_key(changes)?;
         }
         changes.put_bytes(&LOGIN_RECORDS, self.account.as_bytes(), &self.login_record.stored)?;
+        let recovery = self.recovery.as_ref().map(|(recovery, _)| recovery.id);
         if let Some((recovery, sealed)) = self.recovery {
             sealed.keep_key(changes)?;
-            let row = RecoveryRow { token: recovery.token, envelope: sealed.stored };
+            let row = RecoveryRow { account: self.account, token: recovery.token, envelope: sealed.stored };
             changes.put(recovery.id.as_bytes(), &row)?;
         }
         let row = AccountRow {
             master_key: self.master_key.stored,
+            recovery,
             keyring_version: FIRST_KEYRING,
             keyring: self.keyring.stored,
+            changed_by: None,
         };
         changes.put(self.account.as_bytes(), &row)
     }

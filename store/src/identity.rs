@@ -85,6 +85,7 @@ struct NewIdentity {
     server_setup: NewObject,
     decoy: AccountId,
     decoy_record: NewObject,
+    guess_key: [u8; 32],
 }
 
 impl NewIdentity {
@@ -96,6 +97,8 @@ impl NewIdentity {
         let mut decoy = [0; AccountId::LENGTH];
         rng.fill_bytes(&mut decoy);
         let decoy = AccountId::from_bytes(decoy);
+        let mut guess_key = [0; 32];
+        rng.fill_bytes(&mut guess_key);
         let name = ObjectName::login_record(decoy);
         Ok(Self {
             server_setup: NewObject::seal(
@@ -106,6 +109,7 @@ impl NewIdentity {
             )?,
             decoy,
             decoy_record: NewObject::seal(LOGIN_RECORDS.name, name, decoy_record, rng)?,
+            guess_key,
         })
     }
 
@@ -113,7 +117,12 @@ impl NewIdentity {
         self.server_setup.keep_key(changes)?;
         self.decoy_record.keep_key(changes)?;
         changes.put_bytes(&LOGIN_RECORDS, self.decoy.as_bytes(), &self.decoy_record.stored)?;
-        let row = IdentityRow { server_setup: self.server_setup.stored, decoy: self.decoy, address: None };
+        let row = IdentityRow {
+            server_setup: self.server_setup.stored,
+            decoy: self.decoy,
+            guess_key: self.guess_key,
+            address: None,
+        };
         changes.put(&ONLY, &row)
     }
 }

@@ -18,6 +18,7 @@
 #[cfg(test)]
 extern crate self as nightdrop_store;
 
+mod account_changes;
 mod accounts;
 mod admission;
 mod at_rest;
@@ -39,6 +40,7 @@ mod ends;
 mod error;
 #[cfg(test)]
 mod faults;
+mod guesses;
 mod identity;
 mod invitations;
 mod limits;
@@ -46,6 +48,7 @@ mod logs;
 mod object;
 mod open;
 mod operation;
+mod recoveries;
 mod removal;
 mod room;
 mod row;
@@ -58,11 +61,15 @@ mod transaction;
 mod volume;
 mod writer;
 
-pub use accounts::{AccountEnvelopes, Registration};
+pub use account_changes::AccountChange;
+pub use accounts::{AccountEnvelopes, LoginRecord, RecordVersion, Registration};
 pub use day::Day;
 pub use digest::{BodyDigest, token_hash};
 pub use error::{Failure, OpenError, StoreError};
+pub use guesses::{Guesses, Minute, TooManyGuesses};
 pub use identity::RelayIdentity;
-pub use limits::StoreLimits;
+pub use limits::{GuessLimits, StoreLimits};
+pub use recoveries::FoundRecovery;
 pub use room::{AskRoom, Room};
+pub use sessions::{NewSession, session_id};
 pub use store::{Queued, Store};

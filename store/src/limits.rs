@@ -33,6 +33,33 @@ pub struct StoreLimits {
     pub sweep_rows: usize,
     /// How often is looked whether a day has begun that needs a sweep.
     pub sweep_pause: Duration,
+    /// What slows down whoever guesses passwords.
+    pub guesses: GuessLimits,
+}
+
+/// How long an account has to wait after logins that were begun and not finished.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GuessLimits {
+    /// Failures in a row that cost nothing. The next login waits a minute, each further one twice as long.
+    pub free: u32,
+    /// The longest wait, in minutes.
+    pub longest_minutes: u64,
+    /// After so many minutes without a failure, those before are forgotten.
+    pub forget_minutes: u64,
+}
+
+impl Default for GuessLimits {
+    fn default() -> Self {
+        Self { free: 5, longest_minutes: 15, forget_minutes: 24 * 60 }
+    }
+}
+
+impl GuessLimits {
+    /// Minutes from the last of so many failures to the next login.
+    pub(crate) fn delay_minutes(&self, failures: u32) -> u64 {
+        let Some(doublings) = failures.checked_sub(self.free) else { return 0 };
+        1_u64.checked_shl(doublings).unwrap_or(u64::MAX).min(self.longest_minutes)
+    }
 }
 
 impl Default for StoreLimits {
@@ -52,6 +79,7 @@ impl Default for StoreLimits {
             invitation_memory_days: 30,
             sweep_rows: 512,
             sweep_pause: Duration::from_secs(10 * 60),
+            guesses: GuessLimits::default(),
         }
     }
 }

@@ -152,12 +152,12 @@ fn cannot_open(path: &Path, error: DatabaseError) -> OpenError {
     }
 }
 
-/// Makes the tables that an empty database or one of an earlier version lacks; refuses one whose version is not ours.
+/// Makes the tables of an empty database; refuses one whose version is not ours.
 fn prepare_tables(database: &Contained, path: &Path) -> Result<(), OpenError> {
     let broken = broken(path);
     let transaction = database.begin_write().map_err(&broken)?;
     match schema_version(&transaction).map_err(&broken)? {
-        Version::None | Version::Found(1 | 2) => {}
+        Version::None => {}
         Version::Found(SCHEMA_VERSION) => {
             return transaction.abort().map_err(|error| broken(Failure::of(error)));
         }

@@ -8,6 +8,7 @@
 //! accounts         account → AccountRow                 sealed master key and keyring
 //! login_records    account or decoy → sealed record     OPAQUE records, bare at-rest seals of one length
 //! recoveries       recovery id → RecoveryRow
+//! guesses          place → GuessRow                     see `guesses`
 //! sessions         SHA-256 of token → SessionRow
 //! account_sessions account → AccountSessionsRow         the same sessions, oldest first
 //! credits          SHA-256 of token → CreditRow         unspent ones; nothing tells whose
@@ -25,15 +26,16 @@
 //! doomed           blob → DoomedRow                      its chunks are being removed, see `removal`
 //! set_aside        blob → SetAsideRow                    a part of it could not be removed
 //! ```
-//! Version 1 had no logs, version 2 no queue of removals; opening makes the tables. Rows are written as [`crate::row`] says.
+//! Rows are written as [`crate::row`] says.
 
 use crate::{
     day::Day,
+    guesses::Minute,
     object::ObjectName,
     row::{FixedKey, Row},
 };
 use nightdrop_wire::{
-    ids::{AccountId, BlobId},
+    ids::{AccountId, BlobId, RecoveryId},
     messages::{blob::ChunkHash, log::LogHead},
     onion::OnionAddress,
     token::TokenHash,
@@ -41,7 +43,7 @@ use nightdrop_wire::{
 use redb::TableDefinition;
 use serde::{Deserialize, Serialize};
 
-/// Version of everything below. A release that changes it reads all earlier ones.
+/// Version of everything below. There is no release yet, hence no other version to read.
 pub(crate) const SCHEMA_VERSION: u32 = 3;
 
 /// A table with values of any length.
@@ -91,6 +93,7 @@ macro_rules! for_each_table {
         $each!($crate::schema::AccountRow::TABLE);
         $each!($crate::schema::LOGIN_RECORDS);
         $each!($crate::schema::RecoveryRow::TABLE);
+        $each!($crate::schema::GuessRow::TABLE);
         $each!($crate::schema::SessionRow::TABLE);
         $each!($crate::schema::AccountSessionsRow::TABLE);
         $each!($crate::schema::CreditRow::TABLE);
@@ -119,6 +122,8 @@ pub(crate) struct IdentityRow {
     pub(crate) server_setup: Vec<u8>,
     /// Where the decoy stands among the login records: an id that no account has.
     pub(crate) decoy: AccountId,
+    /// Where an account's counters of failed logins stand: see [`crate::guesses`].
+    pub(crate) guess_key: [u8; 32],
     /// Once it is known, for good.
     pub(crate) address: Option<OnionAddress>,
 }
@@ -149,11 +154,15 @@ pub(crate) struct AccountRow {
     /// Master key's envelope, sealed at rest.
     #[serde(with = "serde_bytes")]
     pub(crate) master_key: Vec<u8>,
+    /// Where its recovery envelope is, if there is a recovery phrase.
+    pub(crate) recovery: Option<RecoveryId>,
     /// Version of the keyring.
     pub(crate) keyring_version: u64,
     /// Keyring's envelope, sealed at rest.
     #[serde(with = "serde_bytes")]
     pub(crate) keyring: Vec<u8>,
+    /// Digest of the request that last changed it: enough to answer a repetition.
+    pub(crate) changed_by: Option<[u8; 32]>,
 }
 
 impl Row for AccountRow {
@@ -164,6 +173,8 @@ impl Row for AccountRow {
 /// What the holder of a recovery phrase finds.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct RecoveryRow {
+    /// Whose it is.
+    pub(crate) account: AccountId,
     /// Authorizes a new password.
     pub(crate) token: TokenHash,
     /// Recovery envelope, sealed at rest.
@@ -176,11 +187,27 @@ impl Row for RecoveryRow {
     const TABLE: Table<[u8; 16]> = Table::new("recoveries");
 }
 
+/// A counter of logins that were begun and not finished.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct GuessRow {
+    /// How many in a row.
+    pub(crate) failures: u32,
+    /// When the last one was.
+    pub(crate) last: Minute,
+}
+
+impl Row for GuessRow {
+    type Key = u32;
+    const TABLE: Table<u32> = Table::new("guesses");
+}
+
 /// A session.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct SessionRow {
     /// Whose it is.
     pub(crate) account: AccountId,
+    /// Day on which it began.
+    pub(crate) began: Day,
     /// Last day on which it is good.
     pub(crate) expires: Day,
 }

@@ -35,11 +35,15 @@ fn a_registration_keeps_what_opens_the_account() {
     invite(&fixture, 1);
     let message = with_recovery(1, [1; 16]);
     fixture.register(&message, TODAY).unwrap();
-    let envelopes = fixture.store().account_envelopes(message.account).unwrap();
+    fixture.open_session(message.account, &random_token()).unwrap();
+    let version = |account| fixture.store().login_record(account).unwrap().version;
+    let (held, of_nobody) = (version(message.account), version(AccountId::from_bytes([9; 10])));
+    let envelopes = fixture.store().account_envelopes(message.account, &held).unwrap();
     assert_eq!(envelopes.master_key, message.master_key);
     assert_eq!((envelopes.keyring.version, envelopes.keyring.envelope), (1, message.keyring));
     let nobody = AccountId::from_bytes([9; 10]);
-    assert_refused!(fixture.store().account_envelopes(nobody), Refused);
+    assert_refused!(fixture.store().account_envelopes(nobody, &of_nobody), Refused);
+    assert_refused!(fixture.store().account_envelopes(message.account, &of_nobody), Conflict);
 }
 
 #[test]
@@ -78,8 +82,9 @@ fn a_taken_account_or_recovery_id_is_refused_and_spends_the_invitation() {
         assert_refused!(fixture.store().check_invitation(&invitation, TODAY), Refused, "spent");
         assert_refused!(fixture.register(&registration(name), TODAY), Refused, "free ids with a spent one");
     }
-    let first = fixture.store().account_envelopes(AccountId::from_bytes([1; 10])).unwrap();
-    assert_eq!(first.master_key, vec![1; 115]);
+    fixture.open_session(AccountId::from_bytes([1; 10]), &random_token()).unwrap();
+    let record = fixture.store().login_record(AccountId::from_bytes([1; 10])).unwrap();
+    assert_eq!(*record.record, [1; 192], "the first one's");
     fixture.register(&with_recovery(4, [2; 16]), TODAY).expect("free ids");
 }
 
@@ -89,9 +94,9 @@ fn an_unknown_account_has_the_decoys_record() {
     let decoy = [0xdd; 192];
     fixture.wait(fixture.store().create_identity(b"setup", &decoy, &mut rand::rng())).unwrap();
     fixture.session(1);
-    assert_eq!(*fixture.store().login_record(AccountId::from_bytes([1; 10])).unwrap(), [1; 192]);
+    assert_eq!(*fixture.store().login_record(AccountId::from_bytes([1; 10])).unwrap().record, [1; 192]);
     for _ in 0..3 {
-        assert_eq!(*fixture.store().login_record(AccountId::from_bytes(random())).unwrap(), decoy);
+        assert_eq!(*fixture.store().login_record(AccountId::from_bytes(random())).unwrap().record, decoy);
     }
 }
 
@@ -127,10 +132,36 @@ fn a_session_is_good_until_it_ends() {
     assert_eq!(store.authenticate(&session, TODAY.plus(30)).unwrap(), account);
     assert_refused!(store.authenticate(&session, TODAY.plus(31)), Refused, "expired");
     assert_refused!(store.authenticate(&token_hash(&random_token()), TODAY), Refused, "made up");
-    assert_refused!(fixture.wait(store.end_session(session, TODAY.plus(31))), Refused, "expired");
-    fixture.wait(store.end_session(session, TODAY)).unwrap();
+    assert_refused!(fixture.wait(store.end_sessions(session, TODAY.plus(31))), Refused, "expired");
+    fixture.wait(store.end_sessions(session, TODAY)).unwrap();
     assert_refused!(store.authenticate(&session, TODAY), Refused, "ended");
-    assert_refused!(fixture.wait(store.end_session(session, TODAY)), Refused, "ended");
+    assert_refused!(fixture.wait(store.end_sessions(session, TODAY)), Refused, "ended");
+}
+
+#[test]
+fn sessions_are_listed_and_ended_by_their_owner_only() {
+    let fixture = Fixture::new();
+    let store = fixture.store();
+    let (first, other) = (token_hash(&fixture.session(1)), token_hash(&fixture.session(2)));
+    let (second, third) = (random_token(), random_token());
+    for session in [&second, &third] {
+        fixture.open_session(AccountId::from_bytes([1; 10]), session).unwrap();
+    }
+    let (second, third) = (token_hash(&second), token_hash(&third));
+    let list = store.list_sessions(&second, TODAY).unwrap();
+    assert_eq!(list.iter().map(|session| session.asking).collect::<Vec<_>>(), [false, true, false]);
+    assert!(list.iter().all(|session| (session.began, session.expires) == (TODAY.0, TODAY.0 + 30)));
+    assert_refused!(store.list_sessions(&token_hash(&random_token()), TODAY), Refused, "made up");
+    assert_refused!(store.list_sessions(&second, TODAY.plus(31)), Refused, "expired");
+
+    fixture.wait(store.end_session(other, TODAY, list[0].id)).expect("another account's id ends nothing");
+    assert!(store.authenticate(&first, TODAY).is_ok());
+    fixture.wait(store.end_session(second, TODAY, list[0].id)).unwrap();
+    assert_refused!(store.authenticate(&first, TODAY), Refused, "ended");
+    assert_eq!(store.list_sessions(&second, TODAY).unwrap().len(), 2);
+    fixture.wait(store.end_sessions(second, TODAY)).unwrap();
+    assert_refused!(store.authenticate(&third, TODAY), Refused, "all ended");
+    assert!(store.authenticate(&other, TODAY).is_ok());
 }
 
 #[test]
@@ -139,16 +170,16 @@ fn one_session_too_many_ends_the_oldest() {
     let oldest = token_hash(&fixture.session(1));
     let account = AccountId::from_bytes([1; 10]);
     let store = fixture.store();
-    let others: Vec<_> = (0..32).map(|_| token_hash(&random_token())).collect();
+    let others: Vec<_> = (0..32).map(|_| random_token()).collect();
     for (n, session) in others.iter().enumerate() {
         assert_eq!(store.authenticate(&oldest, TODAY).is_ok(), n < 32, "before session {n}");
-        fixture.wait(store.create_session(account, *session, TODAY)).unwrap();
+        fixture.open_session(account, session).unwrap();
     }
     assert_refused!(store.authenticate(&oldest, TODAY), Refused);
-    assert!(others.iter().all(|session| store.authenticate(session, TODAY).is_ok()));
+    assert!(others.iter().all(|session| store.authenticate(&token_hash(session), TODAY).is_ok()));
     let nobody = AccountId::from_bytes([7; 10]);
-    assert_refused!(fixture.wait(store.create_session(nobody, oldest, TODAY)), Refused, "no account");
-    assert_refused!(fixture.wait(store.create_session(account, others[0], TODAY)), Conflict, "in use");
+    assert_refused!(fixture.open_session(nobody, &random_token()), Refused, "no account");
+    assert_refused!(fixture.open_session(account, &others[0]), Conflict, "in use");
 }
 
 #[test]

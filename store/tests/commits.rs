@@ -170,10 +170,7 @@ fn a_later_schema_and_another_programs_database_are_refused_untouched() {
     set_version(None);
     let foreign = Store::open(&fixture.directory(), StoreLimits::default());
     assert!(matches!(foreign, Err(OpenError::NotAStore { .. })), "{foreign:?}");
-    for earlier in [1, 2, 3] {
-        set_version(Some(earlier));
-        drop(Store::open(&fixture.directory(), StoreLimits::default()).unwrap());
-    }
+    set_version(Some(3));
     fixture.open();
     assert_eq!(fixture.read(&blob, 0).unwrap(), blob.chunks[0]);
 }

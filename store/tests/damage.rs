@@ -195,7 +195,7 @@ fn a_lost_key_of_one_account_does_not_concern_whoever_asks_for_its_neighbour() {
         drop(transaction.open_table(KEYS).unwrap().remove(name).unwrap().expect("it has a key"));
     });
     fixture.open();
-    let record = |id| fixture.store().login_record(AccountId::from_bytes(id)).map(|record| *record);
+    let record = |id| fixture.store().login_record(AccountId::from_bytes(id)).map(|held| *held.record);
     assert_eq!(record([7; 10]).unwrap(), decoy, "answered as if there were no such account");
     assert_eq!(record([4; 10]).unwrap(), [4; 192]);
     let mut before = [7; 10];

@@ -5,12 +5,13 @@ use nightdrop_envelope::seal::Kind;
 use nightdrop_wire::{
     codec,
     endpoint::ENDPOINTS,
-    ids::{AccountId, BlobId, LoginId, RecoveryId, SpaceId, TicketId},
+    ids::{AccountId, BlobId, ChangeId, LoginId, RecoveryId, SessionId, SpaceId, TicketId},
     limits,
     messages::{
         account::{
-            Keyring, LoggedIn, LoginFinish, LoginStart, LoginStarted, Recovery, RegisterFinish,
-            RegisterStart, RegisterStarted,
+            ChangeFinish, Keyring, LoggedIn, LoginFinish, LoginStart, LoginStarted, PasswdStart,
+            PasswdStarted, RecoverStart, RecoverStarted, Recovery, RecoveryChange, RegisterFinish,
+            RegisterStart, RegisterStarted, SessionFacts, Sessions,
         },
         blob::{CreateBlob, FinishBlob, WholeBlob},
         credit::{Credits, FetchCredits},
@@ -121,6 +122,9 @@ impl Reader<'_> {
             if self.take(1) == [1] {
                 self.form(inner);
             }
+        } else if let Some(alternatives) = form.strip_prefix("one of ") {
+            let chosen = self.integer();
+            self.form(alternatives.split(" / ").nth(chosen).expect("no such alternative"));
         } else if let Some(inner) = form.strip_prefix("list of ") {
             for _ in 0..self.integer() {
                 self.form(inner);
@@ -134,6 +138,8 @@ impl Reader<'_> {
                 "u16" | "u32" | "u64" => {
                     self.integer();
                 }
+                "bool" => assert!(self.take(1)[0] <= 1),
+                "nothing" => {}
                 message => self.message(message),
             }
         }
@@ -175,7 +181,7 @@ fn control_bodies() {
     let recovery = Recovery { id: RecoveryId::from_bytes([5; 16]), token: hash, envelope: vec![6; 125] };
     walk("RegisterStart", &RegisterStart { invitation: token(), account, request: [7; 32] });
     walk("RegisterStarted", &RegisterStarted { response: [7; 64] });
-    for recovery in [None, Some(recovery)] {
+    for recovery in [None, Some(recovery.clone())] {
         let (upload, master_key, keyring) = ([8; 192], vec![9; 115], vec![10; 595]);
         let finish = RegisterFinish { invitation: token(), account, upload, master_key, recovery, keyring };
         walk("RegisterFinish", &finish);
@@ -183,9 +189,19 @@ fn control_bodies() {
     walk("LoginStart", &LoginStart { account, request: [11; 96] });
     let login = LoginId::from_bytes([12; 16]);
     walk("LoginStarted", &LoginStarted { login, response: [13; 320] });
-    walk("LoginFinish", &LoginFinish { login, finalization: [14; 64] });
+    let finish = || LoginFinish { login, finalization: [14; 64] };
+    walk("LoginFinish", &finish());
     let keyring = Keyring { version: 300, envelope: vec![15; 595] };
-    walk("LoggedIn", &LoggedIn { session: token(), master_key: vec![9; 115], keyring });
+    changes(&finish(), &recovery, &keyring);
+    walk(
+        "LoggedIn",
+        &LoggedIn {
+            session: token(),
+            id: SessionId::from_bytes([28; 16]),
+            master_key: vec![9; 115],
+            keyring,
+        },
+    );
     walk("FetchCredits", &FetchCredits { count: 300 });
     walk("Credits", &Credits { tokens: vec![token(), token()] });
     for whole in [None, Some(WholeBlob { chunk: vec![16; 4028], manifest: vec![17; 4028] })] {
@@ -203,6 +219,31 @@ fn control_bodies() {
     walk("LogPage", &LogPage { head, entries: entries() });
     let ticket = TicketId::from_bytes([20; 16]);
     walk("CreateTicket", &CreateTicket { ticket, token: hash, blob, envelope: vec![21; 163] });
+}
+
+fn changes(login: &LoginFinish, recovery: &Recovery, keyring: &Keyring) {
+    let change = ChangeId::from_bytes([26; 16]);
+    let (response, master_key) = ([27; 64], vec![9; 115]);
+    walk("PasswdStart", &PasswdStart { login: login.clone(), request: [7; 32] });
+    walk(
+        "PasswdStarted",
+        &PasswdStarted { change, response, master_key: master_key.clone(), keyring: keyring.clone() },
+    );
+    let token = Token::from_bytes([1; 32]);
+    walk("RecoverStart", &RecoverStart { recovery: recovery.id, token, request: [7; 32] });
+    let envelope = recovery.envelope.clone();
+    walk("RecoverStarted", &RecoverStarted { change, response, envelope, keyring: keyring.clone() });
+    for (recovery, keyring) in [
+        (RecoveryChange::Keep, None),
+        (RecoveryChange::Replace(recovery.clone()), Some(keyring.clone())),
+        (RecoveryChange::Remove, None),
+    ] {
+        let finish =
+            ChangeFinish { change, upload: [8; 192], master_key: master_key.clone(), recovery, keyring };
+        walk("ChangeFinish", &finish);
+    }
+    let facts = SessionFacts { id: SessionId::from_bytes([28; 16]), began: 300, expires: 330, asking: true };
+    walk("Sessions", &Sessions { sessions: vec![facts, SessionFacts { asking: false, ..facts }] });
 }
 
 #[test]

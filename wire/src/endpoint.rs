@@ -1,7 +1,7 @@
 //! The endpoints: which method and path mean what, and how long a body may be.
 
 use crate::{
-    ids::{BlobId, SpaceId, TicketId},
+    ids::{BlobId, SessionId, SpaceId, TicketId},
     limits::{MAX_CHUNKS, MAX_ENTRIES_BODY, MAX_LARGE_BODY, MAX_SMALL_BODY},
     size_class::SizeClass,
 };
@@ -17,8 +17,20 @@ pub enum Endpoint {
     LoginStart,
     /// Second half of a login.
     LoginFinish,
-    /// Ends the session that is shown.
-    EndSession,
+    /// Begins a change of what opens the account, by a login.
+    PasswdStart,
+    /// Begins a change of what opens the account, by the recovery phrase.
+    RecoverStart,
+    /// Changes what opens the account.
+    ChangeFinish,
+    /// Removes the account of a login.
+    RemoveAccount,
+    /// Lists the account's sessions.
+    ListSessions,
+    /// Ends all sessions of the account.
+    EndSessions,
+    /// Ends a session of the account.
+    EndSession(SessionId),
     /// Fetches credits.
     FetchCredits,
     /// Makes a blob.
@@ -81,7 +93,7 @@ const fn row(
 const CHUNK: usize = SizeClass::FULL.sealed();
 
 /// The table.
-pub const ENDPOINTS: [EndpointRow; 18] = [
+pub const ENDPOINTS: [EndpointRow; 24] = [
     row(
         "POST",
         "/v1/register/1",
@@ -94,7 +106,13 @@ pub const ENDPOINTS: [EndpointRow; 18] = [
     row("POST", "/v1/register/2", "account", "invitation", "RegisterFinish", "empty", MAX_SMALL_BODY),
     row("POST", "/v1/login/1", "account", "nothing", "LoginStart", "LoginStarted", MAX_SMALL_BODY),
     row("POST", "/v1/login/2", "account", "nothing", "LoginFinish", "LoggedIn", MAX_SMALL_BODY),
+    row("POST", "/v1/passwd", "account", "login", "PasswdStart", "PasswdStarted", MAX_SMALL_BODY),
+    row("POST", "/v1/recover", "account", "recovery token", "RecoverStart", "RecoverStarted", MAX_SMALL_BODY),
+    row("POST", "/v1/change", "account", "change", "ChangeFinish", "empty", MAX_SMALL_BODY),
+    row("POST", "/v1/remove", "account", "login", "LoginFinish", "empty", MAX_SMALL_BODY),
+    row("GET", "/v1/sessions", "account", "session", "empty", "Sessions", 0),
     row("DELETE", "/v1/sessions", "account", "session", "empty", "empty", 0),
+    row("DELETE", "/v1/sessions/{session}", "account", "session", "empty", "empty", 0),
     row("POST", "/v1/credits", "account", "session", "FetchCredits", "Credits", MAX_SMALL_BODY),
     row("POST", "/v1/blobs", "data", "credit", "CreateBlob", "empty", MAX_LARGE_BODY),
     row("PUT", "/v1/blobs/{blob}/{n}", "data", "write key", "sealed chunk", "empty", CHUNK),
@@ -134,7 +152,13 @@ impl Endpoint {
             ("POST", "register", Some("2"), None) => Some(Self::RegisterFinish),
             ("POST", "login", Some("1"), None) => Some(Self::LoginStart),
             ("POST", "login", Some("2"), None) => Some(Self::LoginFinish),
-            ("DELETE", "sessions", None, None) => Some(Self::EndSession),
+            ("POST", "passwd", None, None) => Some(Self::PasswdStart),
+            ("POST", "recover", None, None) => Some(Self::RecoverStart),
+            ("POST", "change", None, None) => Some(Self::ChangeFinish),
+            ("POST", "remove", None, None) => Some(Self::RemoveAccount),
+            ("GET", "sessions", None, None) => Some(Self::ListSessions),
+            ("DELETE", "sessions", None, None) => Some(Self::EndSessions),
+            ("DELETE", "sessions", Some(session), None) => Some(Self::EndSession(session.parse().ok()?)),
             ("POST", "credits", None, None) => Some(Self::FetchCredits),
             ("POST", "blobs", None, None) => Some(Self::CreateBlob),
             ("POST", "blobs", Some(blob), Some("finish")) => Some(Self::FinishBlob(blob.parse().ok()?)),
@@ -162,6 +186,7 @@ impl Endpoint {
     #[must_use]
     pub fn path(&self) -> String {
         match self {
+            Self::EndSession(session) => format!("/v1/sessions/{session}"),
             Self::PutChunk(blob, n) | Self::GetChunk(blob, n) => format!("/v1/blobs/{blob}/{n}"),
             Self::FinishBlob(blob) => format!("/v1/blobs/{blob}/finish"),
             Self::GetHead(blob) => format!("/v1/blobs/{blob}/head"),
@@ -181,6 +206,12 @@ impl Endpoint {
             register_finish,
             login_start,
             login_finish,
+            passwd_start,
+            recover_start,
+            change_finish,
+            remove_account,
+            list_sessions,
+            end_sessions,
             end_session,
             fetch_credits,
             create_blob,
@@ -201,7 +232,13 @@ impl Endpoint {
             Self::RegisterFinish => register_finish,
             Self::LoginStart => login_start,
             Self::LoginFinish => login_finish,
-            Self::EndSession => end_session,
+            Self::PasswdStart => passwd_start,
+            Self::RecoverStart => recover_start,
+            Self::ChangeFinish => change_finish,
+            Self::RemoveAccount => remove_account,
+            Self::ListSessions => list_sessions,
+            Self::EndSessions => end_sessions,
+            Self::EndSession(_) => end_session,
             Self::FetchCredits => fetch_credits,
             Self::CreateBlob => create_blob,
             Self::PutChunk(..) => put_chunk,
@@ -234,7 +271,7 @@ fn canonical_number(text: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn sample_of_each() -> [Endpoint; 18] {
+    fn sample_of_each() -> [Endpoint; 24] {
         let (blob, ticket) = (BlobId::from_bytes([5; 16]), TicketId::from_bytes([6; 16]));
         let space = SpaceId::from_bytes([7; 32]);
         [
@@ -242,7 +279,13 @@ mod tests {
             Endpoint::RegisterFinish,
             Endpoint::LoginStart,
             Endpoint::LoginFinish,
-            Endpoint::EndSession,
+            Endpoint::PasswdStart,
+            Endpoint::RecoverStart,
+            Endpoint::ChangeFinish,
+            Endpoint::RemoveAccount,
+            Endpoint::ListSessions,
+            Endpoint::EndSessions,
+            Endpoint::EndSession(SessionId::from_bytes([8; 16])),
             Endpoint::FetchCredits,
             Endpoint::CreateBlob,
             Endpoint::PutChunk(blob, 0),

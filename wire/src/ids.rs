@@ -74,6 +74,16 @@ id!(
     16
 );
 id!(
+    /// A change of what opens an account, between its two requests: random, made by the relay.
+    ChangeId,
+    16
+);
+id!(
+    /// A session, as its owner sees it in a list: the first half of its token's hash, which opens nothing.
+    SessionId,
+    16
+);
+id!(
     /// A space: SHA-256 over what its first entry says.
     SpaceId,
     32

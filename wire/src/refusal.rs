@@ -9,6 +9,9 @@ pub enum Refusal {
     /// To the holder of a valid capability: what is asked for contradicts what is stored.
     #[error("in conflict with what the relay holds")]
     Conflict,
+    /// On the account plane, after too many logins of this account that were not finished: later. Alike for accounts that do not exist.
+    #[error("too many failed logins of this account")]
+    TooManyLogins,
     /// The relay has no room for this request now; the same request may succeed later.
     #[error("the relay is busy")]
     Busy,
@@ -19,7 +22,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every refusal.
-    pub const ALL: [Self; 4] = [Self::Refused, Self::Conflict, Self::Busy, Self::Full];
+    pub const ALL: [Self; 5] = [Self::Refused, Self::Conflict, Self::TooManyLogins, Self::Busy, Self::Full];
 
     /// Its HTTP status.
     #[must_use]
@@ -27,6 +30,7 @@ impl Refusal {
         match self {
             Self::Refused => 404,
             Self::Conflict => 409,
+            Self::TooManyLogins => 429,
             Self::Busy => 503,
             Self::Full => 507,
         }

@@ -25,7 +25,7 @@ use nightdrop_wire::{
 };
 
 /// Whole logins that are tried when the third message's answer is lost: the relay takes each third message once.
-const LOGINS: u32 = 3;
+pub(super) const LOGINS: u32 = 3;
 
 /// Logs in at the relay of the account code.
 ///
@@ -54,11 +54,11 @@ pub async fn log_in<T: Transport>(
         .map_err(ClientError::Tampered)?;
     let keyring = Keyring::open(&logged_in.keyring, &master, code.relay(), code.account())
         .map_err(ClientError::Tampered)?;
-    Ok(Session::new(lane, logged_in.session, code, master, keyring))
+    Ok(Session::new(lane, (logged_in.session, logged_in.id), code, master, keyring))
 }
 
 /// The first two messages, and the third one, which exists only if the second was right.
-async fn prove_password<T: Transport>(
+pub(super) async fn prove_password<T: Transport>(
     lane: &mut RelayLane<T>,
     code: &AccountCode,
     password: &Password,

@@ -1,9 +1,13 @@
 //! The account plane: making an account, opening it, and what an open one may ask for.
 
+mod access;
 mod login;
 mod register;
+mod remove;
 mod session;
 
+pub use access::{NewAccess, RecoveryWish, change_password, recover};
 pub use login::log_in;
 pub use register::{Prepared, commit, prepare};
+pub use remove::remove;
 pub use session::Session;

@@ -2,7 +2,7 @@
 
 use crate::{
     ClientError, random,
-    relay::{RelayLane, RequestError},
+    relay::{MAX_CONTROL_ANSWER, RelayLane, RequestError},
     transport::Transport,
 };
 use bytes::Bytes;
@@ -11,8 +11,11 @@ use nightdrop_envelope::{
 };
 use nightdrop_wire::{
     authorization::Authorization,
+    codec,
     endpoint::Endpoint,
+    ids::SessionId,
     messages::{
+        account::{SessionFacts, Sessions},
         credit::{Credits, FetchCredits},
         log::LogHead,
     },
@@ -24,6 +27,7 @@ use nightdrop_wire::{
 pub struct Session<T> {
     lane: RelayLane<T>,
     authorization: Authorization,
+    id: SessionId,
     code: AccountCode,
     master: MasterKey,
     keyring: Keyring,
@@ -32,12 +36,12 @@ pub struct Session<T> {
 impl<T: Transport> Session<T> {
     pub(super) fn new(
         lane: RelayLane<T>,
-        token: Token,
+        (token, id): (Token, SessionId),
         code: &AccountCode,
         master: MasterKey,
         keyring: Keyring,
     ) -> Self {
-        Self { lane, authorization: Authorization::Bearer(token), code: code.clone(), master, keyring }
+        Self { lane, authorization: Authorization::Bearer(token), id, code: code.clone(), master, keyring }
     }
 
     /// The account's code.
@@ -96,13 +100,37 @@ impl<T: Transport> Session<T> {
         }
     }
 
+    /// The account's sessions, oldest first.
+    ///
+    /// # Errors
+    /// [`ClientError::SessionEnded`], or that the relay cannot be reached.
+    pub async fn list(&mut self) -> Result<Vec<SessionFacts>, ClientError> {
+        let answer = self
+            .lane
+            .exchange(Endpoint::ListSessions, Some(&self.authorization), Bytes::new(), MAX_CONTROL_ANSWER)
+            .await
+            .map_err(ClientError::session)?;
+        let list: Sessions = codec::decode(&answer).map_err(|_| ClientError::NotARelay)?;
+        Ok(list.sessions)
+    }
+
+    /// Ends one session of the account, or all of them.
+    ///
+    /// # Errors
+    /// As [`Self::list`].
+    pub async fn end_at_relay(&mut self, which: Option<SessionId>) -> Result<(), ClientError> {
+        let endpoint = which.map_or(Endpoint::EndSessions, Endpoint::EndSession);
+        let ended = self.lane.exchange(endpoint, Some(&self.authorization), Bytes::new(), 0).await;
+        ended.map(|_empty| ()).map_err(ClientError::session)
+    }
+
     /// Ends the session at the relay; one that the relay no longer knows has ended.
     ///
     /// # Errors
     /// [`ClientError`] when the relay cannot be reached; the session then ends by itself when it expires.
     pub async fn end(self) -> Result<(), ClientError> {
         let mut lane = self.lane.once();
-        match lane.exchange(Endpoint::EndSession, Some(&self.authorization), Bytes::new(), 0).await {
+        match lane.exchange(Endpoint::EndSession(self.id), Some(&self.authorization), Bytes::new(), 0).await {
             Ok(_) | Err(RequestError::Refused(Refusal::Refused)) => Ok(()),
             Err(error) => Err(ClientError::request(error)),
         }
@@ -111,7 +139,7 @@ impl<T: Transport> Session<T> {
 
 impl<T> std::fmt::Debug for Session<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { lane: _, authorization: _, code: _, master: _, keyring: _ } = self;
+        let Self { lane: _, authorization: _, id: _, code: _, master: _, keyring: _ } = self;
         f.write_str("Session")
     }
 }

@@ -79,6 +79,14 @@ pub(super) enum Command {
     Share(Share),
     /// End all links to one of your files
     Unshare(Name),
+    /// Change the password; all other sessions end
+    Passwd(Passwd),
+    /// Set a new password with the recovery phrase, or make a new phrase
+    Recover(Recover),
+    /// List the account's sessions, or end them
+    Sessions(Sessions),
+    /// Remove the account and all of its files at the relay
+    Unregister(Unregister),
     /// Print completions for a shell
     Completions {
         /// For which shell
@@ -97,6 +105,49 @@ pub(super) struct Register {
     /// Make no recovery phrase: a forgotten password is then the end of the account
     #[arg(long)]
     pub(super) no_recovery: bool,
+    /// Make a password of seven random words and print it
+    #[arg(long, conflicts_with = "password_file")]
+    pub(super) generate: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Passwd {
+    /// Read the new password from a file, or from standard input with `-`; without it, it is asked for
+    #[arg(long, value_name = "FILE")]
+    pub(super) new_password_file: Option<PathBuf>,
+    /// Make a new password of seven random words and print it
+    #[arg(long, conflicts_with = "new_password_file")]
+    pub(super) generate: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Recover {
+    /// The relay's onion address [default: that of this device's account]
+    #[arg(long, value_name = "RELAY", conflicts_with = "new")]
+    pub(super) relay: Option<String>,
+    /// Read the recovery phrase from a file, or from standard input with `-`; without it, it is asked for
+    #[arg(long, value_name = "FILE", conflicts_with = "new")]
+    pub(super) phrase_file: Option<PathBuf>,
+    /// Make a new recovery phrase in place of the old one, with the password
+    #[arg(long)]
+    pub(super) new: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Sessions {
+    /// End this one
+    #[arg(long, value_name = "SESSION", conflicts_with = "end_all")]
+    pub(super) end: Option<String>,
+    /// End all of them, on all devices
+    #[arg(long)]
+    pub(super) end_all: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Unregister {
+    /// Do not ask
+    #[arg(short, long)]
+    pub(super) yes: bool,
 }
 
 #[derive(Debug, Args)]

@@ -58,6 +58,10 @@ async fn run(arguments: Arguments, printer: &Printer) -> Result<(), ClientError>
         Command::Rm(rm) => commands::rm::run(&global, rm, printer).await,
         Command::Share(share) => commands::share::run(&global, share, printer).await,
         Command::Unshare(unshare) => commands::unshare::run(&global, unshare, printer).await,
+        Command::Passwd(passwd) => commands::passwd::run(&global, passwd, printer).await,
+        Command::Recover(recover) => commands::recover::run(&global, recover, printer).await,
+        Command::Sessions(sessions) => commands::sessions::run(&global, sessions, printer).await,
+        Command::Unregister(unregister) => commands::unregister::run(&global, unregister, printer).await,
         Command::Completions { shell } => {
             std::io::stdout().write_all(&arguments::completions(shell)).map_err(ClientError::Output)
         }

@@ -10,6 +10,7 @@ use crate::{
     transfer,
 };
 use nightdrop_envelope::space::{FileRecord, Operation, SpacePath, State};
+use nightdrop_login::password::Password;
 use nightdrop_onion_config::Tor;
 use nightdrop_wire::{ids::BlobId, onion::OnionAddress, token::Token};
 
@@ -18,7 +19,7 @@ pub(super) struct Opened<'a> {
     pub(super) tor: Tor,
     pub(super) limits: ClientLimits,
     pub(super) space: HomeSpace<Tor>,
-    session: Session<Tor>,
+    pub(super) session: Session<Tor>,
     home: Home,
     printer: &'a Printer,
 }
@@ -30,14 +31,26 @@ pub(super) async fn with_account<R>(
     printer: &Printer,
     work: impl AsyncFnOnce(&mut Opened<'_>) -> Result<R, ClientError>,
 ) -> Result<R, ClientError> {
+    // Before the password is asked for.
+    global.open_home()?.account()?;
+    let password = standard_input.existing_password(global)?;
+    with_password(global, &password, printer, work).await
+}
+
+/// The same with a password that was asked for.
+pub(super) async fn with_password<R>(
+    global: &Global,
+    password: &Password,
+    printer: &Printer,
+    work: impl AsyncFnOnce(&mut Opened<'_>) -> Result<R, ClientError>,
+) -> Result<R, ClientError> {
     let home = global.open_home()?;
     let code = home.account()?;
-    let password = standard_input.existing_password(global)?;
     let tor = global.connect(&home, printer).await?;
     let limits = ClientLimits::default();
     let bar = printer.bar("Opening your files");
     bar.wait();
-    let session = account::log_in(&tor, &code, &password, &limits).await;
+    let session = account::log_in(&tor, &code, password, &limits).await;
     let session = session.inspect_err(|_| bar.done())?;
     let space = open_space(&tor, &session, &home, &limits).await;
     bar.done();

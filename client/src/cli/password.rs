@@ -1,9 +1,14 @@
 //! Where secrets that a person gives come from: a file, standard input, or a terminal without echo.
 
 use super::arguments::Global;
-use crate::ClientError;
+use crate::{ClientError, random};
+use nightdrop_envelope::{passphrase, recovery::RecoveryPhrase};
 use nightdrop_login::password::Password;
-use std::{io::Read, path::Path};
+use std::{
+    fs::File,
+    io::{BufRead, BufReader, Read, Write},
+    path::Path,
+};
 use zeroize::Zeroizing;
 
 /// Bytes of a password file, and of an argument read from standard input, at most.
@@ -34,22 +39,36 @@ impl StandardInput {
         if let Some(file) = &global.password_file {
             return self.password_from(file);
         }
-        let first = prompt("New password: ")?;
-        if *first != *prompt("The same again: ")? {
-            return Err(ClientError::PasswordsDiffer);
-        }
-        Ok(Password::new(&first))
+        prompt_twice()
+    }
+
+    /// A password to be, from a file of its own; typed twice at a terminal.
+    pub(super) fn replacing_password(&mut self, file: Option<&Path>) -> Result<Password, ClientError> {
+        file.map_or_else(prompt_twice, |file| self.password_from(file))
+    }
+
+    /// A recovery phrase.
+    pub(super) fn phrase(&mut self, file: Option<&Path>) -> Result<RecoveryPhrase, ClientError> {
+        let words = match file {
+            Some(file) => self.text_from(file)?,
+            None => prompt("Recovery phrase (24 words): ")?,
+        };
+        Ok(RecoveryPhrase::from_words(&words)?)
     }
 
     fn password_from(&mut self, path: &Path) -> Result<Password, ClientError> {
-        let text = if path == Path::new("-") {
-            self.read()?
-        } else {
-            read(std::fs::File::open(path).map_err(ClientError::file("open", path))?, path)?
-        };
+        let text = self.text_from(path)?;
         // One newline belongs to the file, not to the password.
         let line = text.strip_suffix('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
         Ok(Password::new(line.unwrap_or(&text)))
+    }
+
+    fn text_from(&mut self, path: &Path) -> Result<Zeroizing<String>, ClientError> {
+        if path == Path::new("-") {
+            self.read()
+        } else {
+            read(File::open(path).map_err(ClientError::file("open", path))?, path)
+        }
     }
 
     fn read(&mut self) -> Result<Zeroizing<String>, ClientError> {
@@ -71,6 +90,33 @@ fn read(from: impl Read, path: &Path) -> Result<Zeroizing<String>, ClientError> 
         )));
     }
     Ok(text)
+}
+
+fn prompt_twice() -> Result<Password, ClientError> {
+    let first = prompt("New password: ")?;
+    if *first != *prompt("The same again: ")? {
+        return Err(ClientError::PasswordsDiffer);
+    }
+    Ok(Password::new(&first))
+}
+
+/// Has what cannot be undone confirmed at the terminal.
+pub(super) fn confirm(question: &str) -> Result<(), ClientError> {
+    // Standard input may stand for something else.
+    let answer = File::options().read(true).write(true).open("/dev/tty").and_then(|mut terminal| {
+        terminal.write_all(question.as_bytes())?;
+        let mut answer = String::new();
+        BufReader::new(terminal).take(64).read_line(&mut answer)?;
+        Ok(answer)
+    });
+    let confirmed = answer.is_ok_and(|answer| answer.trim().eq_ignore_ascii_case("yes"));
+    if confirmed { Ok(()) } else { Err(ClientError::NotConfirmed) }
+}
+
+/// A password of random words, and the words.
+pub(super) fn generated() -> (Password, Zeroizing<String>) {
+    let words = passphrase::generate(&mut random::system());
+    (Password::new(&words), words)
 }
 
 /// Asks at the terminal, also when standard input is something else.

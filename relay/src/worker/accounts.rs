@@ -1,4 +1,4 @@
-//! Registration and login. A session is made only from the witness that a login succeeded.
+//! Registration and login. A session is made, and an account changed, only from the witness that a login succeeded.
 
 use super::{
     refusals::refusal_of,
@@ -9,15 +9,17 @@ use nightdrop_login::{
     LoginContext,
     server::{Authenticated, PendingLogin, Record},
 };
-use nightdrop_store::{BodyDigest, Registration, token_hash};
+use nightdrop_store::{
+    AccountEnvelopes, BodyDigest, NewSession, RecordVersion, Registration, session_id, token_hash,
+};
 use nightdrop_wire::{
     ids::{AccountId, LoginId},
     limits::{ENVELOPE_OVERHEAD, MASTER_KEY_ENVELOPE, MAX_KEYRING_ENVELOPE},
     messages::account::{
-        LoggedIn, LoginFinish, LoginStart, LoginStarted, RegisterFinish, RegisterStart, RegisterStarted,
+        LoggedIn, LoginFinish, LoginStart, LoginStarted, REGISTRATION_UPLOAD, Recovery, RegisterFinish,
+        RegisterStart, RegisterStarted,
     },
     refusal::Refusal,
-    token::TokenHash,
 };
 use std::sync::{Arc, PoisonError};
 
@@ -56,39 +58,64 @@ impl Service {
         Ok(Bytes::new())
     }
 
-    /// `POST /v1/login/1`: the same steps for an account that does not exist.
+    /// `POST /v1/login/1`: the same steps for an account that does not exist. It counts as a failure until it is finished.
     pub(super) async fn login_start(&self, body: &[u8]) -> Result<Bytes, Refusal> {
         let message: LoginStart = decode(body)?;
+        let Inner { guesses, environment, .. } = &*self.inner;
+        guesses.begin(message.account, environment.minute()).map_err(|_| Refusal::TooManyLogins)?;
+        self.keep_guesses();
         let inner = Arc::clone(&self.inner);
         blocking(move || inner.start_login(&message)).await
     }
 
     /// `POST /v1/login/2`.
     pub(super) async fn login_finish(&self, body: &[u8]) -> Result<Bytes, Refusal> {
-        let message: LoginFinish = decode(body)?;
-        let pending = self.inner.take_login(&message.login).ok_or(Refusal::Refused)?;
-        let authenticated = pending.finish(&message.finalization).map_err(|_| Refusal::Refused)?;
-        self.open_session(&authenticated).await
-    }
-
-    /// `DELETE /v1/sessions`.
-    pub(super) async fn end_session(&self, session: TokenHash) -> Result<Bytes, Refusal> {
-        let today = self.inner.environment.today();
-        self.inner.store.end_session(session, today).await.map_err(|error| refusal_of(&error))?;
-        Ok(Bytes::new())
-    }
-
-    async fn open_session(&self, authenticated: &Authenticated) -> Result<Bytes, Refusal> {
-        let account = authenticated.account();
+        let proved = self.prove(&decode(body)?)?;
+        let (account, proved_by) = (proved.login.account(), proved.record);
         let inner = Arc::clone(&self.inner);
-        let envelopes = read(move || inner.store.account_envelopes(account)).await?;
+        let envelopes = read(move || inner.store.account_envelopes(account, &proved_by)).await?;
         let Inner { store, environment, limits, .. } = &*self.inner;
-        let session = environment.token();
-        let expires = environment.today().plus(limits.session_days);
-        let created = store.create_session(account, token_hash(&session), expires);
-        created.await.map_err(|error| refusal_of(&error))?;
-        encode(&LoggedIn { session, master_key: envelopes.master_key, keyring: envelopes.keyring })
+        let (session, began) = (environment.token(), environment.today());
+        let expires = began.plus(limits.session_days);
+        let hash = token_hash(&session);
+        let new = NewSession { account, session: hash, began, expires, proved_by };
+        store.create_session(new).await.map_err(|error| refusal_of(&error))?;
+        let AccountEnvelopes { master_key, keyring } = envelopes;
+        encode(&LoggedIn { session, id: session_id(&hash), master_key, keyring })
     }
+
+    /// Writes the counters of failures behind the answers.
+    fn keep_guesses(&self) {
+        let guesses = self.inner.guesses.clone();
+        tokio::spawn(async move {
+            // What fails here is told by the next write that somebody waits for.
+            let _ = guesses.keep().await;
+        });
+    }
+
+    /// Checks the third message of a login, whatever it is shown for, and forgets the failures before it.
+    pub(super) fn prove(&self, message: &LoginFinish) -> Result<Proved, Refusal> {
+        let BegunLogin { login, record } = self.inner.take_login(&message.login).ok_or(Refusal::Refused)?;
+        let login = login.finish(&message.finalization).map_err(|_| Refusal::Refused)?;
+        let Inner { guesses, environment, .. } = &*self.inner;
+        guesses.finish(login.account(), environment.minute());
+        self.keep_guesses();
+        Ok(Proved { login, record })
+    }
+}
+
+/// A login between its second and its third message.
+pub(super) struct BegunLogin {
+    login: PendingLogin,
+    record: RecordVersion,
+}
+
+/// A login that succeeded.
+pub(super) struct Proved {
+    /// Whose.
+    pub(super) login: Authenticated,
+    /// The record that it was proved by: what is done with it must find the same one.
+    pub(super) record: RecordVersion,
 }
 
 impl Inner {
@@ -99,19 +126,20 @@ impl Inner {
 
     fn start_login(&self, message: &LoginStart) -> Result<Bytes, Refusal> {
         let context = self.context()?;
-        let record = self.store.login_record(message.account).map_err(|error| refusal_of(&error))?;
-        let record = Record::from_bytes(record.as_slice()).map_err(|_| Refusal::Refused)?;
+        let held = self.store.login_record(message.account).map_err(|error| refusal_of(&error))?;
+        let record = Record::from_bytes(held.record.as_slice()).map_err(|_| Refusal::Refused)?;
         let rng = &mut self.environment.rng();
-        let (pending, response) =
+        let (login, response) =
             PendingLogin::start(&self.setup, &record, message.account, context, &message.request, rng)
                 .map_err(|_| Refusal::Refused)?;
-        let login = LoginId::from_bytes(self.environment.random());
+        let id = LoginId::from_bytes(self.environment.random());
+        let begun = BegunLogin { login, record: held.version };
         let now = self.environment.now();
-        self.logins.lock().unwrap_or_else(PoisonError::into_inner).insert(login, pending, now);
-        encode(&LoginStarted { login, response })
+        self.logins.lock().unwrap_or_else(PoisonError::into_inner).insert(id, begun, now);
+        encode(&LoginStarted { login: id, response })
     }
 
-    fn take_login(&self, login: &LoginId) -> Option<PendingLogin> {
+    fn take_login(&self, login: &LoginId) -> Option<BegunLogin> {
         let now = self.environment.now();
         self.logins.lock().unwrap_or_else(PoisonError::into_inner).take(login, now)
     }
@@ -119,10 +147,20 @@ impl Inner {
 
 /// Whether every part has a length that it can have, and the upload is one that a login can be checked against.
 fn check_form(message: &RegisterFinish) -> Result<(), Refusal> {
-    let recovery = message.recovery.as_ref();
-    let well_formed = message.master_key.len() == MASTER_KEY_ENVELOPE
-        && (ENVELOPE_OVERHEAD..=MAX_KEYRING_ENVELOPE).contains(&message.keyring.len())
+    check_access(&message.upload, &message.master_key, Some(&message.keyring), message.recovery.as_ref())
+}
+
+/// The same for what opens an account.
+pub(super) fn check_access(
+    upload: &[u8; REGISTRATION_UPLOAD],
+    master_key: &[u8],
+    keyring: Option<&Vec<u8>>,
+    recovery: Option<&Recovery>,
+) -> Result<(), Refusal> {
+    let keyring_lengths = ENVELOPE_OVERHEAD..=MAX_KEYRING_ENVELOPE;
+    let well_formed = master_key.len() == MASTER_KEY_ENVELOPE
+        && keyring.is_none_or(|keyring| keyring_lengths.contains(&keyring.len()))
         && recovery.is_none_or(|recovery| recovery.envelope.len() == RECOVERY_ENVELOPE)
-        && Record::from_upload(&message.upload).is_ok();
+        && Record::from_upload(upload).is_ok();
     if well_formed { Ok(()) } else { Err(Refusal::Refused) }
 }

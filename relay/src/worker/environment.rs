@@ -1,6 +1,6 @@
 //! What the service asks the world for: the day, the time, randomness. Tests give their own.
 
-use nightdrop_store::Day;
+use nightdrop_store::{Day, Minute};
 use nightdrop_wire::token::Token;
 use rand::{Rng, TryCryptoRng, TryRng, rand_core::Infallible, rand_core::UnwrapErr, rngs::SysRng};
 use std::{
@@ -17,6 +17,8 @@ pub type FillRandom = dyn Fn(&mut [u8]) + Send + Sync;
 pub struct Environment {
     /// The day, for what expires by days.
     pub today: Arc<dyn Fn() -> Day + Send + Sync>,
+    /// The minute, for the back-off after failed logins.
+    pub minute: Arc<dyn Fn() -> Minute + Send + Sync>,
     /// A clock that never goes back, for what lasts minutes.
     pub now: Arc<dyn Fn() -> Instant + Send + Sync>,
     /// Fills a buffer with random bytes.
@@ -29,6 +31,7 @@ impl Environment {
     pub fn system() -> Self {
         Self {
             today: Arc::new(|| Day::of(SystemTime::now())),
+            minute: Arc::new(|| Minute::of(SystemTime::now())),
             now: Arc::new(Instant::now),
             // Linux's generator does not fail once it is seeded; were it to, nothing could go on.
             fill_random: Arc::new(|bytes| UnwrapErr(SysRng).fill_bytes(bytes)),
@@ -37,6 +40,10 @@ impl Environment {
 
     pub(crate) fn today(&self) -> Day {
         (self.today)()
+    }
+
+    pub(crate) fn minute(&self) -> Minute {
+        (self.minute)()
     }
 
     pub(crate) fn now(&self) -> Instant {

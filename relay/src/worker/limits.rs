@@ -75,6 +75,10 @@ pub struct ServiceLimits {
     pub pending_logins: usize,
     /// How long a login waits for its second request.
     pub login_time: Duration,
+    /// Changes of what opens an account, between their two requests; one more ends the oldest.
+    pub pending_changes: usize,
+    /// How long a change waits for its second request: Argon2id and a slow line lie between.
+    pub change_time: Duration,
     /// Days that a session is good for.
     pub session_days: u32,
     /// Days that a credit pays.
@@ -87,6 +91,8 @@ impl Default for ServiceLimits {
             // So many that answering them, and not this number, bounds a flood: the oldest goes, and honest ones need seconds.
             pending_logins: 65_536,
             login_time: Duration::from_secs(120),
+            pending_changes: 4_096,
+            change_time: Duration::from_secs(10 * 60),
             session_days: 30,
             credit_days: 30,
         }

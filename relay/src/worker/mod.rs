@@ -14,6 +14,7 @@
 //! - Everything a peer can make grow has a limit in [`HttpLimits`] or [`ServiceLimits`].
 //! - Nothing about users is logged: no ids, no addresses, no sizes.
 
+mod account_changes;
 mod accounts;
 mod admin;
 mod admission;
@@ -29,12 +30,13 @@ mod logs;
 mod memory;
 mod paced_io;
 mod peer;
-mod pending_logins;
+mod pending;
 mod process;
 mod refusals;
 mod request;
 mod server;
 mod service;
+mod sessions;
 mod tickets;
 mod upkeep;
 mod works;

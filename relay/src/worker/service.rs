@@ -1,18 +1,20 @@
 //! The service: endpoint in, answer or refusal out. It knows nothing of HTTP; one file per subject does the work.
 
 use super::{
-    environment::Environment, limits::ServiceLimits, pending_logins::PendingLogins, refusals::refusal_of,
+    account_changes::BegunChange, accounts::BegunLogin, environment::Environment, limits::ServiceLimits,
+    pending::Pending, refusals::refusal_of,
 };
 use bytes::Bytes;
 use nightdrop_login::{
     LoginContext, LoginError,
     server::{Record, ServerSetup},
 };
-use nightdrop_store::{Queued, Store, StoreError, token_hash};
+use nightdrop_store::{Guesses, Queued, Store, StoreError, token_hash};
 use nightdrop_wire::{
     authorization::Authorization,
     codec,
     endpoint::Endpoint,
+    ids::{ChangeId, LoginId},
     onion::OnionAddress,
     refusal::Refusal,
     token::{Token, TokenHash},
@@ -42,7 +44,9 @@ pub(super) struct Inner {
     pub(super) environment: Environment,
     pub(super) limits: ServiceLimits,
     pub(super) setup: ServerSetup,
-    pub(super) logins: Mutex<PendingLogins>,
+    pub(super) guesses: Guesses,
+    pub(super) logins: Mutex<Pending<LoginId, BegunLogin>>,
+    pub(super) changes: Mutex<Pending<ChangeId, BegunChange>>,
     /// Set once the relay's address is known: without it no login can be bound to the relay.
     pub(super) context: OnceLock<LoginContext>,
 }
@@ -62,7 +66,9 @@ impl Service {
             None => create_setup(&store, &environment).await?,
         };
         let inner = Inner {
-            logins: Mutex::new(PendingLogins::new(limits.pending_logins, limits.login_time)),
+            guesses: Guesses::load(&store)?,
+            logins: Mutex::new(Pending::new(limits.pending_logins, limits.login_time)),
+            changes: Mutex::new(Pending::new(limits.pending_changes, limits.change_time)),
             context: OnceLock::new(),
             store,
             environment,
@@ -109,7 +115,13 @@ impl Service {
             Endpoint::RegisterFinish => self.register_finish(&body).await,
             Endpoint::LoginStart => self.login_start(&body).await,
             Endpoint::LoginFinish => self.login_finish(&body).await,
-            Endpoint::EndSession => self.end_session(session(shown)?).await,
+            Endpoint::PasswdStart => self.passwd_start(&body).await,
+            Endpoint::RecoverStart => self.recover_start(&body).await,
+            Endpoint::ChangeFinish => self.change_finish(&body).await,
+            Endpoint::RemoveAccount => self.remove_account(&body).await,
+            Endpoint::ListSessions => self.list_sessions(session(shown)?).await,
+            Endpoint::EndSessions => self.end_sessions(session(shown)?).await,
+            Endpoint::EndSession(ended) => self.end_session(session(shown)?, ended).await,
             Endpoint::FetchCredits => self.fetch_credits(session(shown)?, &body).await,
             Endpoint::CreateBlob => self.create_blob(body).await,
             Endpoint::PutChunk(blob, n) => self.put_chunk(blob, n, bearer(shown)?, body).await,

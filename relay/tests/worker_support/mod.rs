@@ -9,7 +9,7 @@ use nightdrop_login::{
 use nightdrop_relay::worker::{
     Connections, Environment, HttpLimits, Plane, Service, ServiceLimits, issue_invitation, serve,
 };
-use nightdrop_store::{Day, Store, StoreLimits, token_hash};
+use nightdrop_store::{Day, GuessLimits, NewSession, Store, StoreLimits, token_hash};
 use nightdrop_wire::{
     authorization::Authorization,
     codec,
@@ -76,9 +76,31 @@ impl Worker {
         worker
     }
 
+    /// A worker that no number of unfinished logins slows down.
+    pub async fn patient() -> Self {
+        let guesses = GuessLimits { free: u32::MAX, ..GuessLimits::default() };
+        let limits = StoreLimits { guesses, ..StoreLimits::default() };
+        let worker = Self::on_store(HttpLimits::default(), limits).await;
+        worker.service.set_address(address()).await.unwrap();
+        worker
+    }
+
     pub async fn without_address(limits: HttpLimits) -> Self {
+        Self::on_store(limits, StoreLimits::default()).await
+    }
+
+    /// Opens a session without a login.
+    pub async fn open_session(&self, account: AccountId, session: &Token, expires: Day) {
+        let store = self.service.store();
+        let proved_by = store.login_record(account).unwrap().version;
+        let session = token_hash(session);
+        let new = NewSession { account, session, began: Day(19_000), expires, proved_by };
+        store.create_session(new).await.unwrap();
+    }
+
+    async fn on_store(limits: HttpLimits, store: StoreLimits) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let store = Store::open(&directory.path().join("store"), StoreLimits::default()).unwrap();
+        let store = Store::open(&directory.path().join("store"), store).unwrap();
         let day = Arc::new(AtomicU32::new(20_000));
         let today = Arc::clone(&day);
         let environment = Environment {

@@ -1,7 +1,7 @@
 //! What the tests of the store share: a store in a temporary directory, and one of everything.
 #![allow(dead_code, unreachable_pub)]
 
-use nightdrop_store::{BodyDigest, Day, Store, StoreError, StoreLimits, token_hash};
+use nightdrop_store::{BodyDigest, Day, NewSession, Store, StoreError, StoreLimits, token_hash};
 use nightdrop_wire::{
     authorization::Authorization,
     codec,
@@ -76,9 +76,19 @@ impl Fixture {
         let message = registration(name);
         self.register(&message, TODAY).unwrap();
         let session = random_token();
-        self.wait(self.store().create_session(message.account, token_hash(&session), TODAY.plus(30)))
-            .unwrap();
+        self.open_session(message.account, &session).unwrap();
         session
+    }
+
+    /// Opens a session of an account that proved itself by the record that it has.
+    pub fn open_session(&self, account: AccountId, session: &Token) -> Result<(), StoreError> {
+        if self.store().identity().unwrap().is_none() {
+            self.wait(self.store().create_identity(b"setup", &[0xdd; 192], &mut rand::rng())).unwrap();
+        }
+        let proved_by = self.store().login_record(account).unwrap().version;
+        let (session, expires) = (token_hash(session), TODAY.plus(30));
+        let new = NewSession { account, session, began: TODAY, expires, proved_by };
+        self.wait(self.store().create_session(new))
     }
 
     pub fn register(&self, message: &RegisterFinish, today: Day) -> Result<(), StoreError> {
@@ -105,9 +115,7 @@ impl Fixture {
 
     fn fund(&self) -> Token {
         self.session(0xfd);
-        let account = registration(0xfd).account;
-        let created = self.store().create_session(account, token_hash(&FUNDS.0), TODAY.plus(30));
-        self.wait(created).unwrap();
+        self.open_session(registration(0xfd).account, &FUNDS.0).unwrap();
         FUNDS.0.clone()
     }
 

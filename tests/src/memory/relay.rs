@@ -54,7 +54,7 @@ impl MemoryRelay {
     pub fn stolen(&self, account: AccountId) -> (ServerSetup, Record) {
         let setup = self.store.identity().unwrap().unwrap().server_setup;
         let record = self.store.login_record(account).unwrap();
-        (ServerSetup::from_bytes(&setup).unwrap(), Record::from_bytes(record.as_slice()).unwrap())
+        (ServerSetup::from_bytes(&setup).unwrap(), Record::from_bytes(record.record.as_slice()).unwrap())
     }
 
     /// Everything that the relay keeps on disk lies below.

@@ -59,7 +59,7 @@ async fn m17_a_chunk_that_is_acknowledged_and_dropped_fails_the_upload() {
     struct Forget;
     impl Lie for Forget {
         fn ask(&self, _asked: &Asked) -> Asked {
-            Asked::plain(Endpoint::EndSession)
+            Asked::plain(Endpoint::EndSessions)
         }
 
         fn answer(&self, asked: &Asked, honest: Answer) -> Answer {

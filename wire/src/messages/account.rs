@@ -2,7 +2,7 @@
 //! them.
 
 use crate::{
-    ids::{AccountId, LoginId, RecoveryId},
+    ids::{AccountId, ChangeId, LoginId, RecoveryId, SessionId},
     token::{Token, TokenHash},
 };
 use serde::{Deserialize, Serialize};
@@ -108,11 +108,114 @@ pub struct LoginFinish {
 pub struct LoggedIn {
     /// Bearer of the account plane.
     pub session: Token,
+    /// Names the session where sessions are listed and ended.
+    pub id: SessionId,
     /// Master key, sealed under the encryption key.
     #[serde(with = "serde_bytes")]
     pub master_key: Vec<u8>,
     /// The keyring.
     pub keyring: Keyring,
+}
+
+/// `POST /v1/passwd`: begins a change of what opens an account. The third message of a login that was made for this shows that it is the owner
+/// who asks, so a stolen session does not suffice.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PasswdStart {
+    /// The third message of a login; it opens no session.
+    pub login: LoginFinish,
+    /// OPAQUE registration request with the password to be.
+    pub request: [u8; REGISTRATION_REQUEST],
+}
+
+/// Answer to [`PasswdStart`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PasswdStarted {
+    /// Names this change in its second half.
+    pub change: ChangeId,
+    /// OPAQUE registration response.
+    #[serde(with = "BigArray")]
+    pub response: [u8; REGISTRATION_RESPONSE],
+    /// Master key, sealed under the encryption key of the password that was proved.
+    #[serde(with = "serde_bytes")]
+    pub master_key: Vec<u8>,
+    /// The keyring.
+    pub keyring: Keyring,
+}
+
+/// `POST /v1/recover`: begins a change of what opens an account, for the holder of its recovery phrase.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RecoverStart {
+    /// Where the recovery envelope is.
+    pub recovery: RecoveryId,
+    /// Authorizes the change.
+    pub token: Token,
+    /// OPAQUE registration request with the password to be.
+    pub request: [u8; REGISTRATION_REQUEST],
+}
+
+/// Answer to [`RecoverStart`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RecoverStarted {
+    /// Names this change in its second half.
+    pub change: ChangeId,
+    /// OPAQUE registration response.
+    #[serde(with = "BigArray")]
+    pub response: [u8; REGISTRATION_RESPONSE],
+    /// Master key and account id, sealed under the recovery key.
+    #[serde(with = "serde_bytes")]
+    pub envelope: Vec<u8>,
+    /// The keyring.
+    pub keyring: Keyring,
+}
+
+/// `POST /v1/change`: changes what opens the account, in one transaction, and ends all its sessions. The same bytes may be sent
+/// again after a broken connection and are then answered alike. A conflict if something else changed the account since this change
+/// began.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ChangeFinish {
+    /// As the relay named it.
+    pub change: ChangeId,
+    /// OPAQUE registration upload: the new record.
+    #[serde(with = "BigArray")]
+    pub upload: [u8; REGISTRATION_UPLOAD],
+    /// Master key, sealed under the new encryption key.
+    #[serde(with = "serde_bytes")]
+    pub master_key: Vec<u8>,
+    /// What becomes of the recovery phrase.
+    pub recovery: RecoveryChange,
+    /// The next keyring, if it changes: its version is the next one.
+    pub keyring: Option<Keyring>,
+}
+
+/// What becomes of the recovery phrase.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RecoveryChange {
+    /// It stays.
+    Keep,
+    /// Another one takes its place; the old one opens nothing any more.
+    Replace(Recovery),
+    /// It opens nothing any more.
+    Remove,
+}
+
+/// Answer to `GET /v1/sessions`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sessions {
+    /// Oldest first.
+    pub sessions: Vec<SessionFacts>,
+}
+
+/// What the relay knows of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionFacts {
+    /// Names it, and opens nothing.
+    pub id: SessionId,
+    /// Day on which it began: days since 1970-01-01 (UTC).
+    pub began: u32,
+    /// Last day on which it is good.
+    pub expires: u32,
+    /// Whether it is the one that asks.
+    pub asking: bool,
 }
 
 /// A sealed keyring and its version.

@@ -21,6 +21,8 @@ use zeroize::Zeroizing;
 struct Shown<'a> {
     account_code: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    password: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     recovery_phrase: Option<&'a str>,
 }
 
@@ -38,24 +40,32 @@ pub(in crate::cli) async fn run(
     if home.account().is_ok() {
         return Err(ClientError::AccountExists { path: global.home_path()? });
     }
-    let password = standard_input.new_password(global)?;
-    password_policy::check(&password)?;
+    let (password, words) = if arguments.generate {
+        let (password, words) = password::generated();
+        (password, Some(words))
+    } else {
+        let password = standard_input.new_password(global)?;
+        password_policy::check(&password)?;
+        (password, None)
+    };
     let tor = global.connect(&home, printer).await?;
     let bar = printer.bar("Registering");
     bar.wait();
     let outcome = async {
         if let Some(code) = finish_pending(&tor, &home, &lock).await? {
-            return Ok((code, None));
+            return Ok((code, None, false));
         }
         let limits = ClientLimits::default();
         let with_recovery = !arguments.no_recovery;
         let prepared = account::prepare(&tor, &relay, invitation, password, with_recovery, &limits).await?;
-        make(&tor, &home, &lock, prepared).await
+        make(&tor, &home, &lock, prepared).await.map(|(code, recovery)| (code, recovery, true))
     };
     let outcome = outcome.await;
     bar.done();
-    let (code, recovery) = outcome?;
-    show(&code, recovery.as_ref(), printer)
+    let (code, recovery, by_this_run) = outcome?;
+    // The account of an earlier run has the password of that run.
+    let words = words.filter(|_| by_this_run);
+    show(&code, words.as_ref().map(|words| words.as_str()), recovery.as_ref(), printer)
 }
 
 /// An earlier run was cut off: the same bytes again make the account, or find that it was made.
@@ -96,15 +106,26 @@ async fn make(
     }
 }
 
-fn show(code: &AccountCode, recovery: Option<&RecoveryPhrase>, printer: &Printer) -> Result<(), ClientError> {
+fn show(
+    code: &AccountCode,
+    password: Option<&str>,
+    recovery: Option<&RecoveryPhrase>,
+    printer: &Printer,
+) -> Result<(), ClientError> {
     let code = code.secret_text();
     let words = recovery.and_then(|phrase| phrase.secret_words().ok());
-    let shown = Shown { account_code: &code, recovery_phrase: words.as_ref().map(|words| words.as_str()) };
+    let shown =
+        Shown { account_code: &code, password, recovery_phrase: words.as_ref().map(|words| words.as_str()) };
     let mut lines = Zeroizing::new(format!(
         "Your account is made.\n\n\
          Account code, needed with your password to log in on another device:\n\n  {}\n",
         *code
     ));
+    if let Some(password) = password {
+        lines.push_str("\nPassword. It is shown this once:\n\n  ");
+        lines.push_str(password);
+        lines.push('\n');
+    }
     match &words {
         Some(words) => {
             lines.push_str(

@@ -1,41 +1,46 @@
-//! Logins between their two requests: bounded in number and in time, each good for one try.
+//! What waits for its second request, a login or a change of what opens an account: bounded in number and in time.
 
-use nightdrop_login::server::PendingLogin;
-use nightdrop_wire::ids::LoginId;
 use std::{
     collections::{HashMap, VecDeque},
+    hash::Hash,
     time::{Duration, Instant},
 };
 
-/// The logins under way.
-pub(crate) struct PendingLogins<L = PendingLogin> {
+/// First halves, by the id under which the second half asks for them.
+pub(crate) struct Pending<Id, First> {
     most: usize,
     time: Duration,
-    logins: HashMap<LoginId, L>,
-    /// Oldest first; may name logins that were taken already, but never more than `most` in all.
-    order: VecDeque<(Instant, LoginId)>,
+    halves: HashMap<Id, First>,
+    /// Oldest first; may name halves that were taken already, but never more than `most` in all.
+    order: VecDeque<(Instant, Id)>,
 }
 
-impl<L> PendingLogins<L> {
-    /// At most `most` logins (at least one), each for `time`.
+impl<Id: Copy + Eq + Hash, First> Pending<Id, First> {
+    /// At most `most` of them (at least one), each for `time`.
     pub(crate) fn new(most: usize, time: Duration) -> Self {
-        Self { most: most.max(1), time, logins: HashMap::new(), order: VecDeque::new() }
+        Self { most: most.max(1), time, halves: HashMap::new(), order: VecDeque::new() }
     }
 
-    /// Keeps a login, in place of the oldest if there is no room.
-    pub(crate) fn insert(&mut self, id: LoginId, login: L, now: Instant) {
+    /// Keeps a first half, in place of the oldest if there is no room.
+    pub(crate) fn insert(&mut self, id: Id, half: First, now: Instant) {
         self.forget_old(now);
         while self.order.len() >= self.most {
             self.forget_first();
         }
         self.order.push_back((now, id));
-        self.logins.insert(id, login);
+        self.halves.insert(id, half);
     }
 
-    /// Takes a login: there is no second try.
-    pub(crate) fn take(&mut self, id: &LoginId, now: Instant) -> Option<L> {
+    /// Takes a first half: there is no second try.
+    pub(crate) fn take(&mut self, id: &Id, now: Instant) -> Option<First> {
         self.forget_old(now);
-        self.logins.remove(id)
+        self.halves.remove(id)
+    }
+
+    /// A first half whose second one may be repeated.
+    pub(crate) fn get(&mut self, id: &Id, now: Instant) -> Option<&First> {
+        self.forget_old(now);
+        self.halves.get(id)
     }
 
     fn forget_old(&mut self, now: Instant) {
@@ -46,7 +51,7 @@ impl<L> PendingLogins<L> {
 
     fn forget_first(&mut self) {
         if let Some((_, id)) = self.order.pop_front() {
-            self.logins.remove(&id);
+            self.halves.remove(&id);
         }
     }
 }
@@ -54,13 +59,14 @@ impl<L> PendingLogins<L> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nightdrop_wire::ids::LoginId;
 
     fn id(n: u8) -> LoginId {
         LoginId::from_bytes([n; 16])
     }
 
-    fn logins() -> PendingLogins<u8> {
-        PendingLogins::new(2, Duration::from_secs(120))
+    fn logins() -> Pending<LoginId, u8> {
+        Pending::new(2, Duration::from_secs(120))
     }
 
     #[test]
@@ -68,8 +74,10 @@ mod tests {
         let (mut logins, now) = (logins(), Instant::now());
         logins.insert(id(1), 1, now);
         assert_eq!(logins.take(&id(2), now), None);
+        assert_eq!(logins.get(&id(1), now), Some(&1));
         assert_eq!(logins.take(&id(1), now), Some(1));
         assert_eq!(logins.take(&id(1), now), None);
+        assert_eq!(logins.get(&id(1), now), None);
     }
 
     #[test]
@@ -90,7 +98,7 @@ mod tests {
             logins.insert(id(n), n, now);
             assert_eq!(logins.take(&id(n), now), Some(n));
         }
-        assert!(logins.order.len() <= 2 && logins.logins.is_empty());
+        assert!(logins.order.len() <= 2 && logins.halves.is_empty());
     }
 
     #[test]

@@ -1,0 +1,208 @@
+//! Changing what opens an account: with the password, or with the recovery phrase.
+//!
+//! ```text
+//! begin    the relay checks password or phrase, and gives the sealed master key and its half of the new password's hash
+//! finish   record, sealed master key and recovery envelope are replaced in one transaction, and all sessions end
+//! ```
+//! The master key stays what it is, so nothing that was stored is touched. When the last answer is lost, a login with the new password
+//! finds out what happened: at any moment exactly one of the two passwords opens the account.
+
+use super::login::{LOGINS, log_in, prove_password};
+use crate::{
+    ClientError,
+    limits::ClientLimits,
+    random,
+    relay::{RelayLane, RequestError},
+    transport::Transport,
+};
+use nightdrop_envelope::{
+    account_code::AccountCode,
+    capability::hash_token,
+    key::MasterKey,
+    keyring::Keyring,
+    master_key::{encryption_key, open_master_key, seal_master_key},
+    recovery::RecoveryPhrase,
+};
+use nightdrop_login::{
+    LoginContext,
+    client::{ClientRegistration, ExportKey},
+    password::{AccountKey, Password},
+};
+use nightdrop_wire::{
+    endpoint::Endpoint,
+    ids::ChangeId,
+    messages::account::{
+        ChangeFinish, PasswdStart, PasswdStarted, REGISTRATION_RESPONSE, RecoverStart, RecoverStarted,
+        Recovery, RecoveryChange,
+    },
+    onion::OnionAddress,
+    refusal::Refusal,
+};
+
+/// What becomes of the recovery phrase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecoveryWish {
+    /// It stays.
+    Keep,
+    /// A new one takes its place.
+    Replace,
+}
+
+/// What opens the account after a change.
+#[derive(Debug)]
+pub struct NewAccess {
+    /// Its code.
+    pub code: AccountCode,
+    /// The new recovery phrase, if there is one.
+    pub recovery: Option<RecoveryPhrase>,
+}
+
+/// Changes the password, or with the same one again only the recovery phrase.
+///
+/// # Errors
+/// As [`log_in`]; [`ClientError::ChangeRefused`]: nothing was changed; [`ClientError::ChangeUnknown`].
+pub async fn change_password<T: Transport>(
+    transport: &T,
+    code: &AccountCode,
+    password: &Password,
+    new: &Password,
+    recovery: RecoveryWish,
+    limits: &ClientLimits,
+) -> Result<NewAccess, ClientError> {
+    let mut lane = RelayLane::isolated(transport, code.relay(), limits);
+    let (state, request) = start_registration(code, new)?;
+    let mut logins = 0;
+    let (started, key) = loop {
+        logins += 1;
+        let (login, key) = prove_password(&mut lane, code, password).await?;
+        let start = PasswdStart { login, request };
+        match lane.call::<_, PasswdStarted>(Endpoint::PasswdStart, None, &start).await {
+            Ok(started) => break (started, key),
+            // The relay takes each third message once; its answer may be what was lost.
+            Err(RequestError::Refused(Refusal::Refused) | RequestError::Broken) if logins < LOGINS => {}
+            Err(error) => return Err(ClientError::login(error)),
+        }
+    };
+    let (relay, account) = (code.relay(), code.account());
+    let key = encryption_key(key.secret_bytes());
+    let master = open_master_key(&started.master_key, &key, relay, account).map_err(ClientError::Tampered)?;
+    Keyring::open(&started.keyring, &master, relay, account).map_err(ClientError::Tampered)?;
+    let begun = Begun { change: started.change, response: started.response, state, master };
+    begun.finish(transport, lane, code.clone(), new, recovery, limits).await
+}
+
+/// Sets a new password, and makes a new account code, with the recovery phrase alone.
+///
+/// # Errors
+/// [`ClientError::PhraseRefused`]; [`ClientError::Tampered`] if what the relay returned is not what was sealed with this phrase;
+/// [`ClientError::ChangeRefused`]: nothing was changed; [`ClientError::ChangeUnknown`].
+pub async fn recover<T: Transport>(
+    transport: &T,
+    relay: &OnionAddress,
+    phrase: &RecoveryPhrase,
+    new: &Password,
+    limits: &ClientLimits,
+) -> Result<NewAccess, ClientError> {
+    let mut lane = RelayLane::isolated(transport, relay, limits);
+    // Its account id is not known yet, and its account key goes into the first message.
+    let code = AccountCode::generate(relay.clone(), &mut random::system());
+    let (state, request) = start_registration(&code, new)?;
+    let start = RecoverStart { recovery: phrase.id(relay), token: phrase.token(relay), request };
+    let started: RecoverStarted =
+        lane.call(Endpoint::RecoverStart, None, &start).await.map_err(ClientError::recovery)?;
+    let (master, account) = phrase.open(&started.envelope, relay).map_err(ClientError::Tampered)?;
+    Keyring::open(&started.keyring, &master, relay, account).map_err(ClientError::Tampered)?;
+    let begun = Begun { change: started.change, response: started.response, state, master };
+    begun.finish(transport, lane, code.of_account(account), new, RecoveryWish::Keep, limits).await
+}
+
+fn start_registration(
+    code: &AccountCode,
+    new: &Password,
+) -> Result<(ClientRegistration, [u8; 32]), ClientError> {
+    let account_key = AccountKey::from_bytes(*code.secret_account_key());
+    Ok(ClientRegistration::start(new, &account_key, &mut random::for_login())?)
+}
+
+/// A change that the relay has begun.
+struct Begun {
+    change: ChangeId,
+    response: [u8; REGISTRATION_RESPONSE],
+    state: ClientRegistration,
+    master: MasterKey,
+}
+
+impl Begun {
+    async fn finish<T: Transport>(
+        self,
+        transport: &T,
+        mut lane: RelayLane<T>,
+        code: AccountCode,
+        new: &Password,
+        recovery: RecoveryWish,
+        limits: &ClientLimits,
+    ) -> Result<NewAccess, ClientError> {
+        let recovery = match recovery {
+            RecoveryWish::Keep => None,
+            RecoveryWish::Replace => Some(RecoveryPhrase::generate(&mut random::system())),
+        };
+        let message = self.seal(&code, recovery.as_ref()).await?;
+        let made = match lane.tell(Endpoint::ChangeFinish, None, &message).await {
+            Ok(()) => Ok(()),
+            Err(RequestError::Refused(Refusal::Full)) => Err(ClientError::RelayFull),
+            // Also a refusal may answer the repetition of a request that was carried out before the relay was started again.
+            Err(_) => find_out(transport, &code, new, limits).await,
+        };
+        made.map(|()| NewAccess { code, recovery })
+    }
+
+    async fn seal(
+        self,
+        code: &AccountCode,
+        recovery: Option<&RecoveryPhrase>,
+    ) -> Result<ChangeFinish, ClientError> {
+        let Self { change, response, state, master } = self;
+        let (relay, account) = (code.relay(), code.account());
+        let (upload, key) = hash(state, response, code).await?;
+        let mut rng = random::system();
+        let key = encryption_key(key.secret_bytes());
+        let recovery = match recovery {
+            None => RecoveryChange::Keep,
+            Some(phrase) => RecoveryChange::Replace(Recovery {
+                id: phrase.id(relay),
+                token: hash_token(&phrase.token(relay)),
+                envelope: phrase.seal(&master, account, relay, &mut rng).map_err(ClientError::Sealing)?,
+            }),
+        };
+        let master_key =
+            seal_master_key(&master, &key, relay, account, &mut rng).map_err(ClientError::Sealing)?;
+        Ok(ChangeFinish { change, upload, master_key, recovery, keyring: None })
+    }
+}
+
+/// Argon2id, away from the threads that serve connections.
+async fn hash(
+    state: ClientRegistration,
+    response: [u8; REGISTRATION_RESPONSE],
+    code: &AccountCode,
+) -> Result<([u8; 192], ExportKey), ClientError> {
+    let (account, context) = (code.account(), LoginContext::new(code.relay()));
+    let finish = move || state.finish(&response, &account, &context, &mut random::for_login());
+    Ok(tokio::task::spawn_blocking(finish).await.map_err(|_| ClientError::Stopped)??)
+}
+
+/// Whether the change was made: then the new password opens the account.
+async fn find_out<T: Transport>(
+    transport: &T,
+    code: &AccountCode,
+    new: &Password,
+    limits: &ClientLimits,
+) -> Result<(), ClientError> {
+    match log_in(transport, code, new, limits).await {
+        // A session that could not be ended expires by itself.
+        Ok(session) => session.end().await.or(Ok(())),
+        Err(ClientError::WrongPassword) => Err(ClientError::ChangeRefused),
+        Err(error @ (ClientError::Tampered(_) | ClientError::OutOfMemory)) => Err(error),
+        Err(_) => Err(ClientError::ChangeUnknown),
+    }
+}

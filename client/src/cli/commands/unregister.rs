@@ -1,0 +1,57 @@
+//! `nightdrop unregister`
+
+use crate::{
+    ClientError, account,
+    cli::{
+        arguments::{Global, Unregister},
+        opened::{Opened, with_password},
+        password::{StandardInput, confirm},
+        print::Printer,
+    },
+    limits::ClientLimits,
+};
+use nightdrop_envelope::space::{Operation, SpacePath};
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct Shown {
+    removed_files: usize,
+}
+
+pub(in crate::cli) async fn run(
+    global: &Global,
+    arguments: Unregister,
+    printer: &Printer,
+) -> Result<(), ClientError> {
+    let home = global.open_home()?;
+    let code = home.account()?;
+    let password = StandardInput::default().existing_password(global)?;
+    if !arguments.yes {
+        confirm(
+            "All files of this account are destroyed at the relay, for good, and all links to them end. Type `yes`: ",
+        )?;
+    }
+    let removed_files = with_password(global, &password, printer, destroy_all).await?;
+    let tor = global.connect(&home, printer).await?;
+    account::remove(&tor, &code, &password, &ClientLimits::default()).await?;
+    home.forget_account(&home.lock()?)?;
+    printer.result(
+        &Shown { removed_files },
+        &format!("The account is removed, and {removed_files} file(s) with it. The sealed list of files stays at the relay; nothing opens it."),
+    )
+}
+
+/// First off the list, then destroyed: cut off in between, the next run goes on.
+async fn destroy_all(opened: &mut Opened<'_>) -> Result<usize, ClientError> {
+    let files: Vec<SpacePath> = opened.space.state().files().map(|(path, _)| path.clone()).collect();
+    if !files.is_empty() {
+        opened
+            .append(|state| {
+                let left = files.iter().filter(|path| state.file(path).is_some());
+                Ok(left.map(|path| Operation::Remove { path: path.clone() }).collect())
+            })
+            .await?;
+    }
+    opened.destroy_leaving().await?;
+    Ok(files.len())
+}
