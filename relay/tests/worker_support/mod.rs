@@ -9,7 +9,7 @@ use nightdrop_login::{
 use nightdrop_relay::worker::{
     Connections, Environment, HttpLimits, Plane, Service, ServiceLimits, issue_invitation, serve,
 };
-use nightdrop_store::{Day, GuessLimits, NewSession, Store, StoreLimits, token_hash};
+use nightdrop_store::{Day, GuessLimits, Minute, NewSession, Store, StoreLimits, token_hash};
 use nightdrop_wire::{
     authorization::Authorization,
     codec,
@@ -36,7 +36,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -59,6 +59,8 @@ pub struct Worker {
     pub connections: Connections,
     /// The day that the worker believes it is.
     pub day: Arc<AtomicU32>,
+    /// The minute that the worker believes it is.
+    pub minute: Arc<AtomicU64>,
     pub environment: Environment,
     pub directory: TempDir,
 }
@@ -89,6 +91,15 @@ impl Worker {
         Self::on_store(limits, StoreLimits::default()).await
     }
 
+    /// The same account as another one's, to be changed.
+    pub fn stranger(&self, other: &User) -> User {
+        User {
+            account: other.account,
+            account_key: other.account_key.clone(),
+            ..User::new(other.invitation.clone())
+        }
+    }
+
     /// Opens a session without a login.
     pub async fn open_session(&self, account: AccountId, session: &Token, expires: Day) {
         let store = self.service.store();
@@ -103,13 +114,16 @@ impl Worker {
         let store = Store::open(&directory.path().join("store"), store).unwrap();
         let day = Arc::new(AtomicU32::new(20_000));
         let today = Arc::clone(&day);
+        let minute = Arc::new(AtomicU64::new(29_000_000));
+        let this_minute = Arc::clone(&minute);
         let environment = Environment {
             today: Arc::new(move || Day(today.load(Ordering::Relaxed))),
+            minute: Arc::new(move || Minute(this_minute.load(Ordering::Relaxed))),
             ..Environment::system()
         };
         let service = Service::start(store, environment.clone(), ServiceLimits::default()).await.unwrap();
         let connections = Connections::new(service.clone(), limits);
-        Self { service, connections, day, environment, directory }
+        Self { service, connections, day, minute, environment, directory }
     }
 
     pub fn connect(&self) -> Connection<DuplexStream> {
@@ -360,6 +374,20 @@ impl User {
         let logged_in: LoggedIn = codec::decode(&answer).unwrap();
         self.session = Some(logged_in.session.clone());
         logged_in
+    }
+
+    /// Logs in, if the password is right as far as the client can see.
+    pub async fn try_login<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        connection: &mut Connection<S>,
+    ) -> Option<LoggedIn> {
+        let (state, start) = self.login();
+        let answer = connection.post("/v1/login/1", None, &start).await.success();
+        let started: LoginStarted = codec::decode(&answer).unwrap();
+        let finished = state.finish(&started.response, &self.account, &self.context(), &mut OsRng);
+        let finish = LoginFinish { login: started.login, finalization: finished.ok()?.0 };
+        let answer = connection.post("/v1/login/2", None, &finish).await.success();
+        Some(codec::decode(&answer).unwrap())
     }
 
     pub fn shown(&self) -> Authorization {

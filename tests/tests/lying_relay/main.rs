@@ -2,6 +2,7 @@
 //! lacks the check.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, missing_docs)]
 
+mod access;
 mod accounts;
 mod appends;
 mod attack;
