@@ -55,7 +55,8 @@ async fn an_honest_change_leaves_one_password_and_all_that_was_stored() {
     let before = person.log_in().await.unwrap();
     change(&person, RecoveryWish::Keep).await.unwrap();
     assert!(!opens(&person, &person.code, PASSWORD).await && opens(&person, &person.code, NEW).await);
-    let after = account::log_in(&person.transport, &person.code, &Password::new(NEW), &patient()).await.unwrap();
+    let after =
+        account::log_in(&person.transport, &person.code, &Password::new(NEW), &patient()).await.unwrap();
     assert!(after.open_memory(Some(&person.memory)).is_ok(), "the master key is the same");
     assert_eq!(after.keyring().version(), before.keyring().version());
 }
