@@ -219,13 +219,14 @@ async fn r03_unfinished_logins_slow_down_alike_whether_the_account_exists_or_not
     let mut refused = Vec::new();
     for somebody in [&user, &stranger] {
         for _ in 0..5 {
-            connection.post("/v1/login/1", None, &somebody.login().1).await.success();
+            worker.connect().post("/v1/login/1", None, &somebody.login().1).await.success();
         }
-        refused.push(connection.post("/v1/login/1", None, &somebody.login().1).await);
+        refused.push(worker.connect().post("/v1/login/1", None, &somebody.login().1).await);
     }
     assert_eq!(refused[0], refused[1]);
     assert_eq!((refused[0].status(), refused[0].body.len()), (429, 0));
 
+    let mut connection = worker.connect();
     let bystander = worker.user(&mut connection).await;
     assert!(bystander.try_login(&mut connection).await.is_some(), "nobody else waits");
     worker.minute.fetch_add(1, Ordering::Relaxed);

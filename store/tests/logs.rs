@@ -456,23 +456,3 @@ fn what_stands_in_the_file_is_not_what_was_sent() {
     assert!(!holds(log.append_token.secret_bytes()) && !holds(log.read_token.secret_bytes()));
     assert!(holds(token_hash(&log.append_token).as_bytes()), "tokens are kept as hashes");
 }
-
-#[test]
-fn a_store_without_logs_gets_their_tables() {
-    let mut fixture = Fixture::new();
-    let blob = fixture.whole_blob();
-    fixture.close();
-    let database = redb::Database::open(fixture.file()).unwrap();
-    let transaction = database.begin_write().unwrap();
-    transaction.delete_table(LOGS).unwrap();
-    transaction.delete_table(ENTRIES).unwrap();
-    let meta: redb::TableDefinition<'_, u8, &[u8]> = redb::TableDefinition::new("meta");
-    transaction.open_table(meta).unwrap().insert(0, 1u32.to_le_bytes().as_slice()).unwrap();
-    transaction.commit().unwrap();
-    drop(database);
-    fixture.open();
-    assert_eq!(fixture.read(&blob, 0).unwrap(), blob.chunks[0]);
-    let log = fixture.log();
-    fixture.open();
-    is_whole(&fixture, &log);
-}

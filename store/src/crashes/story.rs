@@ -2,14 +2,20 @@
 
 use super::record::{Event, RecordingDisk};
 use crate::{
-    Day, Room, Store, StoreError, StoreLimits,
+    AccountChange, Day, Room, Store, StoreError, StoreLimits,
     common::{Fixture, TODAY, TestBlob, TestLog, entries, random_bytes, random_token, registration},
     digest::{BodyDigest, token_hash},
     open::open_with,
     row::{FixedKey, Row, name_of},
     schema::{DoomedRow, Table, for_each_table},
 };
-use nightdrop_wire::{codec, size_class::SizeClass, token::Token};
+use nightdrop_wire::{
+    codec,
+    ids::{AccountId, ChangeId},
+    messages::account::{ChangeFinish, Keyring, RecoveryChange},
+    size_class::SizeClass,
+    token::Token,
+};
 use redb::{ReadTransaction, ReadableTable, Value};
 use std::{
     collections::BTreeMap,
@@ -171,9 +177,7 @@ pub(super) fn tell() -> Story {
     tell_accounts(&mut teller);
     let session = random_token();
     let account = registration(1).account;
-    teller.step("session", |fixture| {
-        fixture.wait(fixture.store().create_session(account, token_hash(&session), TODAY))
-    });
+    teller.step("session", |fixture| fixture.open_session(account, &session));
     let credits: Vec<_> = (0..12).map(|_| random_token()).collect();
     teller.step("credits", |fixture| {
         let hashes = credits.iter().map(token_hash).collect();
@@ -183,9 +187,10 @@ pub(super) fn tell() -> Story {
     teller.close_and_open();
     tell_log(&mut teller, &credits[4]);
     teller.blobs_at_once(&credits[5..11]);
-    teller.step("end of a session", |fixture| {
-        fixture.wait(fixture.store().end_session(token_hash(&session), TODAY))
+    teller.step("end of all sessions", |fixture| {
+        fixture.wait(fixture.store().end_sessions(token_hash(&session), TODAY))
     });
+    tell_changes(&mut teller, account);
     teller.steps_of("sweep", Parts::Each, |fixture| {
         let cleared = fixture.wait(fixture.store().sweep(TODAY.plus(100))).unwrap();
         assert!(cleared >= 5, "{cleared}");
@@ -193,6 +198,24 @@ pub(super) fn tell() -> Story {
     let Teller { disk, mut fixture, steps, contents } = teller;
     fixture.close();
     Story { base, events: disk.events(), steps, contents }
+}
+
+/// What opens an account changes, and the account goes.
+fn tell_changes(teller: &mut Teller, account: AccountId) {
+    let message = ChangeFinish {
+        change: ChangeId::from_bytes([7; 16]),
+        upload: [7; 192],
+        master_key: vec![7; 115],
+        recovery: RecoveryChange::Remove,
+        keyring: Some(Keyring { version: 2, envelope: vec![7; 300] }),
+    };
+    teller.step("change", |fixture| {
+        let begun_with = fixture.store().login_record(account)?.version;
+        let change =
+            AccountChange { account, begun_with, message: &message, body: BodyDigest::of(b"change") };
+        fixture.wait(fixture.store().change_account(&change, &mut rand::rng()))
+    });
+    teller.step("removal", |fixture| fixture.wait(fixture.store().remove_account(account, None)));
 }
 
 fn tell_accounts(teller: &mut Teller) {

@@ -1,9 +1,11 @@
 //! Credits for blobs, laid into the store as the service would, before the worker opens it: one account's quota would not do.
 
 use crate::error::BenchError;
-use nightdrop_store::{BodyDigest, Day, Registration, Store, StoreLimits, token_hash};
+use nightdrop_login::server::{Record, ServerSetup};
+use nightdrop_store::{BodyDigest, Day, NewSession, Registration, Store, StoreLimits, token_hash};
 use nightdrop_wire::{ids::AccountId, messages::account::RegisterFinish, token::Token};
 use rand::Rng;
+use rand08::rngs::OsRng;
 use std::{path::Path, time::SystemTime};
 
 /// Credits that go into one transaction.
@@ -23,8 +25,17 @@ pub(crate) async fn credits(directory: &Path, count: usize) -> Result<Vec<Token>
     Ok(credits)
 }
 
+/// The relay's login secrets, which every store has that holds accounts.
+async fn identity(store: &Store) -> Result<(), BenchError> {
+    let setup = ServerSetup::generate(&mut OsRng);
+    let decoy = Record::decoy(&mut OsRng).map_err(|_| BenchError::Unexpected("a decoy record"))?;
+    store.create_identity(&setup.to_bytes(), decoy.as_bytes(), &mut rand::rng()).await?;
+    Ok(())
+}
+
 /// A session of an account that nobody can log in to: its record is none.
 async fn session(store: &Store, today: Day) -> Result<Token, BenchError> {
+    identity(store).await?;
     let (invitation, session) = (Token::from_bytes(random()), Token::from_bytes(random()));
     store.issue_invitation(token_hash(&invitation), today.plus(DAYS)).await?;
     let account = AccountId::from_bytes(random());
@@ -39,7 +50,9 @@ async fn session(store: &Store, today: Day) -> Result<Token, BenchError> {
     let body = BodyDigest::of(invitation.secret_bytes());
     let registration = Registration { invitation: token_hash(&invitation), message: &message, body };
     store.register(&registration, today, &mut rand::rng()).await?;
-    store.create_session(account, token_hash(&session), today.plus(DAYS)).await?;
+    let proved_by = store.login_record(account)?.version;
+    let (hash, expires) = (token_hash(&session), today.plus(DAYS));
+    store.create_session(NewSession { account, session: hash, began: today, expires, proved_by }).await?;
     Ok(session)
 }
 

@@ -27,7 +27,7 @@ pub struct Swallow(
 impl Swallow {
     /// A request that changes nothing, for whoever has to ask the honest relay for something.
     pub(super) const fn nothing() -> Asked {
-        Asked::plain(Endpoint::EndSession)
+        Asked::plain(Endpoint::EndSessions)
     }
 }
 
