@@ -4,7 +4,8 @@ use nightdrop_wire::{
     codec,
     messages::{
         account::{
-            LoggedIn, LoginFinish, LoginStart, LoginStarted, RegisterFinish, RegisterStart, RegisterStarted,
+            ChangeFinish, LoggedIn, LoginFinish, LoginStart, LoginStarted, PasswdStart, PasswdStarted,
+            RecoverStart, RecoverStarted, RegisterFinish, RegisterStart, RegisterStarted, Sessions,
         },
         admin::{Invitation, NewInvitation},
         blob::{CreateBlob, FinishBlob},
@@ -18,7 +19,7 @@ use serde::{Serialize, de::DeserializeOwned};
 /// The first byte says which message the rest is to be.
 pub(crate) fn message(input: &[u8]) -> bool {
     let Some((which, body)) = input.split_first() else { return false };
-    match which % 16 {
+    match which % 22 {
         0 => canonical::<RegisterStart>(body),
         1 => canonical::<RegisterStarted>(body),
         2 => canonical::<RegisterFinish>(body),
@@ -34,7 +35,13 @@ pub(crate) fn message(input: &[u8]) -> bool {
         12 => canonical::<CreateLog>(body),
         13 => canonical::<Append>(body),
         14 => canonical::<LogPage>(body),
-        _ => canonical::<Invitation>(body) | canonical::<NewInvitation>(body),
+        15 => canonical::<Invitation>(body) | canonical::<NewInvitation>(body),
+        16 => canonical::<PasswdStart>(body),
+        17 => canonical::<PasswdStarted>(body),
+        18 => canonical::<RecoverStart>(body),
+        19 => canonical::<RecoverStarted>(body),
+        20 => canonical::<ChangeFinish>(body),
+        _ => canonical::<Sessions>(body),
     }
 }
 

@@ -9,7 +9,9 @@ use super::{
     },
 };
 use crate::Fixed;
-use nightdrop_store::{BodyDigest, Day, Queued, Registration, Store, StoreError, StoreLimits};
+use nightdrop_store::{
+    BodyDigest, Day, NewSession, Queued, Registration, Store, StoreError, StoreLimits, session_id,
+};
 use nightdrop_wire::{
     authorization::Authorization,
     codec,
@@ -116,7 +118,9 @@ impl Stored {
                 self.wait(self.store().register(&registration, today, &mut rng))
             }
             Asked::OpenAccount { account } => {
-                let opened = self.store().account_envelopes(account_id(account));
+                let account_id = account_id(account);
+                let held = self.store().login_record(account_id).unwrap().version;
+                let opened = self.store().account_envelopes(account_id, &held);
                 opened.map_or_else(refusal, |envelopes| {
                     assert_eq!(
                         (envelopes.keyring.version, envelopes.keyring.envelope),
@@ -127,18 +131,22 @@ impl Stored {
             }
             Asked::LoginRecord { account } => {
                 let record = self.store().login_record(account_id(account));
-                record.map_or_else(refusal, |record| Answer::Bytes(record.to_vec()))
+                record.map_or_else(refusal, |record| Answer::Bytes(record.record.to_vec()))
             }
             Asked::StartSession { account, session, days } => {
                 let (account, session) = (account_id(account), hash(Role::Session, session));
-                self.wait(self.store().create_session(account, session, today.plus(days)))
+                let proved_by = self.store().login_record(account).unwrap().version;
+                let expires = today.plus(days);
+                let new = NewSession { account, session, began: today, expires, proved_by };
+                self.wait(self.store().create_session(new))
             }
             Asked::Authenticate { session } => {
                 let owner = self.store().authenticate(&hash(Role::Session, session), today);
                 owner.map_or_else(refusal, |account| Answer::Account(account.as_bytes()[0]))
             }
             Asked::EndSession { session } => {
-                self.wait(self.store().end_session(hash(Role::Session, session), today))
+                let session = hash(Role::Session, session);
+                self.wait(self.store().end_session(session, today, session_id(&session)))
             }
             Asked::DrawCredits { session, first, count } => {
                 let credits = (first..first + count).map(|credit| hash(Role::Credit, credit)).collect();

@@ -19,12 +19,13 @@ use nightdrop_properties::Fixed;
 use nightdrop_wire::{
     authorization::Authorization,
     codec,
-    ids::{AccountId, BlobId, LoginId, RecoveryId, SpaceId, TicketId},
+    ids::{AccountId, BlobId, ChangeId, LoginId, RecoveryId, SessionId, SpaceId, TicketId},
     limits::TICKET_ENVELOPE,
     messages::{
         account::{
-            Keyring as SealedKeyring, LoggedIn, LoginFinish, LoginStart, LoginStarted, Recovery,
-            RegisterFinish, RegisterStart, RegisterStarted,
+            ChangeFinish, Keyring as SealedKeyring, LoggedIn, LoginFinish, LoginStart, LoginStarted,
+            PasswdStart, PasswdStarted, RecoverStart, RecoverStarted, Recovery, RecoveryChange,
+            RegisterFinish, RegisterStart, RegisterStarted, SessionFacts, Sessions,
         },
         admin::{Invitation, NewInvitation},
         blob::{CreateBlob, FinishBlob, WholeBlob},
@@ -52,7 +53,7 @@ const HEAD: LogHead = LogHead { count: 300, hash: [7; 32] };
 /// The good inputs of the property of that name.
 pub(crate) fn inputs(property: &str) -> Vec<Input> {
     match property {
-        "message" => messages(),
+        "message" => [messages(), account_messages()].concat(),
         "request" => requests(),
         "text" => texts(),
         "copied_text" => (0..3).map(|which| (which.to_string(), [&[which][..], &[8; 32]].concat())).collect(),
@@ -81,7 +82,7 @@ fn encoded(which: u8, name: &str, message: &impl Serialize) -> Input {
 }
 
 fn messages() -> Vec<Input> {
-    let login = LoginId::from_bytes([9; 16]);
+    let (login, id) = (LoginId::from_bytes([9; 16]), SessionId::from_bytes([6; 16]));
     let keyring = SealedKeyring { version: 200, envelope: vec![1; 60] };
     let recovery = Some(Recovery { id: RecoveryId::from_bytes([8; 16]), token: HASH, envelope: vec![2; 40] });
     let register = RegisterFinish {
@@ -108,7 +109,7 @@ fn messages() -> Vec<Input> {
         encoded(3, "login_start", &LoginStart { account: ACCOUNT, request: [1; 96] }),
         encoded(4, "login_started", &LoginStarted { login, response: [1; 320] }),
         encoded(5, "login_finish", &LoginFinish { login, finalization: [1; 64] }),
-        encoded(6, "logged_in", &LoggedIn { session: TOKEN, master_key: vec![1; 115], keyring }),
+        encoded(6, "logged_in", &LoggedIn { session: TOKEN, id, master_key: vec![1; 115], keyring }),
         encoded(7, "fetch_credits", &FetchCredits { count: 300 }),
         encoded(8, "credits", &Credits { tokens: vec![TOKEN, TOKEN] }),
         encoded(9, "create_blob", &create),
@@ -134,6 +135,38 @@ fn messages() -> Vec<Input> {
         encoded(14, "log_page", &LogPage { head: HEAD, entries }),
         encoded(15, "invitation", &Invitation { invitation: TOKEN }),
         encoded(15, "new_invitation", &NewInvitation { days: 300 }),
+    ]
+}
+
+/// Changes of what opens an account, and its sessions.
+fn account_messages() -> Vec<Input> {
+    let login = LoginFinish { login: LoginId::from_bytes([9; 16]), finalization: [1; 64] };
+    let (change, response, master_key) = (ChangeId::from_bytes([7; 16]), [1; 64], vec![2; 115]);
+    let keyring = SealedKeyring { version: 200, envelope: vec![1; 60] };
+    let (id, envelope) = (RecoveryId::from_bytes([8; 16]), vec![2; 40]);
+    let replace = RecoveryChange::Replace(Recovery { id, token: HASH, envelope: envelope.clone() });
+    let finish = ChangeFinish {
+        change,
+        upload: [3; 192],
+        master_key: master_key.clone(),
+        recovery: replace,
+        keyring: Some(keyring.clone()),
+    };
+    let keep = ChangeFinish { recovery: RecoveryChange::Keep, keyring: None, ..finish.clone() };
+    let facts =
+        SessionFacts { id: SessionId::from_bytes([6; 16]), began: 20_000, expires: 20_030, asking: true };
+    vec![
+        encoded(16, "passwd_start", &PasswdStart { login, request: [1; 32] }),
+        encoded(
+            17,
+            "passwd_started",
+            &PasswdStarted { change, response, master_key, keyring: keyring.clone() },
+        ),
+        encoded(18, "recover_start", &RecoverStart { recovery: id, token: TOKEN, request: [1; 32] }),
+        encoded(19, "recover_started", &RecoverStarted { change, response, envelope, keyring }),
+        encoded(20, "change_finish", &finish),
+        encoded(20, "change_finish_keep", &keep),
+        encoded(21, "sessions", &Sessions { sessions: vec![facts, SessionFacts { asking: false, ..facts }] }),
     ]
 }
 
