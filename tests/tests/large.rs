@@ -1,5 +1,11 @@
 //! Large files through the worker's socket: memory that does not depend on the size, and every byte at its offset.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::cast_possible_truncation,
+    missing_docs
+)]
 
 use nightdrop_relay::worker::{Environment, issue_invitation};
 use nightdrop_store::{Store, StoreLimits};

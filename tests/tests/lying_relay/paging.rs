@@ -18,9 +18,10 @@ use nightdrop_wire::{
 use serde_bytes::ByteBuf;
 
 fn paged(change: impl Fn(u64, &mut LogPage) + Send + Sync + 'static) -> impl Lie {
-    let change = move |asked: &Asked, page: &mut LogPage| match asked.endpoint {
-        Endpoint::ReadLog(_, from) => change(from, page),
-        _ => {}
+    let change = move |asked: &Asked, page: &mut LogPage| {
+        if let Endpoint::ReadLog(_, from) = asked.endpoint {
+            change(from, page);
+        }
     };
     on(reading, Alter::<LogPage, _>::by(change))
 }

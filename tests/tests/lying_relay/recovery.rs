@@ -46,7 +46,8 @@ async fn m04_m15_an_account_that_is_stored_otherwise_than_it_was_sent_does_not_o
     let stage = Stage::set().await;
     let (honest, other) = registration(&stage).await;
     honest.log_in().await.unwrap();
-    let changes: [(Box<dyn Fn(&mut RegisterFinish) + Send + Sync>, OpenError); 4] = [
+    type Change = Box<dyn Fn(&mut RegisterFinish) + Send + Sync>;
+    let changes: [(Change, OpenError); 4] = [
         (Box::new(|request| request.master_key[114] ^= 1), OpenError::Altered),
         (Box::new(|request| request.keyring[100] ^= 1), OpenError::Altered),
         {
