@@ -1,7 +1,7 @@
 //! Tests of ends: how long they keep others waiting, that they go on after an interruption, and past what is damaged.
 
 use crate::{
-    Store, StoreError, StoreLimits,
+    NewSession, Store, StoreError, StoreLimits,
     common::{Fixture, TODAY, TestBlob, random_token, registration},
     digest::token_hash,
     row::Row,
@@ -186,7 +186,9 @@ fn what_is_over_by_the_day_is_cleared_and_nothing_else() {
     let store = fixture.store().clone();
     let old: Vec<_> = (0..10).map(|_| token_hash(&random_token())).collect();
     for session in &old {
-        fixture.wait(store.create_session(account, *session, TODAY)).unwrap();
+        let proved_by = store.login_record(account).unwrap().version;
+        let new = NewSession { account, session: *session, began: TODAY, expires: TODAY, proved_by };
+        fixture.wait(store.create_session(new)).unwrap();
         fixture.wait(store.issue_invitation(*session, TODAY)).unwrap();
     }
     let draw = |credits: Vec<_>, expires| {
@@ -206,7 +208,7 @@ fn what_is_over_by_the_day_is_cleared_and_nothing_else() {
     // Ten credits, the list of sessions, two quotas, one blob; invitations are remembered for longer.
     assert_eq!(cleared, 10 + 1 + 2 + 1);
     assert_eq!(store.authenticate(&token_hash(&session), later).unwrap(), account);
-    fixture.wait(store.end_session(token_hash(&session), later)).unwrap();
+    fixture.wait(store.end_sessions(token_hash(&session), later)).unwrap();
     assert_eq!(fixture.read(&finished, 0).unwrap(), finished.chunks[0]);
     assert!(matches!(fixture.put(&unfinished, 0, &unfinished.chunks[0]), Err(StoreError::Refused)));
     fixture.create(&TestBlob::new(2).create(fresh[1].clone())).expect("a credit that is good");

@@ -56,8 +56,8 @@ fn what_grows_is_refused_first_and_reading_never() {
         if appended.is_err() {
             *log = before;
         }
-        let logged_in = fixture.store().create_session(account, token_hash(&random_token()), TODAY);
-        [("an append", appended), ("a login", fixture.wait(logged_in))]
+        let logged_in = fixture.open_session(account, &random_token());
+        [("an append", appended), ("a login", logged_in)]
     };
     for (megabytes, grows, is_little, ends) in [
         (200, true, true, true),
@@ -81,7 +81,7 @@ fn what_grows_is_refused_first_and_reading_never() {
             let right = matches!((is_little, &result), (true, Ok(())) | (false, Err(StoreError::Full)));
             assert!(right, "{what} with {megabytes} MiB free: {result:?}");
         }
-        let ending = fixture.wait(fixture.store().end_session(token_hash(&random_token()), TODAY));
+        let ending = fixture.wait(fixture.store().end_sessions(token_hash(&random_token()), TODAY));
         assert_refused!(ending, Refused, "whoever has no right is not told");
         let (ticket, token) = blob.ticket();
         if grows {
@@ -233,7 +233,7 @@ fn a_small_disk_becomes_full_is_made_room_on_and_filled_again() {
     }
     all_there(&fixture, &stored);
     assert_eq!(fixture.read_log(&log, 0).unwrap().head, log.head());
-    fixture.wait(fixture.store().end_session(token_hash(&session), TODAY)).unwrap();
+    fixture.wait(fixture.store().end_sessions(token_hash(&session), TODAY)).unwrap();
     fixture.wait(fixture.store().destroy_blob(stored[0].id, &stored[0].write_key)).unwrap();
     let no_disk = Store::open(Path::new("/dev/full/store"), limits(16 * MIB));
     assert!(matches!(no_disk, Err(OpenError::Files { .. })), "{no_disk:?}");

@@ -124,7 +124,9 @@ impl Reader<'_> {
             }
         } else if let Some(alternatives) = form.strip_prefix("one of ") {
             let chosen = self.integer();
-            self.form(alternatives.split(" / ").nth(chosen).expect("no such alternative"));
+            self.form(
+                alternatives.split(" / ").nth(chosen).unwrap_or_else(|| panic!("no alternative {chosen}")),
+            );
         } else if let Some(inner) = form.strip_prefix("list of ") {
             for _ in 0..self.integer() {
                 self.form(inner);

@@ -190,11 +190,11 @@ pub(super) fn tell() -> Story {
     teller.step("end of all sessions", |fixture| {
         fixture.wait(fixture.store().end_sessions(token_hash(&session), TODAY))
     });
-    tell_changes(&mut teller, account);
     teller.steps_of("sweep", Parts::Each, |fixture| {
         let cleared = fixture.wait(fixture.store().sweep(TODAY.plus(100))).unwrap();
         assert!(cleared >= 5, "{cleared}");
     });
+    tell_changes(&mut teller, account);
     let Teller { disk, mut fixture, steps, contents } = teller;
     fixture.close();
     Story { base, events: disk.events(), steps, contents }
