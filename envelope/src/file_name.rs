@@ -82,6 +82,15 @@ mod tests {
     }
 
     #[test]
+    fn names_that_programs_treat_specially_are_known() {
+        for (name, special) in
+            [("a", false), ("a.b-c~", false), (".profile", true), ("-rf", true), ("~", true)]
+        {
+            assert_eq!(FileName::parse(name).unwrap().is_special(), special, "{name}");
+        }
+    }
+
+    #[test]
     fn m26_names_that_escape_or_deceive_are_refused() {
         let too_long = "x".repeat(256);
         for name in [

@@ -7,7 +7,20 @@
 //! No IO, no async; randomness is a parameter. The construction of envelopes is in [`seal`], that of chunks in
 //! [`chunk`]; all labels of key derivations are in `nightdrop_wire::labels`.
 #![forbid(unsafe_code)]
-#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![cfg_attr(
+    not(test),
+    forbid(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::todo,
+        clippy::unimplemented,
+        clippy::indexing_slicing,
+        clippy::string_slice,
+        clippy::get_unwrap
+    )
+)]
 
 pub mod account_code;
 mod aead;

@@ -89,7 +89,7 @@ pub fn seal<R: CryptoRng + ?Sized>(
     sealed.extend_from_slice(&keys.commitment);
     let associated = associated(&sealed, context);
     sealed.extend_from_slice(plaintext);
-    let (_, body) = sealed.split_at_mut(HEADER);
+    let body = sealed.get_mut(HEADER..).ok_or(OpenError::Malformed)?;
     let tag = aead::encrypt(&keys.key, &keys.nonce, &associated, body).map_err(|_| OpenError::Malformed)?;
     sealed.extend_from_slice(&tag);
     Ok(sealed)
@@ -148,9 +148,8 @@ impl Keys {
             nonce: [0; NONCE],
             commitment: expand(&prk, &[labels::COMMIT, suite, kind, context]),
         };
-        let (key, nonce) = both.split_at(32);
-        derived.key.copy_from_slice(key);
-        derived.nonce.copy_from_slice(nonce);
+        let slots = derived.key.iter_mut().chain(&mut derived.nonce);
+        slots.zip(both.iter()).for_each(|(slot, byte)| *slot = *byte);
         derived
     }
 }
