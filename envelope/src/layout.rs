@@ -129,6 +129,14 @@ mod tests {
     }
 
     #[test]
+    fn what_is_stored_is_all_chunks_at_their_sealed_size() {
+        for (size, sealed) in [(0, 4_028), (1_048_468, 1_048_508), (64 << 20, 72 * 1_048_508)] {
+            let layout = Layout::of_size(size).unwrap();
+            assert_eq!((layout.size(), layout.sealed_bytes()), (size, sealed));
+        }
+    }
+
+    #[test]
     fn contents_of_all_chunks_add_up_to_the_file() {
         for size in [0, 1, 3_988, 3_989, 1_048_468, 1_048_469, 5_000_000, 100 << 20] {
             let layout = Layout::of_size(size).unwrap();
