@@ -70,13 +70,13 @@ pub(super) enum Asked {
     Reopen,
 }
 
-pub(super) const ACCOUNTS: u8 = 3;
-pub(super) const BLOBS: u8 = 3;
-pub(super) const TICKETS: u8 = 3;
+pub(super) const ACCOUNTS: u8 = 2;
+pub(super) const BLOBS: u8 = 2;
+pub(super) const TICKETS: u8 = 2;
 pub(super) const LOGS: u8 = 2;
-pub(super) const SESSIONS: u8 = 4;
+pub(super) const SESSIONS: u8 = 3;
 const CREDITS: u8 = 8;
-const INVITATIONS: u8 = 4;
+const INVITATIONS: u8 = 3;
 
 impl Asked {
     /// What four bytes tell. Zeros are the simplest, so that a failing sequence shrinks towards them.

@@ -62,9 +62,9 @@ pub(super) fn space_id(log: u8) -> SpaceId {
     SpaceId::from_bytes([log; 32])
 }
 
-/// The first variant has a recovery phrase, and all accounts share it: only one of them can have it.
+/// The first variant has a recovery phrase, the same for all accounts: only one of them can have it.
 pub(super) fn registration(account: u8, invitation: u8, variant: u8) -> RegisterFinish {
-    let recovery = (variant == 0 && account < 2).then(|| Recovery {
+    let recovery = (variant == 0).then(|| Recovery {
         id: RecoveryId::from_bytes([9; 16]),
         token: hash(Role::Ticket, 99),
         envelope: vec![account; 125],
