@@ -7,7 +7,10 @@ use nightdrop_envelope::{
 use nightdrop_login::LoginError;
 use nightdrop_onion_config::TorError;
 use nightdrop_wire::refusal::Refusal;
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 /// What went wrong.
 #[derive(Debug, thiserror::Error)]
@@ -26,7 +29,7 @@ pub enum ClientError {
         source: io::Error,
     },
     /// The home directory can be read by others.
-    #[error("others can read {}", path.display())]
+    #[error("others can read {path}: close it with  chmod 700 {path}", path = shell_word(path))]
     OpenHome {
         /// Which.
         path: PathBuf,
@@ -87,8 +90,8 @@ pub enum ClientError {
     /// It is not known whether the relay made a change.
     #[error("the connection broke before the relay said whether it made the change")]
     ChangeUnknown,
-    /// The session that was used is over.
-    #[error("the relay refused the session")]
+    /// The relay does not know the session any more.
+    #[error("the relay has ended this session")]
     SessionEnded,
     /// A session's id does not parse, or there is none like it.
     #[error("there is no session {0}")]
@@ -96,6 +99,18 @@ pub enum ClientError {
     /// What cannot be undone was not confirmed.
     #[error("not confirmed")]
     NotConfirmed,
+    /// The agent was locked before the command was done.
+    #[error("the agent was locked")]
+    Locked,
+    /// The agent went, or broke off, before the command was done.
+    #[error("the agent ended before the command was done")]
+    AgentLost,
+    /// The agent runs as many commands as it may.
+    #[error("the agent runs too many commands already")]
+    AgentBusy,
+    /// The agent is of another version of the program.
+    #[error("the agent is of another version of Nightdrop")]
+    AgentOtherVersion,
     /// No more credits today.
     #[error("the relay gives this account no more credits today")]
     NoCredits,
@@ -222,6 +237,13 @@ pub enum ClientError {
     Stopped,
 }
 
+/// A path as it can be pasted into a shell.
+fn shell_word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |symbol: char| symbol.is_ascii_alphanumeric() || "/._-+=:,@%".contains(symbol);
+    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
 /// Exit codes, as documented in the README.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -273,7 +295,7 @@ impl ClientError {
             Self::OpenHome { .. } => explain(
                 Failed,
                 "Your account code may be known to others on this machine. Nothing was sent.",
-                "Close it with `chmod 700` on the directory, then try again.",
+                "Close it with that command, then try again.",
             ),
             Self::NoAccount { .. } => explain(
                 NotFound,
@@ -340,15 +362,35 @@ impl ClientError {
                 "Either the old password opens the account or the new one, never both or neither.",
                 "Try `nightdrop login` with the new password, then with the old one.",
             ),
-            Self::SessionEnded => {
-                explain(Refused, "Your data is untouched.", "Run the command again: it logs in anew.")
-            }
+            Self::SessionEnded => explain(
+                Refused,
+                "Another device ended it, or it was too old. Your data is untouched.",
+                "Run the command again with the password, or `nightdrop unlock` first.",
+            ),
             Self::NoSuchSession(_) => {
                 explain(NotFound, "No session was ended.", "`nightdrop sessions` shows those that there are.")
             }
             Self::NotConfirmed => {
                 explain(Refused, NOTHING_CHANGED, "Confirm at the terminal, or with `--yes`.")
             }
+            Self::Locked => explain(
+                Refused,
+                "The command was not completed.",
+                "Open the account with `nightdrop unlock`, then run the command again.",
+            ),
+            Self::AgentLost => explain(
+                Failed,
+                "What was acknowledged before is safe; the command may have been carried out.",
+                "Look with `nightdrop status` and `nightdrop ls`, then run the command again.",
+            ),
+            Self::AgentBusy => {
+                explain(Refused, NOTHING_SENT, "Wait for one of them to end; `nightdrop status` counts them.")
+            }
+            Self::AgentOtherVersion => explain(
+                Failed,
+                NOTHING_SENT,
+                "End it with `nightdrop lock` and start it again with `nightdrop unlock`.",
+            ),
             Self::NoCredits => {
                 explain(Refused, "Nothing was uploaded.", "Try again tomorrow, or ask the relay's operator.")
             }
@@ -485,7 +527,11 @@ impl ClientError {
 
     /// A request for credits.
     pub(crate) fn credits(error: RequestError) -> Self {
-        Self::refused_as(error, Self::NoCredits)
+        match error {
+            // More than the account may draw is a conflict, and not this.
+            RequestError::Refused(Refusal::Refused) => Self::SessionEnded,
+            error => Self::refused_as(error, Self::NoCredits),
+        }
     }
 
     /// A request of an upload.
@@ -525,7 +571,7 @@ impl ClientError {
     }
 
     /// For `map_err` on what touches a file.
-    pub(crate) fn file(action: &'static str, path: &std::path::Path) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::File { action, path, source }
     }

@@ -6,6 +6,8 @@
 //!   registration     a registration that was sent and not yet answered: account code, then the request's bytes
 //!   memory           keyring version and head of the home space that this device has seen, sealed under the master key
 //!   lock             held while one of these is read and written back
+//!   agent            where the agent listens; locked by it as long as it lives
+//!   run/             its socket, where the user has no runtime directory
 //!   tor/             Arti's state and cache
 //! ```
 //! States that a crash can leave:
@@ -66,6 +68,18 @@ impl Home {
         Ok(Self { path: path.to_owned() })
     }
 
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file that says where the agent listens.
+    #[must_use]
+    pub(crate) fn agent_file(&self) -> PathBuf {
+        self.path.join("agent")
+    }
+
     /// Where Arti keeps its state.
     #[must_use]
     pub fn tor(&self) -> PathBuf {
@@ -108,18 +122,18 @@ impl Home {
         }
     }
 
-    /// Forgets the account of this device, and what it remembered of it. Memory goes last: without its account it is not read.
+    /// Forgets the account, what is remembered of it first: memory without an account would be taken for damage.
     ///
     /// # Errors
     /// [`ClientError::File`].
     pub fn forget_account(&self, _lock: &HomeLock) -> Result<(), ClientError> {
-        for name in ["account", "memory"] {
+        for name in ["memory", "account"] {
             let path = self.path.join(name);
             match std::fs::remove_file(&path) {
                 Err(error) if error.kind() != ErrorKind::NotFound => {
                     return Err(ClientError::file("remove", &path)(error));
                 }
-                Ok(()) | Err(_) => self.sync()?,
+                _ => self.sync()?,
             }
         }
         Ok(())
@@ -237,6 +251,23 @@ mod tests {
         assert_eq!(home.account().unwrap().secret_text(), code.secret_text());
         let mode = std::fs::metadata(home.path.join("account")).unwrap().mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_forgotten_account_leaves_nothing_of_itself() {
+        let directory = tempfile::tempdir().unwrap();
+        let home = Home::open(&directory.path().join("home")).unwrap();
+        let lock = home.lock().unwrap();
+        home.keep_account(&code(), &lock).unwrap();
+        home.keep_memory(&[1], &lock).unwrap();
+        home.forget_account(&lock).unwrap();
+        assert!(
+            matches!(home.account(), Err(ClientError::NoAccount { .. })) && home.memory().unwrap().is_none()
+        );
+        let left: Vec<_> =
+            std::fs::read_dir(&home.path).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["lock"]);
+        home.forget_account(&lock).unwrap();
     }
 
     #[test]

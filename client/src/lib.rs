@@ -10,7 +10,9 @@
 #![forbid(unsafe_code)]
 
 pub mod account;
+pub mod agent;
 pub mod cli;
+pub mod console;
 mod error;
 mod home;
 pub mod limits;
@@ -20,6 +22,7 @@ pub mod relay;
 pub mod space;
 pub mod transfer;
 pub mod transport;
+pub mod unlocked;
 
 pub use error::{ClientError, ExitCode, Explanation};
 pub use home::{Home, HomeLock, PendingRegistration};

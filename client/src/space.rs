@@ -64,6 +64,29 @@ impl<T: Transport> HomeSpace<T> {
         Ok(Self { lane, log })
     }
 
+    /// A space that was read before, over a lane that shares circuits with nothing but this space.
+    pub(crate) const fn from_parts(lane: RelayLane<T>, log: VerifiedLog) -> Self {
+        Self { lane, log }
+    }
+
+    /// What it takes to go on later.
+    pub(crate) fn into_parts(self) -> (RelayLane<T>, VerifiedLog) {
+        (self.lane, self.log)
+    }
+
+    /// Reads what was written since; one round trip if nothing was.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; then it stands where it stood.
+    pub async fn refresh(&mut self) -> Result<(), ClientError> {
+        match read_on(&mut self.lane, self.log.clone().resume(), None).await {
+            // Never written, as far as this device knows: it was found so when it was opened.
+            Err(ClientError::Withheld) if self.is_new() => {}
+            read => self.log = read?.0,
+        }
+        Ok(())
+    }
+
     /// What the space holds.
     #[must_use]
     pub const fn state(&self) -> &State {

@@ -129,8 +129,12 @@ impl<T: Transport> Session<T> {
     /// # Errors
     /// [`ClientError`] when the relay cannot be reached; the session then ends by itself when it expires.
     pub async fn end(self) -> Result<(), ClientError> {
-        let mut lane = self.lane.once();
-        match lane.exchange(Endpoint::EndSession(self.id), Some(&self.authorization), Bytes::new(), 0).await {
+        let Self { lane, authorization, id, code, master, keyring } = self;
+        // The keys need not wait for the relay.
+        drop((code, master, keyring));
+        let ended =
+            lane.once().exchange(Endpoint::EndSession(id), Some(&authorization), Bytes::new(), 0).await;
+        match ended {
             Ok(_) | Err(RequestError::Refused(Refusal::Refused)) => Ok(()),
             Err(error) => Err(ClientError::request(error)),
         }

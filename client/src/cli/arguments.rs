@@ -1,8 +1,11 @@
 //! What can be typed.
 
-use crate::ClientError;
+use crate::{ClientError, agent::IdleLimit, unlocked::Unlocked};
 use clap::{Args, CommandFactory, Parser, Subcommand};
-use std::path::PathBuf;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 /// Share files through a relay that cannot read them, over Tor.
 ///
@@ -38,6 +41,81 @@ pub(super) struct Global {
     /// Log to standard error; twice for more
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(super) verbose: u8,
+    /// The account that the agent keeps open; none where a command runs by itself.
+    #[arg(skip)]
+    pub(super) unlocked: Option<Arc<Unlocked>>,
+}
+
+impl Arguments {
+    /// Makes paths what they are where the command was typed, which need not be where it runs.
+    pub(super) fn resolve(&mut self, directory: &Path) {
+        let resolve = |path: &mut PathBuf| {
+            if path != Path::new("-") {
+                *path = directory.join(&*path);
+            }
+        };
+        let Global { home, network, password_file, json: _, quiet: _, verbose: _, unlocked: _ } =
+            &mut self.global;
+        [home, network, password_file].into_iter().flatten().for_each(resolve);
+        match &mut self.command {
+            Command::Put(Put { paths, link: _, name: _, to: _, replace: _ }) => {
+                paths.iter_mut().for_each(resolve);
+            }
+            Command::Get(Get { what: _, output }) => {
+                resolve(output.get_or_insert_with(|| directory.to_owned()));
+            }
+            Command::Passwd(Passwd { new_password_file, generate: _ }) => {
+                new_password_file.iter_mut().for_each(resolve);
+            }
+            Command::Recover(Recover { relay: _, phrase_file, new: _ }) => {
+                phrase_file.iter_mut().for_each(resolve);
+            }
+            Command::Register(Register { relay: _, invite: _, no_recovery: _, generate: _ })
+            | Command::Sessions(Sessions { end: _, end_all: _ })
+            | Command::Unregister(Unregister { yes: _ })
+            | Command::Login(Login { code: _ })
+            | Command::Unlock(Unlock { idle: _ })
+            | Command::Lock
+            | Command::Logout(Logout { yes: _ })
+            | Command::Status
+            | Command::Ls(Ls { directory: _ })
+            | Command::Info(Name { name: _ })
+            | Command::Mv(Mv { from: _, to: _ })
+            | Command::Rm(Rm { names: _, recursive: _ })
+            | Command::Share(Share { name: _, link: _ })
+            | Command::Unshare(Name { name: _ })
+            | Command::Completions { shell: _ }
+            | Command::Agent(Unlock { idle: _ }) => {}
+        }
+    }
+}
+
+impl Command {
+    /// Whether the agent runs it if there is one: whatever needs an open account, or Tor and nothing else.
+    pub(super) const fn is_for_the_agent(&self) -> bool {
+        match self {
+            Self::Put(_)
+            | Self::Get(_)
+            | Self::Ls(_)
+            | Self::Info(_)
+            | Self::Mv(_)
+            | Self::Rm(_)
+            | Self::Share(_)
+            | Self::Unshare(_) => true,
+            Self::Register(_)
+            | Self::Login(_)
+            | Self::Passwd(_)
+            | Self::Recover(_)
+            | Self::Sessions(_)
+            | Self::Unregister(_)
+            | Self::Unlock(_)
+            | Self::Lock
+            | Self::Logout(_)
+            | Self::Status
+            | Self::Completions { .. }
+            | Self::Agent(_) => false,
+        }
+    }
 }
 
 impl Global {
@@ -63,6 +141,14 @@ pub(super) enum Command {
     Register(Register),
     /// Open an account on this device
     Login(Login),
+    /// Open the account until it is locked: further commands are fast and need no password
+    Unlock(Unlock),
+    /// Lock the account: the keys leave this device's memory
+    Lock,
+    /// Forget the account on this device
+    Logout(Logout),
+    /// Show whether there is an account, and whether it is open
+    Status,
     /// Upload files
     Put(Put),
     /// Download one of your files, or the file of a link
@@ -92,6 +178,9 @@ pub(super) enum Command {
         /// For which shell
         shell: clap_complete::Shell,
     },
+    /// What `unlock` starts
+    #[command(hide = true)]
+    Agent(Unlock),
 }
 
 #[derive(Debug, Args)]
@@ -155,6 +244,20 @@ pub(super) struct Login {
     /// The account code; `-` reads it from standard input. Without one: the account of this device
     #[arg(value_name = "CODE")]
     pub(super) code: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Unlock {
+    /// Lock by itself after so long without a command: 90s, 15m, 2h, 1d, or never
+    #[arg(long, value_name = "TIME", default_value = "15m")]
+    pub(super) idle: IdleLimit,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Logout {
+    /// Do not ask
+    #[arg(short, long)]
+    pub(super) yes: bool,
 }
 
 #[derive(Debug, Args)]
@@ -254,6 +357,26 @@ mod tests {
         ] {
             let arguments = Arguments::try_parse_from(line).unwrap();
             assert!(arguments.global.json && arguments.global.home == Some("h".into()));
+        }
+    }
+
+    #[test]
+    fn paths_are_relative_to_where_the_command_was_typed() {
+        let resolved = |line: &[&str]| {
+            let mut arguments = Arguments::try_parse_from(line).unwrap();
+            arguments.resolve(Path::new("/there"));
+            arguments
+        };
+        let put = resolved(&["nightdrop", "put", "a", "/b", "--password-file", "-", "--network", "n"]);
+        assert_eq!(put.global.network, Some("/there/n".into()));
+        assert_eq!(put.global.password_file, Some("-".into()));
+        let Command::Put(Put { paths, .. }) = put.command else { panic!() };
+        assert_eq!(paths, [Path::new("/there/a"), Path::new("/b")]);
+        for (line, output) in
+            [(&["nightdrop", "get", "x"][..], "/there"), (&["nightdrop", "get", "x", "-o", "y"], "/there/y")]
+        {
+            let Command::Get(get) = resolved(line).command else { panic!() };
+            assert_eq!(get.output, Some(output.into()));
         }
     }
 

@@ -9,47 +9,111 @@ mod network;
 mod opened;
 mod password;
 mod print;
+mod served;
+mod terminal;
 
-use crate::{ClientError, Home};
+pub use served::Served;
+
+use crate::{
+    ClientError, Home,
+    agent::{self, AgentLimits, Invocation, Piece},
+    transport::AnyTransport,
+};
 use arguments::{Arguments, Command, Global};
 use clap::Parser;
 use nightdrop_onion_config::Tor;
 use print::Printer;
-use std::{io::Write, process::ExitCode};
+use std::{
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
+use terminal::Terminal;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Runs the command that the process was started with.
 #[must_use]
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let printer = Printer::new(&arguments.global);
+    let mut arguments = Arguments::parse();
+    let terminal = Arc::new(Terminal::default());
+    let printer = Printer::new(&arguments.global, terminal.clone());
     log_to_stderr(arguments.global.verbose);
-    let outcome = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(run_until_interrupted(arguments, &printer)),
-        Err(_) => Err(ClientError::Stopped),
+    let directory = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+    arguments.resolve(&directory);
+    let Ok(runtime) = tokio::runtime::Builder::new_multi_thread().enable_all().build() else {
+        printer.error(&ClientError::Stopped);
+        return ExitCode::FAILURE;
     };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            printer.error(&error);
-            ExitCode::from(error.explanation().exit as u8)
-        }
-    }
+    let outcome = runtime.block_on(run_somewhere(arguments, &directory, &terminal, &printer));
+    // Standard input may still be waited for, which nobody needs any more.
+    runtime.shutdown_background();
+    ExitCode::from(outcome.unwrap_or_else(|error| {
+        printer.error(&error);
+        error.explanation().exit as u8
+    }))
 }
 
-/// Ends at Ctrl-C by dropping what is under way, so that partial files are removed.
-async fn run_until_interrupted(arguments: Arguments, printer: &Printer) -> Result<(), ClientError> {
+/// In the agent if there is one and the command is one for it, otherwise here.
+async fn run_somewhere(
+    arguments: Arguments,
+    directory: &Path,
+    terminal: &Arc<Terminal>,
+    printer: &Printer,
+) -> Result<u8, ClientError> {
+    if arguments.command.is_for_the_agent() {
+        let home = arguments.global.open_home()?;
+        if let Some(exit) = run_in_the_agent(&home, directory, terminal).await? {
+            return Ok(exit);
+        }
+    }
+    let listens_itself = matches!(arguments.command, Command::Agent(_));
+    // Ends by dropping what is under way, so that partial files are removed.
     tokio::select! {
         biased;
-        _ = tokio::signal::ctrl_c() => Err(ClientError::Stopped),
+        () = interrupted(), if !listens_itself => Err(ClientError::Stopped),
         outcome = Box::pin(run(arguments, printer)) => outcome,
     }
 }
 
-async fn run(arguments: Arguments, printer: &Printer) -> Result<(), ClientError> {
+/// The exit code; `None` if there is no agent.
+async fn run_in_the_agent(
+    home: &Home,
+    directory: &Path,
+    terminal: &Arc<Terminal>,
+) -> Result<Option<u8>, ClientError> {
+    let Some(stream) = agent::connect(home).await else { return Ok(None) };
+    let invocation = Invocation {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        arguments: std::env::args_os().skip(1).map(|argument| Piece::new(argument.as_bytes())).collect(),
+        directory: Piece::new(directory.as_os_str().as_bytes()),
+    };
+    let exit =
+        agent::call(stream, invocation, terminal.clone(), interrupted(), &AgentLimits::default()).await;
+    terminal.clear_bars();
+    exit
+}
+
+/// Ctrl-C, or a request to end. That the terminal was closed is no such request: it ends this process, and what the agent does for it
+/// goes on.
+async fn interrupted() {
+    let Ok(mut terminated) = signal(SignalKind::terminate()) else { return };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminated.recv() => {}
+    }
+}
+
+async fn run(arguments: Arguments, printer: &Printer) -> Result<u8, ClientError> {
     let Arguments { global, command } = arguments;
     match command {
         Command::Register(register) => commands::register::run(&global, register, printer).await,
         Command::Login(login) => commands::login::run(&global, login, printer).await,
+        // Says itself what went wrong.
+        Command::Unlock(unlock) => return commands::unlock::run(&global, &unlock, printer).await,
+        Command::Lock => commands::lock::run(&global, printer).await,
+        Command::Logout(logout) => commands::logout::run(&global, &logout, printer).await,
+        Command::Status => commands::status::run(&global, printer).await,
         Command::Put(put) => commands::put::run(&global, put, printer).await,
         Command::Get(get) => commands::get::run(&global, get, printer).await,
         Command::Ls(ls) => commands::ls::run(&global, ls, printer).await,
@@ -63,9 +127,11 @@ async fn run(arguments: Arguments, printer: &Printer) -> Result<(), ClientError>
         Command::Sessions(sessions) => commands::sessions::run(&global, sessions, printer).await,
         Command::Unregister(unregister) => commands::unregister::run(&global, unregister, printer).await,
         Command::Completions { shell } => {
-            std::io::stdout().write_all(&arguments::completions(shell)).map_err(ClientError::Output)
+            printer.console().result(&arguments::completions(shell)).map_err(ClientError::Output)
         }
+        Command::Agent(agent) => commands::agent::run(&global, &agent).await,
     }
+    .map(|()| 0)
 }
 
 impl Global {
@@ -73,7 +139,15 @@ impl Global {
         Home::open(&self.home_path()?)
     }
 
-    /// Opens the home directory and starts Tor in it.
+    /// The way to relays for what needs no account: the agent's, or one of this process.
+    async fn transport(&self, printer: &Printer) -> Result<AnyTransport, ClientError> {
+        match &self.unlocked {
+            Some(unlocked) => Ok(unlocked.transport().clone()),
+            None => Ok(AnyTransport::new(self.connect(&self.open_home()?, printer).await?)),
+        }
+    }
+
+    /// Starts Tor in the home directory.
     async fn connect(&self, home: &Home, printer: &Printer) -> Result<Tor, ClientError> {
         network::connect(home, self.network.as_deref(), printer).await
     }

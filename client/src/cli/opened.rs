@@ -2,42 +2,43 @@
 
 use super::{arguments::Global, password::StandardInput, print::Printer};
 use crate::{
-    ClientError, Home,
-    account::{self, Session},
+    ClientError, account,
     limits::ClientLimits,
     relay::RelayLane,
     space::HomeSpace,
     transfer,
+    transport::{AnyTransport, Transport},
+    unlocked::Unlocked,
 };
 use nightdrop_envelope::space::{FileRecord, Operation, SpacePath, State};
 use nightdrop_login::password::Password;
-use nightdrop_onion_config::Tor;
 use nightdrop_wire::{ids::BlobId, onion::OnionAddress, token::Token};
 
-/// Tor is up, the account is open, the home space is read.
+/// The account is open, the home space is read.
 pub(super) struct Opened<'a> {
-    pub(super) tor: Tor,
-    pub(super) limits: ClientLimits,
-    pub(super) space: HomeSpace<Tor>,
-    pub(super) session: Session<Tor>,
-    home: Home,
+    pub(super) space: HomeSpace<AnyTransport>,
+    unlocked: &'a Unlocked,
     printer: &'a Printer,
 }
 
-/// Asks for the password, logs in, reads the home space, does the work, and ends the session, however the work ended.
+/// Does the work with the account that the agent keeps open. Without an agent: asks for the password, logs in, and ends the session,
+/// however the work ended.
 pub(super) async fn with_account<R>(
     global: &Global,
     mut standard_input: StandardInput,
     printer: &Printer,
     work: impl AsyncFnOnce(&mut Opened<'_>) -> Result<R, ClientError>,
 ) -> Result<R, ClientError> {
+    if let Some(unlocked) = &global.unlocked {
+        return with_unlocked(unlocked, printer, work).await;
+    }
     // Before the password is asked for.
     global.open_home()?.account()?;
     let password = standard_input.existing_password(global)?;
     with_password(global, &password, printer, work).await
 }
 
-/// The same with a password that was asked for.
+/// The same without an agent, with a password that was asked for.
 pub(super) async fn with_password<R>(
     global: &Global,
     password: &Password,
@@ -46,43 +47,44 @@ pub(super) async fn with_password<R>(
 ) -> Result<R, ClientError> {
     let home = global.open_home()?;
     let code = home.account()?;
-    let tor = global.connect(&home, printer).await?;
-    let limits = ClientLimits::default();
+    let transport = AnyTransport::new(global.connect(&home, printer).await?);
     let bar = printer.bar("Opening your files");
     bar.wait();
-    let session = account::log_in(&tor, &code, password, &limits).await;
-    let session = session.inspect_err(|_| bar.done())?;
-    let space = open_space(&tor, &session, &home, &limits).await;
+    let unlocked = Unlocked::unlock(transport, home, &code, password, ClientLimits::default()).await;
     bar.done();
-    let space = match space {
-        Ok(space) => space,
-        Err(error) => {
-            end_session(session, printer).await;
-            return Err(error);
-        }
-    };
-    let mut opened = Opened { tor, limits, space, session, home, printer };
-    opened.remember();
-    opened.warn_of_strays();
-    let outcome = work(&mut opened).await;
-    end_session(opened.session, printer).await;
+    let unlocked = unlocked?;
+    let outcome = with_unlocked(&unlocked, printer, work).await;
+    if unlocked.lock().await.is_err() {
+        note_session_left(printer);
+    }
     outcome
 }
 
-async fn open_space(
-    tor: &Tor,
-    session: &Session<Tor>,
-    home: &Home,
-    limits: &ClientLimits,
-) -> Result<HomeSpace<Tor>, ClientError> {
-    let memory = session.open_memory(home.memory()?.as_deref())?;
-    let keys = session.keyring().home_keys();
-    HomeSpace::open(tor, session.code().relay(), keys, memory.home_head, limits).await
+async fn with_unlocked<R>(
+    unlocked: &Unlocked,
+    printer: &Printer,
+    work: impl AsyncFnOnce(&mut Opened<'_>) -> Result<R, ClientError>,
+) -> Result<R, ClientError> {
+    let mut opened = Opened { space: unlocked.space().await?, unlocked, printer };
+    opened.remember().await;
+    opened.warn_of_strays();
+    let outcome = work(&mut opened).await;
+    unlocked.keep_space(opened.space);
+    outcome
 }
 
 impl Opened<'_> {
     pub(super) const fn relay(&self) -> &OnionAddress {
-        self.session.code().relay()
+        self.unlocked.relay()
+    }
+
+    /// The way to relays.
+    pub(super) const fn transport(&self) -> &AnyTransport {
+        self.unlocked.transport()
+    }
+
+    pub(super) const fn limits(&self) -> &ClientLimits {
+        self.unlocked.limits()
     }
 
     /// A listed file.
@@ -92,10 +94,10 @@ impl Opened<'_> {
 
     /// Fetches credits for so many new blobs, and makes the home space if it is not there yet.
     pub(super) async fn credits(&mut self, blobs: u16) -> Result<Vec<Token>, ClientError> {
-        let mut credits = self.session.fetch_credits(blobs + u16::from(self.space.is_new())).await?;
+        let mut credits = self.unlocked.fetch_credits(blobs + u16::from(self.space.is_new())).await?;
         if self.space.is_new() {
             self.space.create(credits.pop().ok_or(ClientError::NoCredits)?).await?;
-            self.remember();
+            self.remember().await;
         }
         Ok(credits)
     }
@@ -106,7 +108,7 @@ impl Opened<'_> {
         decide: impl FnMut(&State) -> Result<Vec<Operation>, ClientError>,
     ) -> Result<(), ClientError> {
         let outcome = self.space.append(decide).await;
-        self.remember();
+        self.remember().await;
         outcome
     }
 
@@ -130,20 +132,13 @@ impl Opened<'_> {
     }
 
     /// A lane for what is done to files, which shares circuits with nothing else.
-    pub(super) fn lane(&self) -> RelayLane<Tor> {
-        RelayLane::isolated(&self.tor, self.relay(), &self.limits)
+    pub(super) fn lane(&self) -> RelayLane<AnyTransport> {
+        self.unlocked.lane()
     }
 
     /// Keeps how far the home space is. The command itself does not depend on it, so a failure is told and no more.
-    fn remember(&self) {
-        let keep = || -> Result<(), ClientError> {
-            let lock = self.home.lock()?;
-            // Another command may have seen more meanwhile.
-            let kept = self.session.open_memory(self.home.memory()?.as_deref())?;
-            let sealed = self.session.seal_memory(kept, self.space.head())?;
-            self.home.keep_memory(&sealed, &lock)
-        };
-        if let Err(error) = keep() {
+    async fn remember(&self) {
+        if let Err(error) = self.unlocked.remember(self.space.head()).await {
             self.printer.warn(&format!(
                 "{error}; this device cannot notice if the relay gives an older state next time"
             ));
@@ -165,10 +160,14 @@ impl Opened<'_> {
 }
 
 /// Ends a session that served one command. If that fails it expires by itself, so it is only a note.
-pub(super) async fn end_session(session: Session<Tor>, printer: &Printer) {
+pub(super) async fn end_session<T: Transport>(session: account::Session<T>, printer: &Printer) {
     if session.end().await.is_err() {
-        printer.note("The session could not be ended at the relay; it expires by itself.");
+        note_session_left(printer);
     }
+}
+
+fn note_session_left(printer: &Printer) {
+    printer.note("The session could not be ended at the relay; it expires by itself.");
 }
 
 /// A path among one's files, as typed.

@@ -1,23 +1,32 @@
 //! Where secrets that a person gives come from: a file, standard input, or a terminal without echo.
 
-use super::arguments::Global;
-use crate::{ClientError, random};
+use super::{arguments::Global, print::Printer};
+use crate::{ClientError, console::Console, random};
 use nightdrop_envelope::{passphrase, recovery::RecoveryPhrase};
 use nightdrop_login::password::Password;
 use std::{
     fs::File,
-    io::{BufRead, BufReader, Read, Write},
+    io::{self, BufRead, BufReader, Read, Write},
     path::Path,
+    sync::Arc,
 };
 use zeroize::Zeroizing;
 
 /// Bytes of a password file, and of an argument read from standard input, at most.
 const LONGEST: usize = 64 * 1024;
 
-/// Standard input can stand for one thing only.
-#[derive(Debug, Default)]
+/// Standard input of whoever typed the command. It can stand for one thing only.
+#[derive(Debug)]
 pub(super) struct StandardInput {
+    console: Arc<dyn Console>,
     taken: bool,
+}
+
+impl Printer {
+    /// Standard input; to be asked for once in a command.
+    pub(super) fn standard_input(&self) -> StandardInput {
+        StandardInput { console: self.console(), taken: false }
+    }
 }
 
 impl StandardInput {
@@ -75,7 +84,15 @@ impl StandardInput {
         if std::mem::replace(&mut self.taken, true) {
             return Err(ClientError::Usage("`-` (standard input) can stand for one thing only".to_owned()));
         }
-        read(std::io::stdin(), Path::new("standard input"))
+        read(FromConsole(&*self.console), Path::new("standard input"))
+    }
+}
+
+struct FromConsole<'a>(&'a dyn Console);
+
+impl Read for FromConsole<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read_input(buffer)
     }
 }
 
@@ -131,6 +148,11 @@ fn prompt(question: &str) -> Result<Zeroizing<String>, ClientError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::terminal::Terminal;
+
+    fn standard_input() -> StandardInput {
+        StandardInput { console: Arc::new(Terminal::default()), taken: false }
+    }
 
     #[test]
     fn a_password_file_loses_one_newline_and_no_more() {
@@ -140,17 +162,17 @@ mod tests {
             [("pw", "pw"), ("pw\n", "pw"), ("pw\r\n", "pw"), ("pw\n\n", "pw\n"), (" pw ", " pw ")]
         {
             std::fs::write(&path, text).unwrap();
-            let read = StandardInput::default().password_from(&path).unwrap();
+            let read = standard_input().password_from(&path).unwrap();
             assert_eq!(read.secret_text(), password);
         }
         std::fs::write(&path, "x".repeat(LONGEST + 1)).unwrap();
-        let refused = StandardInput::default().password_from(&path);
+        let refused = standard_input().password_from(&path);
         assert!(matches!(refused, Err(ClientError::Usage(_))));
     }
 
     #[test]
     fn standard_input_stands_for_one_thing() {
-        let mut standard_input = StandardInput { taken: true };
+        let mut standard_input = StandardInput { taken: true, ..standard_input() };
         assert!(matches!(standard_input.argument("-"), Err(ClientError::Usage(_))));
         assert_eq!(*standard_input.argument("value").unwrap(), "value");
     }

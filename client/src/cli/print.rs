@@ -1,11 +1,16 @@
 //! What a person or a script reads: results on standard output, progress and errors on standard error.
-#![allow(clippy::print_stderr, reason = "this is where the program prints")]
 
 use super::arguments::Global;
-use crate::{ClientError, transfer::Progress};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use crate::{
+    ClientError,
+    console::{BarState, Console},
+    transfer::Progress,
+};
 use serde::Serialize;
-use std::io::{IsTerminal, Write};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, AtomicU64, Ordering},
+};
 use zeroize::Zeroizing;
 
 /// Prints as the global options say.
@@ -13,37 +18,44 @@ use zeroize::Zeroizing;
 pub(super) struct Printer {
     json: bool,
     quiet: bool,
+    console: Arc<dyn Console>,
+    bars: AtomicU32,
 }
 
 impl Printer {
-    pub(super) const fn new(global: &Global) -> Self {
-        Self { json: global.json, quiet: global.quiet }
+    pub(super) fn new(global: &Global, console: Arc<dyn Console>) -> Self {
+        Self { json: global.json, quiet: global.quiet, console, bars: AtomicU32::new(0) }
+    }
+
+    /// Where it prints.
+    pub(super) fn console(&self) -> Arc<dyn Console> {
+        Arc::clone(&self.console)
     }
 
     /// A result: one JSON object, or lines for people.
     pub(super) fn result<T: Serialize>(&self, result: &T, lines: &str) -> Result<(), ClientError> {
-        let text = if self.json {
+        let mut text = if self.json {
             Zeroizing::new(serde_json::to_string(result).map_err(|error| ClientError::Output(error.into()))?)
         } else {
             Zeroizing::new(lines.to_owned())
         };
-        let mut output = std::io::stdout().lock();
-        writeln!(output, "{}", *text).and_then(|()| output.flush()).map_err(ClientError::Output)
+        text.push('\n');
+        self.console.result(text.as_bytes()).map_err(ClientError::Output)
     }
 
     /// Something a person may want to know.
     pub(super) fn note(&self, text: &str) {
         if !self.quiet && !self.json {
-            eprintln!("{text}");
+            self.console.message(text);
         }
     }
 
     /// Something that a person must know even with `--quiet`.
     pub(super) fn warn(&self, text: &str) {
         if self.json {
-            eprintln!("{}", serde_json::json!({ "warning": text }));
+            self.console.message(&serde_json::json!({ "warning": text }).to_string());
         } else {
-            eprintln!("nightdrop: {text}");
+            self.console.message(&format!("nightdrop: {text}"));
         }
     }
 
@@ -56,69 +68,76 @@ impl Printer {
                 "next": explanation.next,
                 "exit": explanation.exit as u8,
             });
-            eprintln!("{object}");
+            self.console.message(&object.to_string());
         } else {
-            eprintln!("nightdrop: {error}\n{}\n{}", explanation.consequence, explanation.next);
+            let lines = format!("nightdrop: {error}\n{}\n{}", explanation.consequence, explanation.next);
+            self.console.message(&lines);
         }
     }
 
     /// A bar on a terminal; nothing elsewhere.
-    pub(super) fn bar(&self, what: &'static str) -> Bar {
-        let target = if self.quiet || self.json || !std::io::stderr().is_terminal() {
-            ProgressDrawTarget::hidden()
-        } else {
-            ProgressDrawTarget::stderr()
-        };
-        let bar = ProgressBar::with_draw_target(None, target);
-        bar.set_message(what);
-        Bar(bar)
+    pub(super) fn bar(&self, what: &str) -> Bar {
+        let console = (!self.quiet && !self.json).then(|| self.console());
+        let number = self.bars.fetch_add(1, Ordering::Relaxed);
+        let bar = Bar { console, number, transfer: Arc::default() };
+        bar.show(BarState::Named(what.to_owned()));
+        bar
     }
 }
 
-/// A progress bar.
+/// A progress bar. Clones are the same bar.
 #[derive(Debug, Clone)]
-pub(super) struct Bar(ProgressBar);
+pub(super) struct Bar {
+    console: Option<Arc<dyn Console>>,
+    number: u32,
+    transfer: Arc<Transfer>,
+}
+
+#[derive(Debug, Default)]
+struct Transfer {
+    position: AtomicU64,
+    length: AtomicU64,
+}
 
 impl Bar {
     /// Shows how far the way into the Tor network is.
     pub(super) fn bootstrap(&self, progress: &nightdrop_onion_config::Progress) {
-        self.style("{msg} [{bar:30}] {percent}% {prefix}");
-        self.0.set_length(100);
-        self.0.set_position(progress.percent().into());
         let blocked = progress.blocked.as_ref();
-        self.0.set_prefix(
-            blocked.map_or_else(String::new, |blocked| format!("{}: {}", blocked.reason(), blocked.advice())),
-        );
+        let hint =
+            blocked.map_or_else(String::new, |blocked| format!("{}: {}", blocked.reason(), blocked.advice()));
+        self.show(BarState::Percent { percent: progress.percent(), hint });
     }
 
     /// Shows that something of unknown length goes on.
     pub(super) fn wait(&self) {
-        self.style("{msg} {spinner}");
-        self.0.enable_steady_tick(std::time::Duration::from_millis(120));
+        self.show(BarState::Waiting);
     }
 
     /// Removes it.
     pub(super) fn done(&self) {
-        self.0.finish_and_clear();
+        self.show(BarState::Done);
     }
 
-    fn style(&self, template: &str) {
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            self.0.set_style(style.progress_chars("=> "));
+    fn show(&self, state: BarState) {
+        if let Some(console) = &self.console {
+            console.bar(self.number, state);
         }
+    }
+
+    fn show_transfer(&self, position: u64) {
+        self.show(BarState::Bytes { position, length: self.transfer.length.load(Ordering::Relaxed) });
     }
 }
 
 impl Progress for Bar {
     fn begin(&self, sealed_bytes: u64) {
-        self.style("{msg} [{bar:30}] {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec}, {eta} left");
-        self.0.set_length(sealed_bytes);
-        self.0.set_position(0);
-        self.0.reset_elapsed();
-        self.0.reset_eta();
+        self.transfer.length.store(sealed_bytes, Ordering::Relaxed);
+        self.transfer.position.store(0, Ordering::Relaxed);
+        self.show_transfer(0);
     }
 
     fn advance(&self, sealed_bytes: u64) {
-        self.0.inc(sealed_bytes);
+        let before = self.transfer.position.fetch_add(sealed_bytes, Ordering::Relaxed);
+        self.show_transfer(before + sealed_bytes);
     }
 }

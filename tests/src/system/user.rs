@@ -74,7 +74,12 @@ impl User {
         command.args(["--home".as_ref(), self.home().as_os_str()]);
         command.args(["--network".as_ref(), network_file()?.as_os_str()]);
         command.args(["--password-file".as_ref(), self.password_file().as_os_str()]);
-        command.args(arguments).current_dir(&self.directory).stdin(Stdio::null());
+        // The agent's socket belongs to this user's directory, too.
+        command
+            .args(arguments)
+            .current_dir(&self.directory)
+            .stdin(Stdio::null())
+            .env_remove("XDG_RUNTIME_DIR");
         Ok(command)
     }
 

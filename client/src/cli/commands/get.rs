@@ -5,7 +5,6 @@ use crate::{
     cli::{
         arguments::{Get, Global},
         opened::{Opened, path, with_account},
-        password::StandardInput,
         print::{Bar, Printer},
     },
     limits::ClientLimits,
@@ -35,7 +34,7 @@ pub(in crate::cli) async fn run(
         let advice = "`-o -` (standard output) is not there yet: name a file";
         return Err(ClientError::Usage(advice.to_owned()));
     }
-    let mut standard_input = StandardInput::default();
+    let mut standard_input = printer.standard_input();
     let what = standard_input.argument(&arguments.what)?;
     let output = OutputPath::new(arguments.output.as_deref())?;
     let bar = printer.bar("Downloading");
@@ -61,11 +60,10 @@ async fn get_link(
     bar: &Bar,
     printer: &Printer,
 ) -> Result<Downloaded, ClientError> {
-    let home = global.open_home()?;
-    let tor = global.connect(&home, printer).await?;
+    let transport = global.transport(printer).await?;
     bar.wait();
     let limits = ClientLimits::default();
-    transfer::download_link(&tor, link, output, &limits, Arc::new(bar.clone())).await
+    transfer::download_link(&transport, link, output, &limits, Arc::new(bar.clone())).await
 }
 
 async fn get_file(
@@ -84,5 +82,5 @@ async fn get_file(
     let output = output.or_named(own_name);
     bar.wait();
     let (relay, progress) = (opened.relay(), Arc::new(bar.clone()));
-    transfer::download_file(&opened.tor, relay, file, &output, &opened.limits, progress).await
+    transfer::download_file(opened.transport(), relay, file, &output, opened.limits(), progress).await
 }

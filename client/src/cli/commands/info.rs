@@ -5,7 +5,6 @@ use crate::{
     cli::{
         arguments::{Global, Name},
         opened::{Opened, path, with_account},
-        password::StandardInput,
         print::Printer,
     },
 };
@@ -38,7 +37,7 @@ pub(in crate::cli) async fn run(
 ) -> Result<(), ClientError> {
     let name = path(&arguments.name)?;
     let show = async |opened: &mut Opened<'_>| show(opened, &name, printer);
-    with_account(global, StandardInput::default(), printer, show).await
+    with_account(global, printer.standard_input(), printer, show).await
 }
 
 fn show(opened: &Opened<'_>, name: &SpacePath, printer: &Printer) -> Result<(), ClientError> {

@@ -5,7 +5,6 @@ use crate::{
     cli::{
         arguments::{Global, Login},
         opened::end_session,
-        password,
         print::Printer,
     },
     limits::ClientLimits,
@@ -25,7 +24,7 @@ pub(in crate::cli) async fn run(
     printer: &Printer,
 ) -> Result<(), ClientError> {
     let home = global.open_home()?;
-    let mut standard_input = password::StandardInput::default();
+    let mut standard_input = printer.standard_input();
     let code = match &arguments.code {
         Some(code) => {
             let code = standard_input.argument(code)?;

@@ -5,7 +5,6 @@ use crate::{
     cli::{
         arguments::{Global, Ls},
         opened::{Opened, files_of, path, with_account},
-        password::StandardInput,
         print::Printer,
     },
 };
@@ -28,7 +27,7 @@ pub(in crate::cli) async fn run(
 ) -> Result<(), ClientError> {
     let directory = arguments.directory.as_deref().map(path).transpose()?;
     let list = async |opened: &mut Opened<'_>| list(opened, directory.as_ref(), printer);
-    with_account(global, StandardInput::default(), printer, list).await
+    with_account(global, printer.standard_input(), printer, list).await
 }
 
 fn list(opened: &Opened<'_>, directory: Option<&SpacePath>, printer: &Printer) -> Result<(), ClientError> {

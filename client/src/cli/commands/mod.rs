@@ -1,8 +1,11 @@
 //! One file per command.
 
+pub(super) mod agent;
 pub(super) mod get;
 pub(super) mod info;
+pub(super) mod lock;
 pub(super) mod login;
+pub(super) mod logout;
 pub(super) mod ls;
 pub(super) mod mv;
 pub(super) mod passwd;
@@ -12,5 +15,7 @@ pub(super) mod register;
 pub(super) mod rm;
 pub(super) mod sessions;
 pub(super) mod share;
+pub(super) mod status;
+pub(super) mod unlock;
 pub(super) mod unregister;
 pub(super) mod unshare;

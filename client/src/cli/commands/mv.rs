@@ -5,7 +5,6 @@ use crate::{
     cli::{
         arguments::{Global, Mv},
         opened::{Opened, files_of, path, with_account},
-        password::StandardInput,
         print::Printer,
     },
 };
@@ -24,7 +23,7 @@ pub(in crate::cli) async fn run(
 ) -> Result<(), ClientError> {
     let (from, to) = (path(&arguments.from)?, path(&arguments.to)?);
     let rename = async |opened: &mut Opened<'_>| rename(opened, &from, &to).await;
-    let moved = with_account(global, StandardInput::default(), printer, rename).await?;
+    let moved = with_account(global, printer.standard_input(), printer, rename).await?;
     printer.result(&Shown { moved }, &format!("Moved {moved} file(s)."))
 }
 

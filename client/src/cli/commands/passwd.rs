@@ -1,11 +1,12 @@
 //! `nightdrop passwd`
 
+use super::lock::lock_agent;
 use crate::{
     ClientError,
     account::{self, RecoveryWish},
     cli::{
         arguments::{Global, Passwd},
-        password::{StandardInput, generated},
+        password::generated,
         print::Printer,
     },
     limits::ClientLimits,
@@ -27,7 +28,7 @@ pub(in crate::cli) async fn run(
 ) -> Result<(), ClientError> {
     let home = global.open_home()?;
     let code = home.account()?;
-    let mut standard_input = StandardInput::default();
+    let mut standard_input = printer.standard_input();
     let password = standard_input.existing_password(global)?;
     let (new, generated) = if arguments.generate {
         let (new, words) = generated();
@@ -44,6 +45,7 @@ pub(in crate::cli) async fn run(
     let changed = account::change_password(&tor, &code, &password, &new, RecoveryWish::Keep, &limits).await;
     bar.done();
     changed?;
+    lock_agent(&home).await?;
     let words = generated.as_ref().map(|words| words.as_str());
     let shown = Shown { changed: true, password: words };
     let lines = match words {

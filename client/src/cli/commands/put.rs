@@ -6,7 +6,6 @@ use crate::{
     cli::{
         arguments::{Global, Put},
         opened::{Opened, path, with_account},
-        password::StandardInput,
         print::Printer,
     },
     transfer::{self, Source},
@@ -50,7 +49,7 @@ pub(in crate::cli) async fn run(
         }
         Ok(())
     };
-    with_account(global, StandardInput::default(), printer, put_all).await
+    with_account(global, printer.standard_input(), printer, put_all).await
 }
 
 /// Opens and hashes a file, which takes a while for a long one.
@@ -96,7 +95,8 @@ async fn upload(
     let bar = printer.bar("Uploading");
     let relay = opened.relay().clone();
     let stored =
-        transfer::upload(&opened.tor, &relay, source, credit, &opened.limits, Arc::new(bar.clone())).await;
+        transfer::upload(opened.transport(), &relay, source, credit, opened.limits(), Arc::new(bar.clone()))
+            .await;
     bar.done();
     let file = stored?;
     list(opened, name, &file, replace).await?;

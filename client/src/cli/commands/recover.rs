@@ -1,11 +1,11 @@
 //! `nightdrop recover`: a new password with the recovery phrase; `--new`: a new phrase with the password.
 
+use super::lock::lock_agent;
 use crate::{
     ClientError, Home,
     account::{self, RecoveryWish},
     cli::{
         arguments::{Global, Recover},
-        password::StandardInput,
         print::Printer,
     },
     limits::ClientLimits,
@@ -35,7 +35,7 @@ pub(in crate::cli) async fn run(
     }
     let home = global.open_home()?;
     let relay = relay(&home, arguments.relay.as_deref())?;
-    let mut standard_input = StandardInput::default();
+    let mut standard_input = printer.standard_input();
     let phrase = standard_input.phrase(arguments.phrase_file.as_deref())?;
     let password = standard_input.new_password(global)?;
     password_policy::check(&password)?;
@@ -45,6 +45,7 @@ pub(in crate::cli) async fn run(
     let access = account::recover(&tor, &relay, &phrase, &password, &ClientLimits::default()).await;
     bar.done();
     let code = access?.code;
+    lock_agent(&home).await?;
     // The old code opens nothing any more; without a kept account this device takes the recovered one.
     let kept = match home.account() {
         Ok(kept) if kept.account() != code.account() => {
@@ -83,7 +84,7 @@ fn relay(home: &Home, typed: Option<&str>) -> Result<OnionAddress, ClientError> 
 async fn replace(global: &Global, printer: &Printer) -> Result<(), ClientError> {
     let home = global.open_home()?;
     let code = home.account()?;
-    let password = StandardInput::default().existing_password(global)?;
+    let password = printer.standard_input().existing_password(global)?;
     let tor = global.connect(&home, printer).await?;
     let bar = printer.bar("Replacing the recovery phrase");
     bar.wait();
@@ -92,6 +93,7 @@ async fn replace(global: &Global, printer: &Printer) -> Result<(), ClientError> 
         account::change_password(&tor, &code, &password, &password, RecoveryWish::Replace, &limits).await;
     bar.done();
     let phrase = access?.recovery.ok_or(ClientError::Stopped)?;
+    lock_agent(&home).await?;
     let words = phrase.secret_words()?;
     let lines = Zeroizing::new(format!(
         "The old recovery phrase opens nothing any more. The new one, to be written on paper; it is shown this once:\n\n  {}",

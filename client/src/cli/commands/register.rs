@@ -32,7 +32,7 @@ pub(in crate::cli) async fn run(
     printer: &Printer,
 ) -> Result<(), ClientError> {
     let relay: OnionAddress = arguments.relay.parse().map_err(|_| ClientError::BadRelay)?;
-    let mut standard_input = password::StandardInput::default();
+    let mut standard_input = printer.standard_input();
     let invitation = Token::from_typed_text(&standard_input.argument(&arguments.invite)?)
         .map_err(|_| ClientError::BadInvitation)?;
     let home = global.open_home()?;

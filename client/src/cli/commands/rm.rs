@@ -5,7 +5,6 @@ use crate::{
     cli::{
         arguments::{Global, Rm},
         opened::{Opened, files_of, path, with_account},
-        password::StandardInput,
         print::Printer,
     },
 };
@@ -25,7 +24,7 @@ pub(in crate::cli) async fn run(
 ) -> Result<(), ClientError> {
     let names: Vec<SpacePath> = arguments.names.iter().map(|name| path(name)).collect::<Result<_, _>>()?;
     let remove = async |opened: &mut Opened<'_>| remove(opened, &names, arguments.recursive).await;
-    let removed = with_account(global, StandardInput::default(), printer, remove).await?;
+    let removed = with_account(global, printer.standard_input(), printer, remove).await?;
     printer.result(&Shown { removed }, &format!("Removed {removed} file(s), at the relay, too."))
 }
 

@@ -1,11 +1,11 @@
 //! `nightdrop sessions`
 
+use super::lock::lock_agent;
 use crate::{
     ClientError, account,
     cli::{
         arguments::{Global, Sessions},
         opened::end_session,
-        password::StandardInput,
         print::Printer,
     },
     limits::ClientLimits,
@@ -39,7 +39,7 @@ pub(in crate::cli) async fn run(
     let ending = arguments.end.as_deref().map(parse).transpose()?;
     let home = global.open_home()?;
     let code = home.account()?;
-    let password = StandardInput::default().existing_password(global)?;
+    let password = printer.standard_input().existing_password(global)?;
     let tor = global.connect(&home, printer).await?;
     let bar = printer.bar("Asking the relay");
     bar.wait();
@@ -52,6 +52,9 @@ pub(in crate::cli) async fn run(
         (None, false) => session.list().await.map(|list| show(&list, printer)),
     };
     end_session(session, printer).await;
+    if arguments.end_all {
+        lock_agent(&home).await?;
+    }
     outcome?
 }
 

@@ -5,7 +5,6 @@ use crate::{
     cli::{
         arguments::{Global, Share},
         opened::{Opened, path, with_account},
-        password::StandardInput,
         print::Printer,
     },
     transfer,
@@ -30,7 +29,7 @@ pub(in crate::cli) async fn run(
         let file = opened.file(&name)?.clone();
         share(opened, &name, &file).await
     };
-    let link = with_account(global, StandardInput::default(), printer, work).await?;
+    let link = with_account(global, printer.standard_input(), printer, work).await?;
     printer.result(&Shown { name: name.as_str(), link: &link }, &link)
 }
 

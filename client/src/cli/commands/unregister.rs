@@ -1,11 +1,12 @@
 //! `nightdrop unregister`
 
+use super::lock::lock_agent;
 use crate::{
     ClientError, account,
     cli::{
         arguments::{Global, Unregister},
         opened::{Opened, with_password},
-        password::{StandardInput, confirm},
+        password::confirm,
         print::Printer,
     },
     limits::ClientLimits,
@@ -25,7 +26,7 @@ pub(in crate::cli) async fn run(
 ) -> Result<(), ClientError> {
     let home = global.open_home()?;
     let code = home.account()?;
-    let password = StandardInput::default().existing_password(global)?;
+    let password = printer.standard_input().existing_password(global)?;
     if !arguments.yes {
         confirm(
             "All files of this account are destroyed at the relay, for good, and all links to them end. Type `yes`: ",
@@ -34,6 +35,7 @@ pub(in crate::cli) async fn run(
     let removed_files = with_password(global, &password, printer, destroy_all).await?;
     let tor = global.connect(&home, printer).await?;
     account::remove(&tor, &code, &password, &ClientLimits::default()).await?;
+    lock_agent(&home).await?;
     home.forget_account(&home.lock()?)?;
     printer.result(
         &Shown { removed_files },

@@ -5,7 +5,6 @@ use crate::{
     cli::{
         arguments::{Global, Name},
         opened::{Opened, path, with_account},
-        password::StandardInput,
         print::Printer,
     },
     transfer,
@@ -25,7 +24,7 @@ pub(in crate::cli) async fn run(
 ) -> Result<(), ClientError> {
     let name = path(&arguments.name)?;
     let unshare = async |opened: &mut Opened<'_>| unshare(opened, &name).await;
-    let ended = with_account(global, StandardInput::default(), printer, unshare).await?;
+    let ended = with_account(global, printer.standard_input(), printer, unshare).await?;
     printer.result(&Shown { ended }, &format!("Ended {ended} link(s) of {}.", name.as_str()))
 }
 

@@ -1,0 +1,146 @@
+//! When the agent has idled for too long.
+//!
+//! Time is that since the machine was started, asleep or not: a laptop that wakes up after the limit finds the account locked.
+
+use nix::time::{ClockId, clock_gettime};
+use std::{sync::Arc, time::Duration};
+
+/// Tells the time; a parameter, so that tests need not wait.
+pub type Clock = Arc<dyn Fn() -> Duration + Send + Sync>;
+
+/// The time since the machine was started.
+#[must_use]
+pub fn since_boot() -> Clock {
+    // A system without this clock would be no Linux; without a time the agent takes itself for idle, and locks.
+    Arc::new(|| clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::MAX, Duration::from))
+}
+
+/// After how long without a command the account is locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IdleLimit(Option<Duration>);
+
+impl IdleLimit {
+    /// After this long.
+    #[must_use]
+    pub const fn after(limit: Duration) -> Self {
+        Self(Some(limit))
+    }
+
+    /// How long; `None` is never.
+    #[must_use]
+    pub const fn duration(self) -> Option<Duration> {
+        self.0
+    }
+}
+
+impl std::str::FromStr for IdleLimit {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const EXPECTED: &str = "a number with s, m, h or d is expected, as in 15m; or never";
+        if text == "never" {
+            return Ok(Self(None));
+        }
+        let unit = text.chars().last().ok_or(EXPECTED)?;
+        let seconds: u64 = match unit {
+            's' => 1,
+            'm' => 60,
+            'h' => 60 * 60,
+            'd' => 24 * 60 * 60,
+            _ => return Err(EXPECTED),
+        };
+        let digits =
+            text.strip_suffix(unit).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+        let count: u64 = digits.and_then(|digits| digits.parse().ok()).ok_or(EXPECTED)?;
+        match count.checked_mul(seconds) {
+            None | Some(0) => Err(EXPECTED),
+            Some(seconds) => Ok(Self(Some(Duration::from_secs(seconds)))),
+        }
+    }
+}
+
+impl std::fmt::Display for IdleLimit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            None => f.write_str("never"),
+            Some(limit) => write!(f, "{}s", limit.as_secs()),
+        }
+    }
+}
+
+/// How long the agent has idled.
+#[derive(Debug)]
+pub(super) struct Idle {
+    limit: IdleLimit,
+    running: u32,
+    last_used: Duration,
+}
+
+impl Idle {
+    /// Since now.
+    pub(super) const fn new(limit: IdleLimit, now: Duration) -> Self {
+        Self { limit, running: 0, last_used: now }
+    }
+
+    /// A command begins.
+    pub(super) const fn begin(&mut self) {
+        self.running += 1;
+    }
+
+    /// A command ended.
+    pub(super) const fn end(&mut self, now: Duration) {
+        self.running -= 1;
+        self.last_used = now;
+    }
+
+    /// Commands that run.
+    pub(super) const fn running(&self) -> u32 {
+        self.running
+    }
+
+    /// How long until it is too long; `None` if it cannot be.
+    pub(super) fn left(&self, now: Duration) -> Option<Duration> {
+        let limit = self.limit.0.filter(|_| self.running == 0)?;
+        Some(limit.saturating_sub(now.saturating_sub(self.last_used)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_numbers_with_a_unit() {
+        for (text, seconds) in [("90s", 90), ("15m", 900), ("2h", 7200), ("1d", 86_400)] {
+            let limit: IdleLimit = text.parse().unwrap();
+            assert_eq!(limit.duration(), Some(Duration::from_secs(seconds)));
+            assert_eq!(limit.to_string().parse(), Ok(limit));
+        }
+        assert_eq!("never".parse::<IdleLimit>().unwrap().duration(), None);
+        for bad in
+            ["", "m", "15", "0m", "-1m", "+1m", "1.5h", "99999999999999999999s", "999999999999999999d", "1é"]
+        {
+            assert!(bad.parse::<IdleLimit>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_time_without_a_command_counts() {
+        let at = Duration::from_secs;
+        let mut idle = Idle::new(IdleLimit::after(at(100)), at(1000));
+        assert_eq!(idle.left(at(1099)), Some(at(1)));
+        assert_eq!(idle.left(at(1100)), Some(at(0)));
+        idle.begin();
+        assert_eq!(idle.left(at(5000)), None);
+        idle.end(at(5000));
+        assert_eq!(idle.left(at(5001)), Some(at(99)));
+        assert_eq!(Idle::new("never".parse().unwrap(), at(0)).left(at(1 << 40)), None);
+    }
+
+    #[test]
+    fn the_system_clock_goes_on() {
+        let clock = since_boot();
+        let before = clock();
+        assert!(before > Duration::ZERO && clock() >= before && clock() < Duration::MAX);
+    }
+}

@@ -1,0 +1,43 @@
+//! Every limit and time-out of the agent and of whoever speaks to it.
+
+use std::time::Duration;
+
+/// Limits and time-outs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentLimits {
+    /// Connections at once; further ones wait. Default: 32.
+    pub callers: usize,
+    /// Commands at once; one more is refused. Default: 16.
+    pub commands: usize,
+    /// Bytes of a request, which carries a whole command line. Default: 4 MiB, twice what Linux lets a command line have.
+    pub request: usize,
+    /// From connecting to the whole request, and from a request to its first answer. Default: 10 seconds.
+    pub greeting: Duration,
+    /// How long the caller may leave what a command prints unread. Default: 10 minutes, as long as somebody may look at a page of it.
+    pub unread: Duration,
+    /// How long commands may take to end, and then the session, when the account is locked. Default: 5 seconds each.
+    pub ending: Duration,
+    /// How often an unused way to the relay is used, so that Tor keeps it; shorter than the relay keeps an idle connection.
+    /// Default: 4 minutes. Each time a little less, by chance.
+    pub keep_warm: Duration,
+    /// How often it is looked whether the agent idled for too long. Default: 2 seconds.
+    pub idle_check: Duration,
+    /// How long a second `unlock` waits for the first one. Default: 5 minutes.
+    pub other_unlock: Duration,
+}
+
+impl Default for AgentLimits {
+    fn default() -> Self {
+        Self {
+            callers: 32,
+            commands: 16,
+            request: 4 << 20,
+            greeting: Duration::from_secs(10),
+            unread: Duration::from_secs(10 * 60),
+            ending: Duration::from_secs(5),
+            keep_warm: Duration::from_secs(4 * 60),
+            idle_check: Duration::from_secs(2),
+            other_unlock: Duration::from_secs(5 * 60),
+        }
+    }
+}

@@ -1,0 +1,360 @@
+//! The agent at work: callers, commands, and the end of it all.
+
+use super::{
+    Clock, IdleLimit, MemoryProtection,
+    frame::{self, SMALL_FRAME},
+    idle::Idle,
+    limits::AgentLimits,
+    message::{AgentStatus, FromAgent, FromCaller, Invocation, Piece, Request, TorStatus},
+    protection::LockedPages,
+    remote::{RemoteConsole, WAITING_MESSAGES},
+    socket::Listening,
+};
+use crate::{ClientError, console::Console, unlocked::Unlocked};
+use rand::RngExt;
+use std::{
+    future::Future,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::{Semaphore, mpsc, oneshot, watch},
+    time::{sleep, timeout},
+};
+
+/// Runs commands. The agent knows none.
+pub trait Execute: Send + Sync + 'static {
+    /// Runs a command to its end and gives its exit code; when `stopped` is done it ends early, with that error. It has a thread of its
+    /// own, which it may block.
+    fn execute(
+        &self,
+        invocation: Invocation,
+        console: Arc<dyn Console>,
+        stopped: impl Future<Output = ClientError>,
+    ) -> impl Future<Output = u8>;
+}
+
+/// Keeps one account open and runs commands on it. Clones are the same agent.
+pub struct Agent<E> {
+    inner: Arc<Inner<E>>,
+}
+
+struct Inner<E> {
+    execute: E,
+    /// Of what follows, so that it is dropped first.
+    #[expect(dead_code, reason = "held, not read")]
+    pages: Option<LockedPages>,
+    unlocked: Arc<Unlocked>,
+    tor: Box<dyn Fn() -> TorStatus + Send + Sync>,
+    clock: Clock,
+    limits: AgentLimits,
+    memory: MemoryProtection,
+    idle: Mutex<Idle>,
+    /// Commands that run.
+    running: watch::Sender<u32>,
+    stage: watch::Sender<Stage>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    Open,
+    /// No command begins any more, and those that run are ended.
+    Locking,
+    /// There are no keys.
+    Locked,
+}
+
+impl<E: Execute> Agent<E> {
+    /// An agent for an open account. `all_memory_locked` is what [`super::protect_process`] returned.
+    pub fn new(
+        execute: E,
+        unlocked: Arc<Unlocked>,
+        tor: impl Fn() -> TorStatus + Send + Sync + 'static,
+        all_memory_locked: bool,
+        idle: IdleLimit,
+        clock: Clock,
+        limits: AgentLimits,
+    ) -> Self {
+        let pages = if all_memory_locked { None } else { LockedPages::of(&unlocked) };
+        let memory = match (all_memory_locked, &pages) {
+            (true, _) => MemoryProtection::All,
+            (false, Some(_)) => MemoryProtection::Keys,
+            (false, None) => MemoryProtection::None,
+        };
+        let idle = Mutex::new(Idle::new(idle, clock()));
+        let (running, stage) = (watch::Sender::new(0), watch::Sender::new(Stage::Open));
+        let tor = Box::new(tor);
+        Self {
+            inner: Arc::new(Inner {
+                execute,
+                unlocked,
+                tor,
+                clock,
+                limits,
+                memory,
+                pages,
+                idle,
+                running,
+                stage,
+            }),
+        }
+    }
+
+    /// Serves callers until the account is locked: by a caller, by [`Self::lock`], or because nothing was asked for too long.
+    pub async fn serve(&self, listening: Listening) {
+        let Inner { limits, .. } = &*self.inner;
+        let callers = Arc::new(Semaphore::new(limits.callers));
+        let warm = tokio::spawn(self.clone().keep_warm());
+        loop {
+            let accepted = async {
+                let room = Arc::clone(&callers).acquire_owned().await;
+                (room, listening.accept().await)
+            };
+            tokio::select! {
+                () = self.reached(Stage::Locking) => break,
+                () = sleep(limits.idle_check) => self.lock_if_idle(),
+                (room, stream) = accepted => match stream {
+                    Ok(Some(stream)) => {
+                        let agent = self.clone();
+                        tokio::spawn(async move {
+                            agent.attend(stream).await;
+                            drop(room);
+                        });
+                    }
+                    Ok(None) => {}
+                    // Room for descriptors, perhaps; it comes back when callers leave.
+                    Err(_) => sleep(limits.idle_check).await,
+                },
+            }
+        }
+        drop(listening);
+        warm.abort();
+        self.end().await;
+    }
+
+    /// Locks the account: no command begins any more, those that run are ended, [`Self::serve`] returns.
+    pub fn lock(&self) {
+        self.inner.stage.send_if_modified(|stage| {
+            let open = *stage == Stage::Open;
+            *stage = (*stage).max(Stage::Locking);
+            open
+        });
+    }
+
+    /// Locks the account if nothing was asked for too long.
+    pub fn lock_if_idle(&self) {
+        if self.idle().left((self.inner.clock)()) == Some(Duration::ZERO) {
+            self.lock();
+        }
+    }
+
+    /// Serves one caller until it goes, or its command ends.
+    pub async fn attend(&self, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) {
+        let Inner { limits, .. } = &*self.inner;
+        let (mut reader, mut writer) = tokio::io::split(stream);
+        let request = timeout(limits.greeting, frame::read(&mut reader, limits.request)).await;
+        let Ok(Ok(Some(request))) = request else { return };
+        match request {
+            Request::Lock => {
+                self.lock();
+                // Then the connection ends, which is the answer.
+                self.reached(Stage::Locked).await;
+            }
+            Request::Status => {
+                let status = FromAgent::Status(self.status());
+                // Who does not read it does not need it.
+                let _ = timeout(limits.greeting, frame::write(&mut writer, &status)).await;
+            }
+            Request::Run(invocation) => match self.begin(&invocation) {
+                Ok(begun) => self.run(begun, invocation, reader, writer).await,
+                Err(refusal) => {
+                    let _ = timeout(limits.greeting, frame::write(&mut writer, &refusal)).await;
+                }
+            },
+        }
+    }
+
+    fn begin(&self, invocation: &Invocation) -> Result<Begun<E>, FromAgent> {
+        if invocation.version != env!("CARGO_PKG_VERSION") {
+            return Err(FromAgent::OtherVersion);
+        }
+        let mut idle = self.idle();
+        // Asked under the same lock that counts commands, so that none begins unseen when the end has come.
+        if *self.inner.stage.borrow() != Stage::Open || idle.running() as usize >= self.inner.limits.commands
+        {
+            return Err(FromAgent::Busy);
+        }
+        idle.begin();
+        self.inner.running.send_replace(idle.running());
+        Ok(Begun { agent: self.clone() })
+    }
+
+    async fn run(
+        &self,
+        begun: Begun<E>,
+        invocation: Invocation,
+        reader: impl AsyncRead + Send + Unpin + 'static,
+        writer: impl AsyncWrite + Send + Unpin + 'static,
+    ) {
+        let (outgoing, to_write) = mpsc::channel(WAITING_MESSAGES);
+        let (pieces_in, pieces) = mpsc::channel(1);
+        let (interrupt, interrupted) = oneshot::channel();
+        // There is room: it is empty.
+        let _ = outgoing.try_send(FromAgent::Accepted);
+        let writing = tokio::spawn(write_messages(to_write, writer, self.inner.limits.unread));
+        let reading = tokio::spawn(self.clone().read_caller(reader, pieces_in, interrupt));
+        let console = Arc::new(RemoteConsole::new(outgoing.clone(), pieces));
+        let agent = self.clone();
+        let command = move || {
+            let stopped = async {
+                tokio::select! {
+                    Ok(()) = interrupted => ClientError::Stopped,
+                    () = agent.reached(Stage::Locking) => ClientError::Locked,
+                }
+            };
+            tokio::runtime::Handle::current()
+                .block_on(agent.inner.execute.execute(invocation, console, stopped))
+        };
+        let exit = tokio::task::spawn_blocking(command).await.unwrap_or(crate::ExitCode::Failed as u8);
+        reading.abort();
+        if outgoing.send(FromAgent::Finished(exit)).await.is_ok() {
+            let _ = writing.await;
+        }
+        drop(begun);
+        if self.inner.unlocked.session_has_ended() {
+            self.lock();
+        }
+    }
+
+    /// Hears what the caller says. A caller that is gone has interrupted nothing.
+    async fn read_caller(
+        self,
+        mut reader: impl AsyncRead + Unpin,
+        pieces: mpsc::Sender<Piece>,
+        interrupt: oneshot::Sender<()>,
+    ) {
+        loop {
+            let message = tokio::select! {
+                message = frame::read(&mut reader, SMALL_FRAME) => message,
+                () = self.reached(Stage::Locking) => return,
+            };
+            match message {
+                // There is room for one, which was asked for.
+                Ok(Some(FromCaller::Input(piece))) => {
+                    if pieces.try_send(piece).is_err() {
+                        break;
+                    }
+                }
+                Ok(Some(FromCaller::Interrupt)) => {
+                    let _ = interrupt.send(());
+                    return;
+                }
+                _ => break,
+            }
+        }
+        drop(pieces);
+        // Dropping `interrupt` would be an answer, too.
+        self.reached(Stage::Locking).await;
+    }
+
+    /// Uses the ways to the relay now and then, each at times of its own, so that Tor keeps them.
+    async fn keep_warm(self) {
+        let Inner { unlocked, limits, .. } = &*self.inner;
+        let home = async {
+            loop {
+                sleep(varied(limits.keep_warm)).await;
+                unlocked.keep_space_warm().await;
+            }
+        };
+        let account = async {
+            loop {
+                sleep(varied(limits.keep_warm)).await;
+                unlocked.keep_account_warm().await;
+                if unlocked.session_has_ended() {
+                    self.lock();
+                }
+            }
+        };
+        tokio::join!(home, account);
+    }
+
+    /// After this there are no keys, and the relay has ended the session if it can be reached in time.
+    async fn end(&self) {
+        let Inner { limits, unlocked, stage, running, .. } = &*self.inner;
+        let mut running = running.subscribe();
+        // Those that do not end in time end with the process.
+        let _ = timeout(limits.ending, running.wait_for(|running| *running == 0)).await;
+        // The keys go at once, and the session expires if the relay cannot be told.
+        let _ = timeout(limits.ending, unlocked.lock()).await;
+        stage.send_replace(Stage::Locked);
+    }
+
+    fn status(&self) -> AgentStatus {
+        let Inner { clock, tor, memory, .. } = &*self.inner;
+        let idle = self.idle();
+        AgentStatus {
+            process: std::process::id(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            commands: idle.running(),
+            locks_in: idle.left(clock()).map(|left| left.as_secs()),
+            tor: tor(),
+            memory: *memory,
+        }
+    }
+
+    async fn reached(&self, stage: Stage) {
+        // It cannot be closed: the sender is ours.
+        let _ = self.inner.stage.subscribe().wait_for(|now| *now >= stage).await;
+    }
+}
+
+impl<E> Agent<E> {
+    fn idle(&self) -> MutexGuard<'_, Idle> {
+        self.inner.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<E> Clone for Agent<E> {
+    fn clone(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner) }
+    }
+}
+
+impl<E> std::fmt::Debug for Agent<E> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Agent")
+    }
+}
+
+/// Shows that a command runs. Dropped, it has ended.
+struct Begun<E> {
+    agent: Agent<E>,
+}
+
+impl<E> Drop for Begun<E> {
+    fn drop(&mut self) {
+        let mut idle = self.agent.idle();
+        idle.end((self.agent.inner.clock)());
+        self.agent.inner.running.send_replace(idle.running());
+    }
+}
+
+/// Until the last message, or until the caller does not read. Then senders find that nobody is there.
+async fn write_messages(
+    mut messages: mpsc::Receiver<FromAgent>,
+    mut writer: impl AsyncWrite + Unpin,
+    unread: Duration,
+) {
+    while let Some(message) = messages.recv().await {
+        let written = timeout(unread, frame::write(&mut writer, &message)).await;
+        if !matches!(written, Ok(Ok(()))) || matches!(message, FromAgent::Finished(_)) {
+            return;
+        }
+    }
+}
+
+/// Somewhat less than `longest`, by chance, so that two of them are not seen to belong together.
+fn varied(longest: Duration) -> Duration {
+    longest.mul_f64(rand::rng().random_range(0.5..1.0))
+}

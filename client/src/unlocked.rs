@@ -1,0 +1,234 @@
+//! An account that is open on this device: the session, the keys, and the home space as far as it was read.
+//!
+//! A command that runs by itself opens one and ends it; the agent keeps one for many commands. What always holds:
+//! - Two commands at once are to the home space as two devices: each has a copy of what was read, reads on, and appends by
+//!   compare-and-swap. The newest copy is kept for the next one.
+//! - After [`Unlocked::lock`] no key is left, and every use is [`ClientError::Locked`].
+
+use crate::{
+    ClientError, Home,
+    account::{self, Session},
+    limits::ClientLimits,
+    relay::RelayLane,
+    space::HomeSpace,
+    transport::AnyTransport,
+};
+use nightdrop_envelope::{account_code::AccountCode, space::VerifiedLog};
+use nightdrop_login::password::Password;
+use nightdrop_wire::{messages::log::LogHead, onion::OnionAddress, token::Token};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Lanes to the home space that are kept when no command uses them.
+const SPARE_LANES: usize = 2;
+
+/// An account that is open.
+pub struct Unlocked {
+    transport: AnyTransport,
+    limits: ClientLimits,
+    home: Home,
+    relay: OnionAddress,
+    session: tokio::sync::Mutex<Option<Session<AnyTransport>>>,
+    kept: Mutex<Option<Kept>>,
+}
+
+/// What is kept of the home space between two commands.
+struct Kept {
+    log: VerifiedLog,
+    lanes: Vec<RelayLane<AnyTransport>>,
+    /// Nothing is gained by reading on.
+    just_read: bool,
+    /// What the home directory remembers, if this process wrote it there.
+    remembered: Option<LogHead>,
+    session_ended: bool,
+}
+
+impl Unlocked {
+    /// Logs in and reads the home space.
+    ///
+    /// # Errors
+    /// As [`account::log_in`], [`Session::open_memory`] and [`HomeSpace::open`].
+    pub async fn unlock(
+        transport: AnyTransport,
+        home: Home,
+        code: &AccountCode,
+        password: &Password,
+        limits: ClientLimits,
+    ) -> Result<Self, ClientError> {
+        let session = account::log_in(&transport, code, password, &limits).await?;
+        let space = match open_space(&transport, &session, &home, &limits).await {
+            Ok(space) => space,
+            Err(error) => {
+                // Best effort: a session that nobody has expires by itself.
+                let _ = session.end().await;
+                return Err(error);
+            }
+        };
+        let (lane, log) = space.into_parts();
+        let kept = Kept { log, lanes: vec![lane], just_read: true, remembered: None, session_ended: false };
+        Ok(Self {
+            transport,
+            limits,
+            home,
+            relay: code.relay().clone(),
+            session: tokio::sync::Mutex::new(Some(session)),
+            kept: Mutex::new(Some(kept)),
+        })
+    }
+
+    /// The way to relays.
+    #[must_use]
+    pub const fn transport(&self) -> &AnyTransport {
+        &self.transport
+    }
+
+    /// Limits of everything that is done with the account.
+    #[must_use]
+    pub const fn limits(&self) -> &ClientLimits {
+        &self.limits
+    }
+
+    /// Where this device keeps the account.
+    #[must_use]
+    pub const fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// The account's relay.
+    #[must_use]
+    pub const fn relay(&self) -> &OnionAddress {
+        &self.relay
+    }
+
+    /// A lane for what is done to files, which shares circuits with nothing else.
+    #[must_use]
+    pub fn lane(&self) -> RelayLane<AnyTransport> {
+        RelayLane::isolated(&self.transport, &self.relay, &self.limits)
+    }
+
+    /// The home space, read up to what the relay has now. To be given back with [`Self::keep_space`].
+    ///
+    /// # Errors
+    /// [`ClientError::Locked`]; as [`HomeSpace::refresh`].
+    pub async fn space(&self) -> Result<HomeSpace<AnyTransport>, ClientError> {
+        let (lane, log, just_read) = {
+            let mut kept = self.kept();
+            let kept = kept.as_mut().ok_or(ClientError::Locked)?;
+            let just_read = std::mem::take(&mut kept.just_read);
+            (kept.lanes.pop(), kept.log.clone(), just_read)
+        };
+        let mut space = HomeSpace::from_parts(lane.unwrap_or_else(|| self.lane()), log);
+        if !just_read {
+            let read = space.refresh().await;
+            if let Err(error) = read {
+                self.keep_space(space);
+                return Err(error);
+            }
+        }
+        Ok(space)
+    }
+
+    /// Keeps a space for the next command, unless another one has read further meanwhile; its lane in any case.
+    pub fn keep_space(&self, space: HomeSpace<AnyTransport>) {
+        let (lane, log) = space.into_parts();
+        if let Some(kept) = self.kept().as_mut() {
+            if log.head().count >= kept.log.head().count {
+                kept.log = log;
+            }
+            kept.lanes.push(lane);
+            kept.lanes.truncate(SPARE_LANES);
+        }
+    }
+
+    /// Keeps in the home directory how far the home space is, if it is further than when this was done last.
+    ///
+    /// # Errors
+    /// [`ClientError`] if the home directory cannot be written: this device cannot notice an older state next time.
+    pub async fn remember(&self, head: LogHead) -> Result<(), ClientError> {
+        let remembered = self.kept().as_ref().and_then(|kept| kept.remembered);
+        if remembered.is_some_and(|remembered| remembered.count >= head.count) {
+            return Ok(());
+        }
+        let session = self.session.lock().await;
+        let session = session.as_ref().ok_or(ClientError::Locked)?;
+        let lock = self.home.lock()?;
+        // Another process may have seen more meanwhile.
+        let before = session.open_memory(self.home.memory()?.as_deref())?;
+        let sealed = session.seal_memory(before, head)?;
+        self.home.keep_memory(&sealed, &lock)?;
+        if let Some(kept) = self.kept().as_mut() {
+            kept.remembered = Some(head);
+        }
+        Ok(())
+    }
+
+    /// Fetches credits.
+    ///
+    /// # Errors
+    /// As [`Session::fetch_credits`]; [`ClientError::Locked`].
+    pub async fn fetch_credits(&self, count: u16) -> Result<Vec<Token>, ClientError> {
+        let mut session = self.session.lock().await;
+        let credits = session.as_mut().ok_or(ClientError::Locked)?.fetch_credits(count).await;
+        if let (Err(ClientError::SessionEnded), Some(kept)) = (&credits, self.kept().as_mut()) {
+            kept.session_ended = true;
+        }
+        credits
+    }
+
+    /// Whether the relay has ended the session: only the password opens another one.
+    #[must_use]
+    pub fn session_has_ended(&self) -> bool {
+        self.kept().as_ref().is_some_and(|kept| kept.session_ended)
+    }
+
+    /// Uses the way to the home space, so that Tor keeps it, and learns what is new there. What goes wrong, the next command finds out.
+    pub(crate) async fn keep_space_warm(&self) {
+        if let Ok(space) = self.space().await {
+            self.keep_space(space);
+        }
+    }
+
+    /// Uses the way to the account, so that Tor keeps it, and learns whether the session is still good.
+    pub(crate) async fn keep_account_warm(&self) {
+        // Whoever holds it uses it.
+        let Ok(mut session) = self.session.try_lock() else { return };
+        let Some(session) = session.as_mut() else { return };
+        if let (Err(ClientError::SessionEnded), Some(kept)) = (session.list().await, self.kept().as_mut()) {
+            kept.session_ended = true;
+        }
+    }
+
+    /// Drops the keys and ends the session at the relay. Commands that have a space must have ended.
+    ///
+    /// # Errors
+    /// As [`Session::end`]: the keys are gone all the same.
+    pub async fn lock(&self) -> Result<(), ClientError> {
+        drop(self.kept().take());
+        match self.session.lock().await.take() {
+            Some(session) => session.end().await,
+            None => Ok(()),
+        }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Option<Kept>> {
+        // Nothing that is done under this lock leaves it half done.
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Unlocked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { transport: _, limits: _, home: _, relay: _, session: _, kept: _ } = self;
+        f.write_str("Unlocked")
+    }
+}
+
+async fn open_space(
+    transport: &AnyTransport,
+    session: &Session<AnyTransport>,
+    home: &Home,
+    limits: &ClientLimits,
+) -> Result<HomeSpace<AnyTransport>, ClientError> {
+    let memory = session.open_memory(home.memory()?.as_deref())?;
+    let keys = session.keyring().home_keys();
+    HomeSpace::open(transport, session.code().relay(), keys, memory.home_head, limits).await
+}
