@@ -67,6 +67,21 @@ pub enum ClientError {
     /// The relay did not take the invitation.
     #[error("the relay refused the invitation")]
     InvitationRefused,
+    /// The relay registers nobody without an invitation.
+    #[error("this relay registers nobody without an invitation")]
+    InvitationNeeded,
+    /// The relay registers nobody.
+    #[error("this relay takes no new accounts")]
+    RegistrationClosed,
+    /// The relay registers nobody more without an invitation for now.
+    #[error("this relay takes no more new accounts within this hour")]
+    RegistrationsUsedUp,
+    /// The relay asks for more work than any honest relay does.
+    #[error("the relay asks for more work than any honest relay does")]
+    AbsurdWork,
+    /// The relay did not take the work.
+    #[error("the relay did not take the work that was done for a new account")]
+    WorkRefused,
     /// The password does not open the account, or the relay is another.
     #[error("the password is wrong, or this is not the relay where the account was made")]
     WrongPassword,
@@ -284,6 +299,7 @@ impl ClientError {
         use ExitCode::{Failed, Network, NotFound, Refused, Tampered, Usage};
         const NOTHING_SENT: &str = "Nothing was sent.";
         const NOTHING_CHANGED: &str = "Nothing was changed.";
+        const NO_ACCOUNT: &str = "No account was made.";
         const NOTHING_WRITTEN: &str = "No file was written.";
         match self {
             Self::Usage(_) => explain(Usage, NOTHING_SENT, "See `nightdrop help`."),
@@ -328,8 +344,29 @@ impl ClientError {
             Self::PasswordsDiffer => explain(Usage, NOTHING_SENT, "Type the same password twice."),
             Self::InvitationRefused => explain(
                 Refused,
-                "No account was made.",
+                NO_ACCOUNT,
                 "Invitations work once and for a limited time: ask the relay's operator for a new one.",
+            ),
+            Self::InvitationNeeded => explain(
+                Refused,
+                NO_ACCOUNT,
+                "Ask the relay's operator for an invitation, and give it with `--invite CODE`.",
+            ),
+            Self::RegistrationClosed => {
+                explain(Refused, NO_ACCOUNT, "Use another relay, or ask this one's operator.")
+            }
+            Self::RegistrationsUsedUp => {
+                explain(Refused, NO_ACCOUNT, "Try again in an hour, or ask the operator for an invitation.")
+            }
+            Self::AbsurdWork => explain(
+                Tampered,
+                "No work was done, and no account was made.",
+                "Compare the address with the one that the operator gave you.",
+            ),
+            Self::WorkRefused => explain(
+                Refused,
+                NO_ACCOUNT,
+                "It may have come too late, or the relay was started again meanwhile: run the command again.",
             ),
             Self::WrongPassword => explain(
                 Refused,
@@ -508,6 +545,11 @@ impl ClientError {
     /// A request of a registration.
     pub(crate) fn registration(error: RequestError) -> Self {
         Self::refused_as(error, Self::InvitationRefused)
+    }
+
+    /// A request that shows work.
+    pub(crate) fn work(error: RequestError) -> Self {
+        Self::refused_as(error, Self::WorkRefused)
     }
 
     /// A request of a login.

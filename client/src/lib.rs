@@ -17,6 +17,7 @@ mod error;
 mod home;
 pub mod limits;
 mod password_policy;
+pub mod qr;
 mod random;
 pub mod relay;
 pub mod space;

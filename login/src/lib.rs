@@ -12,6 +12,8 @@
 //!            client  --  KE3 (64)                      -->  relay   the relay knows here
 //! ```
 //!
+//! [`work`] stands beside it: what whoever registers does where registration is open.
+//!
 //! This crate does no IO; randomness is a parameter. It must not know what an account holds.
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -34,6 +36,7 @@ mod context;
 mod key_stretching;
 pub mod password;
 pub mod server;
+pub mod work;
 
 pub use context::LoginContext;
 

@@ -7,10 +7,11 @@ use nightdrop_wire::{
             ChangeFinish, LoggedIn, LoginFinish, LoginStart, LoginStarted, PasswdStart, PasswdStarted,
             RecoverStart, RecoverStarted, RegisterFinish, RegisterStart, RegisterStarted, Sessions,
         },
-        admin::{Invitation, NewInvitation},
+        admin::{AccountPage, InvitationPage, Invitations, NewInvitations, RevokeInvitation, SetQuota},
         blob::{CreateBlob, FinishBlob},
         credit::{Credits, FetchCredits},
         log::{Append, CreateLog, LogPage},
+        relay::{EarnInvitation, EarnedInvitation, RelayInfo},
         ticket::CreateTicket,
     },
 };
@@ -35,7 +36,17 @@ pub(crate) fn message(input: &[u8]) -> bool {
         12 => canonical::<CreateLog>(body),
         13 => canonical::<Append>(body),
         14 => canonical::<LogPage>(body),
-        15 => canonical::<Invitation>(body) | canonical::<NewInvitation>(body),
+        15 => {
+            canonical::<Invitations>(body)
+                | canonical::<NewInvitations>(body)
+                | canonical::<InvitationPage>(body)
+                | canonical::<RevokeInvitation>(body)
+                | canonical::<AccountPage>(body)
+                | canonical::<SetQuota>(body)
+                | canonical::<RelayInfo>(body)
+                | canonical::<EarnInvitation>(body)
+                | canonical::<EarnedInvitation>(body)
+        }
         16 => canonical::<PasswdStart>(body),
         17 => canonical::<PasswdStarted>(body),
         18 => canonical::<RecoverStart>(body),

@@ -1,11 +1,12 @@
 //! What can go wrong in the relay. What each means for the data and what to do is said in `cli::errors`, in one table.
 
-use crate::{
-    supervisor::Process,
-    worker::{InvitationError, WorkerExit},
-};
+use crate::{supervisor::Process, worker::WorkerExit};
 use nightdrop_onion_config::{NetworkFileError, TorError};
 use nightdrop_store::OpenError;
+use nightdrop_wire::{
+    ids::{AccountId, InvitationId},
+    refusal::Refusal,
+};
 use std::{io, path::PathBuf};
 
 /// An error of this program.
@@ -77,9 +78,27 @@ pub enum RelayError {
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] OpenError),
-    /// No invitation was issued.
-    #[error(transparent)]
-    Invitation(#[from] InvitationError),
+    /// No invitation has this id.
+    #[error("there is no invitation {id}")]
+    NoSuchInvitation {
+        /// The id.
+        id: InvitationId,
+    },
+    /// The invitation has registered an account.
+    #[error("the invitation {id} was spent")]
+    InvitationSpent {
+        /// Its id.
+        id: InvitationId,
+    },
+    /// No account has this id.
+    #[error("there is no account {account}")]
+    NoSuchAccount {
+        /// The id.
+        account: AccountId,
+    },
+    /// What cannot be undone was not confirmed.
+    #[error("not confirmed")]
+    NotConfirmed,
     /// A process that only the supervisor may start was started by something else.
     #[error("this command is for the supervisor only")]
     NoSupervisor,
@@ -103,12 +122,9 @@ pub enum RelayError {
     /// The running relay's admin socket does not answer.
     #[error("the running relay does not answer")]
     AdminUnreachable,
-    /// The running relay refused the command.
-    #[error("the running relay refused with status {status}")]
-    AdminRefused {
-        /// HTTP status.
-        status: u16,
-    },
+    /// The relay, or the store itself, did not carry the command out.
+    #[error("the command was not carried out: {0}")]
+    OperatorRefused(Refusal),
     /// Its answer makes no sense.
     #[error("the running relay's answer cannot be understood")]
     AdminMalformed,

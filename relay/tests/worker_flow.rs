@@ -3,14 +3,13 @@
 
 mod worker_support;
 
-use nightdrop_relay::worker::{HttpLimits, Plane};
+use nightdrop_relay::worker::HttpLimits;
 use nightdrop_wire::{
     authorization::Authorization,
     codec,
     ids::AccountId,
     messages::{
         account::{LoginFinish, LoginStarted},
-        admin::{Invitation, NewInvitation},
         credit::FetchCredits,
     },
     onion::OnionAddress,
@@ -191,26 +190,6 @@ async fn the_account_plane_is_busy_until_the_address_is_known() {
     worker.service.set_address(address()).await.expect("the same again");
     let other: OnionAddress = "vww6ybal4bd7szmgncyruucpgfkqahzddi37ktceo3ah7ngmcopnpyyd".parse().unwrap();
     assert!(worker.service.set_address(other).await.is_err());
-}
-
-#[tokio::test]
-async fn the_operator_issues_invitations_and_clients_do_not() {
-    let worker = Worker::start().await;
-    let new = NewInvitation { days: 7 };
-    let mut admin = worker.connect_to(Plane::Admin, 1024);
-    let answer = admin.post("/admin/v1/invites", None, &new).await.success();
-    let invitation: Invitation = codec::decode(&answer).unwrap();
-    let mut connection = worker.connect();
-    User::new(invitation.invitation).register(&mut connection).await;
-
-    for days in [0, 366] {
-        let mut admin = worker.connect_to(Plane::Admin, 1024);
-        assert_eq!(admin.post("/admin/v1/invites", None, &NewInvitation { days }).await.status(), 404);
-    }
-    assert_eq!(connection.post("/admin/v1/invites", None, &new).await.status(), 404);
-    let mut admin = worker.connect_to(Plane::Admin, 1024);
-    let blob = TestBlob::new(1);
-    assert_eq!(admin.get(&blob.path("/head"), &blob.reading()).await.status(), 404);
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use crate::{
     row::Row,
     schema::{
         AccountRow, AccountSessionsRow, CreditQuotaRow, ENDED, IdentityRow, InvitationRow, LOGIN_RECORDS,
-        ONLY, RecoveryRow, SessionRow,
+        ONLY, QuotaRow, RecoveryRow, SessionRow,
     },
     store::{Queued, Store, refused},
     transaction::{Changes, Rows},
@@ -167,6 +167,7 @@ impl Store {
                 }
                 changes.remove(&AccountSessionsRow::TABLE, account.as_bytes())?;
                 changes.remove(&CreditQuotaRow::TABLE, account.as_bytes())?;
+                changes.remove(&QuotaRow::TABLE, account.as_bytes())?;
                 changes.remove(&LOGIN_RECORDS, account.as_bytes())?;
                 changes.remove(&AccountRow::TABLE, account.as_bytes())?;
                 changes.put_bytes(&ENDED, &ObjectName::login_record(account).bytes(), &[])

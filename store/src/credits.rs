@@ -4,6 +4,7 @@ use crate::{
     day::Day,
     error::StoreError,
     operation::Checked,
+    quotas,
     schema::{CreditQuotaRow, CreditRow},
     sessions,
     store::{Queued, Store},
@@ -24,11 +25,12 @@ impl Store {
         today: Day,
         expires: Day,
     ) -> Queued<()> {
-        let most = self.limits().credits_per_day;
+        let usual = self.limits().credits_per_day;
         self.queue(credits.len() * TokenHash::LENGTH, move |rows| {
             let account = sessions::owner(rows, &session, today)?;
-            let quota = rows.row::<CreditQuotaRow>(account.as_bytes())?;
-            let drawn_before = quota.filter(|quota| quota.day == today).map_or(0, |quota| quota.drawn);
+            let most = quotas::of(rows, account)?.unwrap_or(usual);
+            let before = rows.row::<CreditQuotaRow>(account.as_bytes())?;
+            let drawn_before = before.filter(|before| before.day == today).map_or(0, |before| before.drawn);
             let drawn = u32::try_from(credits.len())
                 .ok()
                 .and_then(|count| drawn_before.checked_add(count))

@@ -1,25 +1,42 @@
 //! Invitations: each registers one account, once, until its last day.
 
 use crate::{
+    accounts::Registration,
     day::Day,
     error::StoreError,
     operation::Checked,
+    room::Need,
+    row::{self, Row},
     schema::InvitationRow,
     store::{Queued, Store},
     transaction::{Changes, Rows},
 };
-use nightdrop_wire::token::TokenHash;
+use nightdrop_wire::{ids::InvitationId, messages::admin::InvitationFacts, token::TokenHash};
+use std::ops::ControlFlow;
+
+/// Invitations of a list, and where the list goes on if there are more.
+pub type InvitationList = (Vec<InvitationFacts>, Option<TokenHash>);
 
 impl Store {
     /// Keeps a new invitation. [`StoreError::Conflict`] if this token was issued before.
     #[must_use]
     pub fn issue_invitation(&self, invitation: TokenHash, expires: Day) -> Queued<()> {
-        self.queue(0, move |rows| {
-            if rows.row::<InvitationRow>(invitation.as_bytes())?.is_some() {
-                return Err(StoreError::Conflict);
+        self.issue_invitations(vec![invitation], expires)
+    }
+
+    /// Keeps new invitations, all of them or none. [`StoreError::Conflict`] if one of the tokens was issued before.
+    #[must_use]
+    pub fn issue_invitations(&self, invitations: Vec<TokenHash>, expires: Day) -> Queued<()> {
+        self.queue(invitations.len() * TokenHash::LENGTH, move |rows| {
+            for invitation in &invitations {
+                if rows.holds(&InvitationRow::TABLE, invitation.as_bytes())? {
+                    return Err(StoreError::Conflict);
+                }
             }
-            let row = InvitationRow { expires, spent_by: None };
-            Ok(Checked::Write(move |changes: &Changes<'_>| changes.put(invitation.as_bytes(), &row)))
+            Ok(Checked::Write(move |changes: &Changes<'_>| {
+                let row = InvitationRow { expires, spent_by: None };
+                invitations.iter().try_for_each(|invitation| changes.put(invitation.as_bytes(), &row))
+            }))
         })
     }
 
@@ -29,6 +46,72 @@ impl Store {
     /// [`StoreError::Refused`] if it is unknown, spent or past its last day.
     pub fn check_invitation(&self, invitation: &TokenHash, today: Day) -> Result<(), StoreError> {
         unspent(&self.snapshot()?, invitation, today).map(|_| ())
+    }
+
+    /// Whether these bytes made an account before.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] if they did not.
+    pub fn is_registered(&self, registration: &Registration<'_>) -> Result<(), StoreError> {
+        let row = self.snapshot()?.guard::<InvitationRow>(registration.invitation.as_bytes())?;
+        let made = row.is_some_and(|row| row.spent_by == Some(registration.body.0));
+        if made { Ok(()) } else { Err(StoreError::Refused) }
+    }
+
+    /// Up to `most` invitations that come after this one in the order of their hashes. A damaged one is left out; it is
+    /// refused to everyone.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn list_invitations(
+        &self,
+        after: Option<TokenHash>,
+        most: usize,
+    ) -> Result<InvitationList, StoreError> {
+        let start = after.map_or([0; TokenHash::LENGTH], |after| *after.as_bytes());
+        let (mut listed, mut last, mut more) = (Vec::new(), None, false);
+        self.snapshot()?.each(&InvitationRow::TABLE, start..=[0xff; TokenHash::LENGTH], |hash, bytes| {
+            if after.is_some_and(|after| *after.as_bytes() == hash) {
+                return Ok(ControlFlow::Continue(()));
+            }
+            if listed.len() >= most {
+                more = true;
+                return Ok(ControlFlow::Break(()));
+            }
+            last = Some(TokenHash::from_bytes(hash));
+            if let Ok(row) = row::decode::<InvitationRow>(&hash, bytes) {
+                let spent = row.spent_by.is_some();
+                listed.push(InvitationFacts { id: id_of(&hash), expires: row.expires.0, spent });
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok((listed, last.filter(|_| more)))
+    }
+
+    /// Ends an invitation that was not spent.
+    ///
+    /// [`StoreError::Refused`] if there is none with this id, [`StoreError::Conflict`] if it was spent (or if the id
+    /// stands for two that are not).
+    #[must_use]
+    pub fn revoke_invitation(&self, invitation: InvitationId) -> Queued<()> {
+        self.queue_for(Need::Least, 0, move |rows| {
+            let (mut unspent, mut spent) = (Vec::new(), false);
+            rows.each(&InvitationRow::TABLE, hashes_of(invitation), |hash, bytes| {
+                // A damaged one is refused to everyone, so nothing is lost with it.
+                match row::decode::<InvitationRow>(&hash, bytes) {
+                    Ok(InvitationRow { spent_by: Some(_), .. }) => spent = true,
+                    Ok(_) | Err(_) => unspent.push(hash),
+                }
+                Ok(ControlFlow::Continue(()))
+            })?;
+            match unspent.as_slice() {
+                &[hash] => Ok(Checked::Write(move |changes: &Changes<'_>| {
+                    changes.remove(&InvitationRow::TABLE, &hash)
+                })),
+                [] if !spent => Err(StoreError::Refused),
+                _ => Err(StoreError::Conflict),
+            }
+        })
     }
 }
 
@@ -41,4 +124,20 @@ pub(crate) fn unspent(
     rows.guard::<InvitationRow>(invitation.as_bytes())?
         .filter(|row| row.spent_by.is_none() && row.expires >= today)
         .ok_or(StoreError::Refused)
+}
+
+fn id_of(hash: &[u8; TokenHash::LENGTH]) -> InvitationId {
+    InvitationId::of(&TokenHash::from_bytes(*hash))
+}
+
+/// All hashes that begin with the id.
+fn hashes_of(id: InvitationId) -> std::ops::RangeInclusive<[u8; TokenHash::LENGTH]> {
+    let filled = |rest| {
+        let mut hash = [rest; TokenHash::LENGTH];
+        for (place, byte) in hash.iter_mut().zip(id.as_bytes()) {
+            *place = *byte;
+        }
+        hash
+    };
+    filled(0)..=filled(0xff)
 }

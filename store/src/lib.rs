@@ -19,6 +19,7 @@
 extern crate self as nightdrop_store;
 
 mod account_changes;
+mod account_list;
 mod accounts;
 mod admission;
 mod at_rest;
@@ -48,6 +49,7 @@ mod logs;
 mod object;
 mod open;
 mod operation;
+mod quotas;
 mod recoveries;
 mod removal;
 mod room;
@@ -62,12 +64,14 @@ mod volume;
 mod writer;
 
 pub use account_changes::AccountChange;
+pub use account_list::AccountList;
 pub use accounts::{AccountEnvelopes, LoginRecord, RecordVersion, Registration};
 pub use day::Day;
 pub use digest::{BodyDigest, token_hash};
 pub use error::{Failure, OpenError, StoreError};
 pub use guesses::{Guesses, Minute, TooManyGuesses};
 pub use identity::RelayIdentity;
+pub use invitations::InvitationList;
 pub use limits::{GuessLimits, StoreLimits};
 pub use recoveries::FoundRecovery;
 pub use room::{AskRoom, Room};

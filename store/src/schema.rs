@@ -13,6 +13,7 @@
 //! account_sessions account → AccountSessionsRow         the same sessions, oldest first
 //! credits          SHA-256 of token → CreditRow         unspent ones; nothing tells whose
 //! credit_quotas    account → CreditQuotaRow
+//! quotas           account → QuotaRow                   where the operator set one
 //! blobs            blob → BlobRow
 //! chunks           (blob, n) → at-rest seal             up to 2^20 − 28 bytes: one page with its key
 //! chunk_hashes     (blob, n) → ChunkHashRow             so that finishing need not read chunks
@@ -44,7 +45,7 @@ use redb::TableDefinition;
 use serde::{Deserialize, Serialize};
 
 /// Version of everything below. There is no release yet, hence no other version to read.
-pub(crate) const SCHEMA_VERSION: u32 = 3;
+pub(crate) const SCHEMA_VERSION: u32 = 4;
 
 /// A table with values of any length.
 pub(crate) struct Table<K: FixedKey> {
@@ -98,6 +99,7 @@ macro_rules! for_each_table {
         $each!($crate::schema::AccountSessionsRow::TABLE);
         $each!($crate::schema::CreditRow::TABLE);
         $each!($crate::schema::CreditQuotaRow::TABLE);
+        $each!($crate::schema::QuotaRow::TABLE);
         $each!($crate::schema::BlobRow::TABLE);
         $each!($crate::schema::CHUNKS);
         $each!($crate::schema::ChunkHashRow::TABLE);
@@ -253,6 +255,18 @@ pub(crate) struct CreditQuotaRow {
 impl Row for CreditQuotaRow {
     type Key = [u8; 10];
     const TABLE: Table<[u8; 10]> = Table::new("credit_quotas");
+}
+
+/// What an account may draw in a day.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct QuotaRow {
+    /// Credits.
+    pub(crate) credits_per_day: u32,
+}
+
+impl Row for QuotaRow {
+    type Key = [u8; 10];
+    const TABLE: Table<[u8; 10]> = Table::new("quotas");
 }
 
 /// A blob.

@@ -7,7 +7,7 @@
     missing_docs
 )]
 
-use nightdrop_relay::worker::{Environment, issue_invitation};
+use nightdrop_relay::worker::{Environment, issue_invitations};
 use nightdrop_store::{Store, StoreLimits};
 use nightdrop_tests::system::{PeakMemory, WorkerProcess, program};
 use nightdrop_wire::{onion::OnionAddress, size_class::SizeClass};
@@ -70,7 +70,7 @@ fn round_trip(directory: &Path, file: &Path, back: &Path) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let invitation = runtime.block_on(async {
         let store = Store::open(&data.join("store"), StoreLimits::default()).unwrap();
-        issue_invitation(&store, &Environment::system(), 7).await.unwrap().invitation
+        issue_invitations(&store, &Environment::system(), 7, 1).await.unwrap().remove(0)
     });
     let worker = WorkerProcess::start(&data, relay()).unwrap();
     let mut client = SocketClient::start(&worker, &invitation.secret_text());

@@ -16,6 +16,7 @@ use nightdrop_wire::{
         blob::{CreateBlob, FinishBlob, WholeBlob},
         credit::{Credits, FetchCredits},
         log::{Append, CreateLog, LogHead, LogPage},
+        relay::{EarnInvitation, EarnedInvitation, Registration, RelayInfo},
         ticket::CreateTicket,
     },
     refusal::Refusal,
@@ -96,6 +97,10 @@ fn limits() {
         ("MAX_LOG_ENTRIES".to_owned(), usize::try_from(limits::MAX_LOG_ENTRIES).unwrap()),
         ("MAX_ENTRIES".to_owned(), limits::MAX_ENTRIES),
         ("MAX_ENTRIES_BODY".to_owned(), limits::MAX_ENTRIES_BODY),
+        ("WORK_CHALLENGE".to_owned(), limits::WORK_CHALLENGE),
+        ("WORK_PARTS".to_owned(), limits::WORK_PARTS),
+        ("WORK_SOLUTION".to_owned(), limits::WORK_SOLUTION),
+        ("MAX_WORK".to_owned(), usize::from(limits::MAX_WORK)),
     ]);
     assert_eq!(page, program);
 }
@@ -181,6 +186,14 @@ fn control_bodies() {
     let account = AccountId::from_bytes([3; 10]);
     let blob = BlobId::from_bytes([4; 16]);
     let recovery = Recovery { id: RecoveryId::from_bytes([5; 16]), token: hash, envelope: vec![6; 125] };
+    let (registration, challenge) = (Registration::Closed, [26; limits::WORK_CHALLENGE]);
+    let (version, credits_per_day, credit_days, session_days) = (300, 300, 300, 300);
+    let info =
+        RelayInfo { version, registration, work: 200, challenge, credits_per_day, credit_days, session_days };
+    walk("RelayInfo", &info);
+    let solution = [27; limits::WORK_SOLUTION];
+    walk("EarnInvitation", &EarnInvitation { account, challenge, solution });
+    walk("EarnedInvitation", &EarnedInvitation { invitation: token() });
     walk("RegisterStart", &RegisterStart { invitation: token(), account, request: [7; 32] });
     walk("RegisterStarted", &RegisterStarted { response: [7; 64] });
     for recovery in [None, Some(recovery.clone())] {

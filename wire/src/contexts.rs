@@ -1,4 +1,4 @@
-//! Every context in which something is signed or a login is bound, in one place.
+//! Every context in which something is signed, authenticated or hashed, or a login is bound, in one place.
 
 /// OPAQUE context (RFC 9807, section 6.2): followed by the protocol version (u16, big-endian) and the relay's address.
 pub const LOGIN: &[u8] = b"nightdrop/v1 login";
@@ -6,9 +6,15 @@ pub const LOGIN: &[u8] = b"nightdrop/v1 login";
 pub const SPACE: &[u8] = b"nightdrop/v1 space";
 /// What the signature of a log entry covers begins with this.
 pub const ENTRY: &[u8] = b"nightdrop/v1 entry";
+/// What a relay's mark on a challenge covers begins with this.
+pub const WORK_CHALLENGE: &[u8] = b"nightdrop/v1 work challenge";
+/// What an earned invitation follows from begins with this.
+pub const WORK_INVITATION: &[u8] = b"nightdrop/v1 work invitation";
+/// What work is done on begins with this.
+pub const WORK_PUZZLE: &[u8] = b"nightdrop/v1 work puzzle";
 
 /// All of the above.
-pub const ALL: &[&[u8]] = &[LOGIN, SPACE, ENTRY];
+pub const ALL: &[&[u8]] = &[LOGIN, SPACE, ENTRY, WORK_CHALLENGE, WORK_INVITATION, WORK_PUZZLE];
 
 #[cfg(test)]
 mod tests {

@@ -9,6 +9,10 @@ use crate::{
 /// A request's target, parsed: past this type every id has the right form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Endpoint {
+    /// Reads what the relay says of itself.
+    RelayInfo,
+    /// Earns an invitation.
+    EarnInvitation,
     /// First half of a registration.
     RegisterStart,
     /// Second half of a registration.
@@ -93,7 +97,9 @@ const fn row(
 const CHUNK: usize = SizeClass::FULL.sealed();
 
 /// The table.
-pub const ENDPOINTS: [EndpointRow; 24] = [
+pub const ENDPOINTS: [EndpointRow; 26] = [
+    row("GET", "/v1/relay", "account", "nothing", "empty", "RelayInfo", 0),
+    row("POST", "/v1/invitations", "account", "work", "EarnInvitation", "EarnedInvitation", MAX_SMALL_BODY),
     row(
         "POST",
         "/v1/register/1",
@@ -148,6 +154,8 @@ impl Endpoint {
             return None;
         }
         match (method, first, second, third) {
+            ("GET", "relay", None, None) => Some(Self::RelayInfo),
+            ("POST", "invitations", None, None) => Some(Self::EarnInvitation),
             ("POST", "register", Some("1"), None) => Some(Self::RegisterStart),
             ("POST", "register", Some("2"), None) => Some(Self::RegisterFinish),
             ("POST", "login", Some("1"), None) => Some(Self::LoginStart),
@@ -202,6 +210,8 @@ impl Endpoint {
     #[must_use]
     pub const fn row(&self) -> &'static EndpointRow {
         let [
+            relay_info,
+            earn_invitation,
             register_start,
             register_finish,
             login_start,
@@ -228,6 +238,8 @@ impl Endpoint {
             read_log,
         ] = &ENDPOINTS;
         match self {
+            Self::RelayInfo => relay_info,
+            Self::EarnInvitation => earn_invitation,
             Self::RegisterStart => register_start,
             Self::RegisterFinish => register_finish,
             Self::LoginStart => login_start,
@@ -271,10 +283,12 @@ fn canonical_number(text: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn sample_of_each() -> [Endpoint; 24] {
+    fn sample_of_each() -> [Endpoint; 26] {
         let (blob, ticket) = (BlobId::from_bytes([5; 16]), TicketId::from_bytes([6; 16]));
         let space = SpaceId::from_bytes([7; 32]);
         [
+            Endpoint::RelayInfo,
+            Endpoint::EarnInvitation,
             Endpoint::RegisterStart,
             Endpoint::RegisterFinish,
             Endpoint::LoginStart,

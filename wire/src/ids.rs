@@ -1,6 +1,9 @@
 //! Names of things at the relay. Ids are not secrets: they stand in paths and may be shown.
 
-use crate::text::{self, NotBase32};
+use crate::{
+    text::{self, NotBase32},
+    token::TokenHash,
+};
 use serde::{Deserialize, Serialize};
 
 macro_rules! id {
@@ -84,10 +87,24 @@ id!(
     16
 );
 id!(
+    /// An invitation, as its issuer sees it in a list: the first bytes of its token's hash, which open nothing.
+    InvitationId,
+    5
+);
+id!(
     /// A space: SHA-256 over what its first entry says.
     SpaceId,
     32
 );
+
+impl InvitationId {
+    /// The id of the invitation whose token has this hash.
+    #[must_use]
+    pub const fn of(token: &TokenHash) -> Self {
+        let [a, b, c, d, e, ..] = *token.as_bytes();
+        Self([a, b, c, d, e])
+    }
+}
 
 #[cfg(test)]
 mod tests {

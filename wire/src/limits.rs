@@ -28,3 +28,11 @@ pub const MAX_ENTRIES: usize = 256;
 pub const ENTRY_SIZES: [usize; 4] = [512, 1024, 2048, 4096];
 /// Bytes of an append, and of one page of a log, at most.
 pub const MAX_ENTRIES_BODY: usize = MAX_ENTRIES * 1024 + MAX_SMALL_BODY;
+/// Bytes of a challenge: a second and the relay's mark.
+pub const WORK_CHALLENGE: usize = 8 + 32;
+/// Parts of the work that earns an invitation.
+pub const WORK_PARTS: usize = 16;
+/// Bytes of the work: a number for each part.
+pub const WORK_SOLUTION: usize = WORK_PARTS * 8;
+/// Leading zero bits of each part that a client works for at most: some minutes of one core.
+pub const MAX_WORK: u8 = 28;

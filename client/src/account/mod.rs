@@ -2,12 +2,14 @@
 
 mod access;
 mod login;
+mod open_registration;
 mod register;
 mod remove;
 mod session;
 
 pub use access::{NewAccess, RecoveryWish, change_password, recover};
 pub use login::log_in;
+pub use open_registration::{OpenRelay, WorkProgress};
 pub use register::{Prepared, commit, prepare};
 pub use remove::remove;
 pub use session::Session;

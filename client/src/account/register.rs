@@ -68,7 +68,18 @@ pub async fn prepare<T: Transport>(
 ) -> Result<Prepared, ClientError> {
     let mut lane = RelayLane::isolated(transport, relay, limits);
     let code = AccountCode::generate(relay.clone(), &mut random::system());
-    let (upload, export_key) = hash_password(&mut lane, &code, &invitation, password).await?;
+    prepare_on(&mut lane, code, invitation, password, with_recovery).await
+}
+
+/// Prepares the account of a code over a lane to its relay.
+pub(super) async fn prepare_on<T: Transport>(
+    lane: &mut RelayLane<T>,
+    code: AccountCode,
+    invitation: Token,
+    password: Password,
+    with_recovery: bool,
+) -> Result<Prepared, ClientError> {
+    let (upload, export_key) = hash_password(lane, &code, &invitation, password).await?;
     let recovery = with_recovery.then(|| RecoveryPhrase::generate(&mut random::system()));
     seal_account(code, invitation, upload, &export_key, recovery)
 }

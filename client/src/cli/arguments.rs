@@ -1,5 +1,6 @@
 //! What can be typed.
 
+use super::qr::QrArguments;
 use crate::{ClientError, agent::IdleLimit, unlocked::Unlocked};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use std::{
@@ -58,8 +59,8 @@ impl Arguments {
             &mut self.global;
         [home, network, password_file].into_iter().flatten().for_each(resolve);
         match &mut self.command {
-            Command::Put(Put { paths, link: _, name: _, to: _, replace: _ }) => {
-                paths.iter_mut().for_each(resolve);
+            Command::Put(Put { paths, link: _, name: _, to: _, replace: _, qr }) => {
+                paths.iter_mut().chain(qr.files()).for_each(resolve);
             }
             Command::Get(Get { what: _, output }) => {
                 resolve(output.get_or_insert_with(|| directory.to_owned()));
@@ -70,10 +71,11 @@ impl Arguments {
             Command::Recover(Recover { relay: _, phrase_file, new: _ }) => {
                 phrase_file.iter_mut().for_each(resolve);
             }
-            Command::Register(Register { relay: _, invite: _, no_recovery: _, generate: _ })
-            | Command::Sessions(Sessions { end: _, end_all: _ })
+            Command::Register(Register { relay: _, invite: _, no_recovery: _, generate: _, qr })
+            | Command::Login(Login { code: _, qr })
+            | Command::Share(Share { name: _, link: _, qr }) => qr.files().for_each(resolve),
+            Command::Sessions(Sessions { end: _, end_all: _ })
             | Command::Unregister(Unregister { yes: _ })
-            | Command::Login(Login { code: _ })
             | Command::Unlock(Unlock { idle: _ })
             | Command::Lock
             | Command::Logout(Logout { yes: _ })
@@ -82,7 +84,6 @@ impl Arguments {
             | Command::Info(Name { name: _ })
             | Command::Mv(Mv { from: _, to: _ })
             | Command::Rm(Rm { names: _, recursive: _ })
-            | Command::Share(Share { name: _, link: _ })
             | Command::Unshare(Name { name: _ })
             | Command::Completions { shell: _ }
             | Command::Agent(Unlock { idle: _ }) => {}
@@ -188,15 +189,19 @@ pub(super) struct Register {
     /// The relay's onion address
     #[arg(value_name = "RELAY")]
     pub(super) relay: String,
-    /// The invitation from the relay's operator; `-` reads it from standard input
+    /// The invitation from the relay's operator; `-` reads it from standard input. Without one: the relay must be open to everyone,
+    /// and this machine does some seconds of work for it
     #[arg(long, value_name = "CODE")]
-    pub(super) invite: String,
+    pub(super) invite: Option<String>,
     /// Make no recovery phrase: a forgotten password is then the end of the account
     #[arg(long)]
     pub(super) no_recovery: bool,
     /// Make a password of seven random words and print it
     #[arg(long, conflicts_with = "password_file")]
     pub(super) generate: bool,
+    /// The account code as a picture.
+    #[command(flatten)]
+    pub(super) qr: QrArguments,
 }
 
 #[derive(Debug, Args)]
@@ -244,6 +249,9 @@ pub(super) struct Login {
     /// The account code; `-` reads it from standard input. Without one: the account of this device
     #[arg(value_name = "CODE")]
     pub(super) code: Option<String>,
+    /// The account code as a picture, for another device.
+    #[command(flatten)]
+    pub(super) qr: QrArguments,
 }
 
 #[derive(Debug, Args)]
@@ -277,6 +285,9 @@ pub(super) struct Put {
     /// Replace a file of the same name and other content; its links end
     #[arg(long)]
     pub(super) replace: bool,
+    /// The link as a picture.
+    #[command(flatten)]
+    pub(super) qr: QrArguments,
 }
 
 #[derive(Debug, Args)]
@@ -321,6 +332,9 @@ pub(super) struct Share {
     /// With a link
     #[arg(long, required = true)]
     pub(super) link: bool,
+    /// The link as a picture.
+    #[command(flatten)]
+    pub(super) qr: QrArguments,
 }
 
 #[derive(Debug, Args)]

@@ -9,6 +9,7 @@ mod network;
 mod opened;
 mod password;
 mod print;
+mod qr;
 mod served;
 mod terminal;
 

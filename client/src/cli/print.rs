@@ -43,6 +43,16 @@ impl Printer {
         self.console.result(text.as_bytes()).map_err(ClientError::Output)
     }
 
+    /// Whether results are JSON.
+    pub(super) const fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// A picture for eyes: beside the results, so that whoever reads those finds nothing else among them.
+    pub(super) fn picture(&self, text: &str) {
+        self.console.message(text.trim_end());
+    }
+
     /// Something a person may want to know.
     pub(super) fn note(&self, text: &str) {
         if !self.quiet && !self.json {
@@ -106,6 +116,11 @@ impl Bar {
         let hint =
             blocked.map_or_else(String::new, |blocked| format!("{}: {}", blocked.reason(), blocked.advice()));
         self.show(BarState::Percent { percent: progress.percent(), hint });
+    }
+
+    /// Shows how far work on this machine is.
+    pub(super) fn percent(&self, percent: u8) {
+        self.show(BarState::Percent { percent, hint: String::new() });
     }
 
     /// Shows that something of unknown length goes on.

@@ -27,10 +27,11 @@ use nightdrop_wire::{
             PasswdStart, PasswdStarted, RecoverStart, RecoverStarted, Recovery, RecoveryChange,
             RegisterFinish, RegisterStart, RegisterStarted, SessionFacts, Sessions,
         },
-        admin::{Invitation, NewInvitation},
+        admin::{Invitations, NewInvitations},
         blob::{CreateBlob, FinishBlob, WholeBlob},
         credit::{Credits, FetchCredits},
         log::{Append, CreateLog, LogHead, LogPage},
+        relay::EarnedInvitation,
         ticket::CreateTicket,
     },
     onion::OnionAddress,
@@ -133,8 +134,9 @@ fn messages() -> Vec<Input> {
         ),
         encoded(13, "append", &Append { expected: HEAD, entries: entries.clone() }),
         encoded(14, "log_page", &LogPage { head: HEAD, entries }),
-        encoded(15, "invitation", &Invitation { invitation: TOKEN }),
-        encoded(15, "new_invitation", &NewInvitation { days: 300 }),
+        encoded(15, "invitations", &Invitations { invitations: vec![TOKEN] }),
+        encoded(15, "new_invitations", &NewInvitations { days: 300, count: 3 }),
+        encoded(15, "earned_invitation", &EarnedInvitation { invitation: TOKEN }),
     ]
 }
 

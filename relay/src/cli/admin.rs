@@ -5,27 +5,19 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{Request, StatusCode, client::conn::http1};
 use hyper_util::rt::TokioIo;
-use nightdrop_wire::{codec, limits::MAX_SMALL_BODY};
-use serde::{Serialize, de::DeserializeOwned};
+use nightdrop_wire::{limits::MAX_SMALL_BODY, refusal::Refusal};
 use std::{path::Path, time::Duration};
 use tokio::{net::UnixStream, time::timeout};
 
-/// Sends `message` and waits for the answer, for at most `patience`.
-pub(super) fn ask<Q, A>(socket: &Path, path: &str, message: &Q, patience: Duration) -> Result<A, RelayError>
-where
-    Q: Serialize,
-    A: DeserializeOwned + Serialize,
-{
-    let body = codec::encode(message).map_err(|_| RelayError::AdminMalformed)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|source| RelayError::System { what: "an async runtime", source })?;
-    let answer = runtime.block_on(async {
-        // Without an answer nothing is known, whatever the reason.
-        timeout(patience, post(socket, path, body)).await.unwrap_or(Err(RelayError::AdminUnreachable))
-    })?;
-    codec::decode(&answer).map_err(|_| RelayError::AdminMalformed)
+/// Sends `body` and waits for the answer, for at most `patience`.
+pub(super) async fn ask(
+    socket: &Path,
+    path: &str,
+    body: Vec<u8>,
+    patience: Duration,
+) -> Result<Bytes, RelayError> {
+    // Without an answer nothing is known, whatever the reason.
+    timeout(patience, post(socket, path, body)).await.unwrap_or(Err(RelayError::AdminUnreachable))
 }
 
 async fn post(socket: &Path, path: &str, body: Vec<u8>) -> Result<Bytes, RelayError> {
@@ -44,23 +36,22 @@ async fn post(socket: &Path, path: &str, body: Vec<u8>) -> Result<Bytes, RelayEr
             let body = Limited::new(response.into_body(), MAX_SMALL_BODY).collect().await;
             body.map(|body| body.to_bytes()).map_err(|_| RelayError::AdminMalformed)
         }
-        status => Err(RelayError::AdminRefused { status: status.as_u16() }),
+        status => {
+            let refusal = Refusal::from_status(status.as_u16());
+            Err(refusal.map_or(RelayError::AdminMalformed, RelayError::OperatorRefused))
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nightdrop_wire::{
-        messages::admin::{Invitation, NewInvitation},
-        token::Token,
-    };
     use std::{
         io::{Read, Write},
         os::unix::net::UnixListener,
     };
 
-    const PATH: &str = "/admin/v1/invites";
+    const PATH: &str = "/admin/v1/invites/new";
 
     /// A relay that gives one answer, and the request that it got.
     fn relay(answer: Vec<u8>) -> (tempfile::TempDir, std::thread::JoinHandle<Vec<u8>>) {
@@ -77,9 +68,8 @@ mod tests {
         (directory, serving)
     }
 
-    fn invite(directory: &tempfile::TempDir) -> Result<Invitation, RelayError> {
-        let message = NewInvitation { days: 3 };
-        ask(&directory.path().join("admin.sock"), PATH, &message, Duration::from_secs(5))
+    async fn asked(directory: &tempfile::TempDir) -> Result<Bytes, RelayError> {
+        ask(&directory.path().join("admin.sock"), PATH, vec![3, 1], Duration::from_secs(5)).await
     }
 
     fn ok(body: &[u8]) -> Vec<u8> {
@@ -88,25 +78,26 @@ mod tests {
         answer
     }
 
-    #[test]
-    fn an_answer_is_understood() {
-        let invitation = Invitation { invitation: Token::from_bytes([7; 32]) };
-        let (directory, serving) = relay(ok(&codec::encode(&invitation).unwrap()));
-        assert_eq!(invite(&directory).unwrap().invitation.secret_bytes(), &[7; 32]);
+    #[tokio::test]
+    async fn an_answer_is_understood() {
+        let (directory, serving) = relay(ok(b"answer"));
+        assert_eq!(asked(&directory).await.unwrap(), b"answer".as_slice());
         let request = serving.join().unwrap();
-        assert!(request.starts_with(b"POST /admin/v1/invites HTTP/1.1\r\n"));
-        assert!(request.ends_with(b"\r\n\r\n\x03"));
+        assert!(request.starts_with(b"POST /admin/v1/invites/new HTTP/1.1\r\n"));
+        assert!(request.ends_with(b"\r\n\r\n\x03\x01"));
     }
 
-    #[test]
-    fn refusals_malformed_answers_and_silence_are_told_apart() {
+    #[tokio::test]
+    async fn refusals_malformed_answers_and_silence_are_told_apart() {
         let (directory, _serving) = relay(b"HTTP/1.1 507 Full\r\ncontent-length: 0\r\n\r\n".to_vec());
-        assert!(matches!(invite(&directory), Err(RelayError::AdminRefused { status: 507 })));
-        let (directory, _serving) = relay(ok(b"short"));
-        assert!(matches!(invite(&directory), Err(RelayError::AdminMalformed)));
+        assert!(matches!(asked(&directory).await, Err(RelayError::OperatorRefused(Refusal::Full))));
+        let (directory, _serving) = relay(b"HTTP/1.1 302 Found\r\ncontent-length: 0\r\n\r\n".to_vec());
+        assert!(matches!(asked(&directory).await, Err(RelayError::AdminMalformed)));
+        let (directory, _serving) = relay(ok(&[0; MAX_SMALL_BODY + 1]));
+        assert!(matches!(asked(&directory).await, Err(RelayError::AdminMalformed)));
         let (directory, _serving) = relay(Vec::new());
-        assert!(matches!(invite(&directory), Err(RelayError::AdminUnreachable)));
+        assert!(matches!(asked(&directory).await, Err(RelayError::AdminUnreachable)));
         let nobody = tempfile::tempdir().unwrap();
-        assert!(matches!(invite(&nobody), Err(RelayError::AdminUnreachable)));
+        assert!(matches!(asked(&nobody).await, Err(RelayError::AdminUnreachable)));
     }
 }

@@ -1,7 +1,13 @@
 //! The command line, as `--help` shows it.
 
-use clap::{ArgAction, Args, Parser, Subcommand};
-use std::path::PathBuf;
+use crate::worker::{MAX_INVITATION_DAYS, MAX_INVITATIONS, RegistrationLimits};
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use nightdrop_wire::{
+    ids::{AccountId, InvitationId},
+    messages::relay::Registration,
+    token::Token,
+};
+use std::{ffi::OsString, path::PathBuf};
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 refused or locked, 5 network";
 
@@ -41,30 +47,190 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the relay until it is ended by a signal, and print its address once it is reachable
-    Run,
+    Run(Run),
     /// Invite people to register
     Invite {
         /// What to do.
         #[command(subcommand)]
         command: InviteCommand,
     },
+    /// See and change what the relay knows of accounts
+    Account {
+        /// What to do.
+        #[command(subcommand)]
+        command: AccountCommand,
+    },
+    /// Print completions for a shell
+    Completions {
+        /// For which shell
+        shell: clap_complete::Shell,
+    },
     /// The process that holds the data; started by `run`
     #[command(hide = true)]
-    Worker(Child),
+    Worker(Worker),
     /// The process that speaks Tor; started by `run`
     #[command(hide = true)]
     Gateway(Child),
 }
 
+/// `run`
+#[derive(Debug, Args)]
+pub struct Run {
+    /// Who can register.
+    #[command(flatten)]
+    pub registration: RegistrationArguments,
+}
+
+/// Who can register, for `run` and for the worker that it starts.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct RegistrationArguments {
+    /// Who can register: whoever has an invitation; or everyone who does some seconds of work; or nobody
+    #[arg(long, value_name = "MODE", value_enum, default_value_t = RegistrationMode::Invite)]
+    pub registration: RegistrationMode,
+    /// With `--registration open`: how many people can register in an hour without an invitation of yours
+    #[arg(long, value_name = "N", default_value_t = 60)]
+    pub registrations_per_hour: u32,
+}
+
+/// Who can register.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RegistrationMode {
+    /// Whoever has an invitation
+    Invite,
+    /// Everyone who does some seconds of work; invitations register without it
+    Open,
+    /// Nobody
+    Closed,
+}
+
+impl RegistrationMode {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Invite => "invite",
+            Self::Open => "open",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+impl RegistrationArguments {
+    /// The limits that they set.
+    #[must_use]
+    pub fn limits(self) -> RegistrationLimits {
+        let registration = match self.registration {
+            RegistrationMode::Invite => Registration::Invite,
+            RegistrationMode::Open => Registration::Open,
+            RegistrationMode::Closed => Registration::Closed,
+        };
+        let earned_per_hour = self.registrations_per_hour;
+        RegistrationLimits { registration, earned_per_hour, ..RegistrationLimits::default() }
+    }
+
+    /// The arguments that give them to the worker.
+    #[must_use]
+    pub fn for_worker(self) -> Vec<OsString> {
+        let per_hour = self.registrations_per_hour.to_string();
+        ["--registration", self.registration.word(), "--registrations-per-hour", &per_hour]
+            .map(OsString::from)
+            .to_vec()
+    }
+}
+
 /// `invite …`
 #[derive(Debug, Subcommand)]
 pub enum InviteCommand {
-    /// Print a code with which one person can register one account
+    /// Print codes with each of which one person can register one account
     New {
         /// Days until the code ends
-        #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..=365))]
+        #[arg(long, value_name = "N", default_value_t = 7,
+            value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_INVITATION_DAYS)))]
         days: u16,
+        /// How many codes
+        #[arg(long, value_name = "N", default_value_t = 1,
+            value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_INVITATIONS)))]
+        count: u16,
     },
+    /// List invitations by their ids, with which nobody can register; the codes themselves are not kept
+    Ls,
+    /// End an invitation that was not spent
+    Revoke {
+        /// Its id, as `invite ls` prints it, or its code
+        #[arg(value_name = "ID|CODE", value_parser = invitation_id)]
+        invitation: InvitationId,
+    },
+}
+
+/// `account …`
+#[derive(Debug, Subcommand)]
+pub enum AccountCommand {
+    /// List accounts with all that the relay can know of them
+    Ls,
+    /// Say how many credits an account draws in a day; each pays for one file
+    Quota {
+        /// The account's id, as `account ls` prints it
+        #[arg(value_name = "ID", value_parser = account_id)]
+        account: AccountId,
+        /// Credits in a day, or `default` for what every account draws
+        #[arg(value_name = "N|default", value_parser = quota)]
+        credits: Quota,
+    },
+    /// Remove an account: nobody can open it again
+    ///
+    /// The files that were stored with it stay: the relay does not know which they are. Whoever has a link can read
+    /// them on, and the keys that could destroy them are gone with the account, unless a device still has them.
+    Remove {
+        /// The account's id, as `account ls` prints it
+        #[arg(value_name = "ID", value_parser = account_id)]
+        account: AccountId,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+    },
+}
+
+/// How many credits an account draws in a day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quota {
+    /// As many as every account.
+    Default,
+    /// So many.
+    Credits(u32),
+}
+
+fn quota(text: &str) -> Result<Quota, String> {
+    match text {
+        "default" => Ok(Quota::Default),
+        number => number
+            .parse()
+            .map(Quota::Credits)
+            .map_err(|_| format!("a number from 0 to {}, or `default`, is expected", u32::MAX)),
+    }
+}
+
+fn account_id(text: &str) -> Result<AccountId, String> {
+    text.parse().map_err(|_| "16 letters and digits are expected".to_owned())
+}
+
+/// An invitation by its id or by its code.
+fn invitation_id(text: &str) -> Result<InvitationId, String> {
+    if let Ok(id) = text.parse() {
+        return Ok(id);
+    }
+    let code = Token::from_typed_text(text);
+    let hash = code.map(|code| nightdrop_store::token_hash(&code));
+    hash.map(|hash| InvitationId::of(&hash))
+        .map_err(|_| "an id of 8 letters and digits, or a code of 52, is expected".to_owned())
+}
+
+/// What the worker is told.
+#[derive(Debug, Args)]
+pub struct Worker {
+    /// What every child is told.
+    #[command(flatten)]
+    pub child: Child,
+    /// Who can register.
+    #[command(flatten)]
+    pub registration: RegistrationArguments,
 }
 
 /// What a child is told.
@@ -75,10 +241,17 @@ pub struct Child {
     pub supervisor: i32,
 }
 
+/// The completions of a shell, to print.
+#[must_use]
+pub fn completions(shell: clap_complete::Shell) -> Vec<u8> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "nightdrop-relay", &mut script);
+    script
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_definition_is_consistent() {
@@ -105,6 +278,60 @@ mod tests {
         };
         assert!(parse("1") && parse("365"));
         assert!(!parse("0") && !parse("366") && !parse("-1"));
+    }
+
+    #[test]
+    fn an_invitation_is_named_by_its_id_or_by_its_code() {
+        let code = Token::from_bytes([7; 32]);
+        let id = InvitationId::of(&nightdrop_store::token_hash(&code));
+        assert_eq!(invitation_id(&id.to_string()), Ok(id));
+        assert_eq!(invitation_id(&code.secret_text()), Ok(id));
+        assert_eq!(invitation_id(&format!(" {}\n", code.secret_text().to_uppercase())), Ok(id));
+        for wrong in ["", "0", "012345678", &code.secret_text()[1..]] {
+            assert!(invitation_id(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_worker_is_told_what_run_was_told() {
+        for (mode, registration) in
+            [("invite", Registration::Invite), ("open", Registration::Open), ("closed", Registration::Closed)]
+        {
+            let run = ["nightdrop-relay", "run", "--registration", mode, "--registrations-per-hour", "7"];
+            let Command::Run(run) = Arguments::try_parse_from(run).unwrap().command else {
+                panic!("not run")
+            };
+            let mut worker: Vec<OsString> =
+                ["nightdrop-relay", "worker", "--supervisor", "1"].map(Into::into).to_vec();
+            worker.extend(run.registration.for_worker());
+            let parsed = Arguments::try_parse_from(worker).unwrap().command;
+            let Command::Worker(worker) = parsed else { panic!("not worker") };
+            let limits = worker.registration.limits();
+            assert_eq!(limits, run.registration.limits());
+            assert_eq!((limits.registration, limits.earned_per_hour), (registration, 7));
+        }
+        let run = Arguments::try_parse_from(["nightdrop-relay", "run"]).unwrap().command;
+        let Command::Run(run) = run else { panic!("not run") };
+        assert_eq!(run.registration.limits(), RegistrationLimits::default());
+        assert!(Arguments::try_parse_from(["nightdrop-relay", "run", "--registration", "public"]).is_err());
+    }
+
+    #[test]
+    fn a_quota_is_a_number_or_the_default() {
+        assert_eq!(quota("0"), Ok(Quota::Credits(0)));
+        assert_eq!(quota("default"), Ok(Quota::Default));
+        assert!(quota("-1").is_err() && quota("4294967296").is_err() && quota("").is_err());
+    }
+
+    #[test]
+    fn every_shell_gets_the_commands_of_the_operator_and_no_others() {
+        for shell in [clap_complete::Shell::Bash, clap_complete::Shell::Zsh, clap_complete::Shell::Fish] {
+            let script = String::from_utf8(completions(shell)).unwrap();
+            for word in ["invite", "revoke", "quota", "completions"] {
+                assert!(script.contains(word), "{shell}: {word}");
+            }
+            assert!(!script.contains("supervisor"), "{shell}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use crate::{error::RelayError, supervisor::Process, worker::WorkerExit};
 use nightdrop_onion_config::TorError;
 use nightdrop_store::OpenError;
+use nightdrop_wire::refusal::Refusal;
 use std::{error::Error, io::Write, process::ExitCode};
 
 /// An error in words.
@@ -38,8 +39,8 @@ pub enum Exit {
 const UNTOUCHED: &str = "Stored data was not touched.";
 const NOT_STARTED: &str = "The relay was not started; stored data was not touched.";
 const SAFE_ON_DISK: &str = "What was acknowledged to clients is on disk, and nothing was written over.";
-const NO_INVITATION: &str =
-    "No invitation is known to be issued; one that was issued and not shown ends by itself.";
+const NOT_KNOWN: &str = "It is not known whether the command was carried out: an invitation that was issued and not shown ends by itself.";
+const NOT_DONE: &str = "Nothing was changed.";
 const SAFE_IN_WORKER: &str = "Stored data is not affected: the gateway holds none.";
 
 /// The table.
@@ -110,8 +111,19 @@ pub fn explain(error: &RelayError) -> Explanation {
         RelayError::Store(_) => {
             (UNTOUCHED, "Check the store directory, the free space and this program's version.", Failed)
         }
-        RelayError::Invitation(_) => {
-            (NO_INVITATION, "Check the free space and the disk, then try again.", Failed)
+        RelayError::NoSuchInvitation { .. } => {
+            (NOT_DONE, "`nightdrop-relay invite ls` shows the invitations that there are.", NotFound)
+        }
+        RelayError::InvitationSpent { .. } => (
+            NOT_DONE,
+            "It registers nobody any more. The account that it registered is not known; `nightdrop-relay account ls` shows all.",
+            Refused,
+        ),
+        RelayError::NoSuchAccount { .. } => {
+            (NOT_DONE, "`nightdrop-relay account ls` shows the accounts that there are.", NotFound)
+        }
+        RelayError::NotConfirmed => {
+            (NOT_DONE, "Type `yes` when asked, or give -y where there is no terminal.", Refused)
         }
         RelayError::NoSupervisor => (UNTOUCHED, "Use nightdrop-relay run.", Usage),
         RelayError::System { .. } => {
@@ -122,14 +134,19 @@ pub fn explain(error: &RelayError) -> Explanation {
         }
         RelayError::Tor(error) => (SAFE_IN_WORKER, error.advice(), tor_exit(error)),
         RelayError::ServiceEnded => (SAFE_IN_WORKER, "It is started again by itself.", Network),
-        RelayError::AdminUnreachable => {
-            (NO_INVITATION, "The relay may be starting or ending: try again in a few seconds.", Failed)
+        RelayError::AdminUnreachable => (
+            NOT_KNOWN,
+            "The relay may be starting or ending: look with `invite ls` or `account ls` in a few seconds.",
+            Failed,
+        ),
+        RelayError::OperatorRefused(Refusal::Full) => {
+            (NOT_DONE, "The relay's storage is full: make room, then try again.", Refused)
         }
-        RelayError::AdminRefused { .. } => {
-            (NO_INVITATION, "If the relay's storage is full, make room; then try again.", Refused)
+        RelayError::OperatorRefused(_) => {
+            (NOT_DONE, "Look at what the relay says with -v; check the free space and the disk.", Failed)
         }
         RelayError::AdminMalformed => {
-            (NO_INVITATION, "Command and running relay may differ in version: restart the relay.", Failed)
+            (NOT_KNOWN, "Command and running relay may differ in version: restart the relay.", Failed)
         }
         RelayError::Output(_) => ("Stored data was not touched.", "Keep standard output open.", Failed),
     };
@@ -167,6 +184,7 @@ fn with_causes(error: &RelayError) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nightdrop_wire::ids::{AccountId, InvitationId};
     use std::{io, path::PathBuf};
 
     #[test]
@@ -200,6 +218,12 @@ mod tests {
             (RelayError::NoDataDirectory { path: PathBuf::new() }, 3),
             (RelayError::NoDefaultDirectory, 2),
             (RelayError::AdminUnreachable, 1),
+            (RelayError::NoSuchInvitation { id: InvitationId::from_bytes([1; 5]) }, 3),
+            (RelayError::InvitationSpent { id: InvitationId::from_bytes([1; 5]) }, 4),
+            (RelayError::NoSuchAccount { account: AccountId::from_bytes([1; 10]) }, 3),
+            (RelayError::NotConfirmed, 4),
+            (RelayError::OperatorRefused(Refusal::Full), 4),
+            (RelayError::OperatorRefused(Refusal::Busy), 1),
             (RelayError::Tor(TorError::NetworkDown { blocked: None }), 5),
         ] {
             assert_eq!(explain(&error).exit as u8, code, "{error}");

@@ -1,12 +1,18 @@
 //! The command line: from arguments to the modules that do the work, and from their errors to words and exit codes.
 
+mod account;
 mod admin;
 mod arguments;
+mod date;
 pub mod errors;
 mod invite;
+mod operator;
 pub(crate) mod output;
 
-pub use arguments::{Arguments, Child, Command, Global, InviteCommand};
+pub use arguments::{
+    AccountCommand, Arguments, Child, Command, Global, InviteCommand, Quota, RegistrationArguments,
+    RegistrationMode, Run, Worker, completions,
+};
 
 use crate::{
     data_directory::{DataDirectory, default_root},
@@ -24,6 +30,7 @@ use nix::{
     sys::stat::{Mode, umask},
     unistd::Pid,
 };
+use operator::Operator;
 use std::{
     ffi::OsString,
     path::{Path, PathBuf},
@@ -43,25 +50,44 @@ pub fn run(arguments: Arguments) -> ExitCode {
 
 fn dispatch(global: &Global, command: &Command) -> Result<ExitCode, RelayError> {
     let limits = RelayLimits::default();
-    let root = data_root(global)?;
+    let root = || data_root(global);
     match command {
-        Command::Run => {
+        Command::Run(run) => {
             descriptors::close_inherited()?;
-            supervisor::run(supervisor_settings(global, root, limits)?)?;
+            supervisor::run(supervisor_settings(global, run, root()?, limits)?)?;
         }
-        Command::Invite { command: InviteCommand::New { days } } => {
-            invite::new(&root, *days, global.json, &limits)?;
+        Command::Invite { command } => {
+            let operator = Operator::of(&root()?, &limits)?;
+            match command {
+                InviteCommand::New { days, count } => invite::new(&operator, *days, *count, global.json)?,
+                InviteCommand::Ls => invite::ls(&operator, global.json)?,
+                InviteCommand::Revoke { invitation } => invite::revoke(&operator, *invitation, global.json)?,
+            }
         }
-        Command::Worker(Child { supervisor }) => {
+        Command::Account { command } => {
+            let operator = Operator::of(&root()?, &limits)?;
+            match *command {
+                AccountCommand::Ls => account::ls(&operator, global.json)?,
+                AccountCommand::Quota { account, credits } => {
+                    account::quota(&operator, account, credits, global.json)?;
+                }
+                AccountCommand::Remove { account, yes } => {
+                    account::remove(&operator, account, yes, global.json)?;
+                }
+            }
+        }
+        Command::Completions { shell } => output::raw(&completions(*shell))?,
+        Command::Worker(Worker { child: Child { supervisor }, registration }) => {
             lifeline::tie_to(Pid::from_raw(*supervisor))?;
             descriptors::raise_limit()?;
-            let (http, service) = (HttpLimits::default(), ServiceLimits::default());
-            return Ok(worker::run(&root, http, service, StoreLimits::default(), limits.takeover).into());
+            let http = HttpLimits::default();
+            let service = ServiceLimits { registration: registration.limits(), ..ServiceLimits::default() };
+            return Ok(worker::run(&root()?, http, service, StoreLimits::default(), limits.takeover).into());
         }
         Command::Gateway(Child { supervisor }) => {
             lifeline::tie_to(Pid::from_raw(*supervisor))?;
             descriptors::raise_limit()?;
-            gateway::run(gateway_settings(global, &root, limits)?)?;
+            gateway::run(gateway_settings(global, &root()?, limits)?)?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -73,6 +99,7 @@ fn data_root(global: &Global) -> Result<PathBuf, RelayError> {
 
 fn supervisor_settings(
     global: &Global,
+    run: &Run,
     root: PathBuf,
     limits: RelayLimits,
 ) -> Result<SupervisorSettings, RelayError> {
@@ -83,7 +110,13 @@ fn supervisor_settings(
         Global { quiet: true, .. } => Style::Quiet,
         _ => Style::Text,
     };
-    Ok(SupervisorSettings { child_arguments: child_arguments(global, &root), data: root, style, limits })
+    Ok(SupervisorSettings {
+        child_arguments: child_arguments(global, &root),
+        worker_arguments: run.registration.for_worker(),
+        data: root,
+        style,
+        limits,
+    })
 }
 
 /// What the children have to know of the supervisor's own arguments.

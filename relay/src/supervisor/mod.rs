@@ -42,6 +42,8 @@ pub struct SupervisorSettings {
     pub data: PathBuf,
     /// Arguments that both children get after their subcommand.
     pub child_arguments: Vec<OsString>,
+    /// Further arguments of the worker.
+    pub worker_arguments: Vec<OsString>,
     /// How events are shown.
     pub style: Style,
     /// Limits.
@@ -66,6 +68,7 @@ pub fn run(settings: SupervisorSettings) -> Result<(), RelayError> {
         gateway: Ward::new(Process::Gateway, settings.limits.restart),
         address: None,
         failure: None,
+        worker_arguments: [settings.child_arguments.clone(), settings.worker_arguments].concat(),
         arguments: settings.child_arguments,
         limits: settings.limits,
     };
@@ -85,6 +88,7 @@ struct Supervisor {
     failure: Option<(String, String)>,
     report: Report,
     arguments: Vec<OsString>,
+    worker_arguments: Vec<OsString>,
     limits: RelayLimits,
 }
 
@@ -113,7 +117,7 @@ impl Supervisor {
         let now = Instant::now();
         let is_due = |due: Option<Instant>| due.is_some_and(|at| at <= now);
         if is_due(self.worker.due()) {
-            self.worker.started(Running::worker(&self.arguments, &self.listeners)?);
+            self.worker.started(Running::worker(&self.worker_arguments, &self.listeners)?);
             self.tell_address();
         }
         if is_due(self.gateway.due()) {

@@ -30,6 +30,9 @@ impl Service {
     /// `POST /v1/register/1`.
     pub(super) async fn register_start(&self, body: &[u8]) -> Result<Bytes, Refusal> {
         let message: RegisterStart = decode(body)?;
+        if self.is_closed() {
+            return Err(Refusal::Refused);
+        }
         let inner = Arc::clone(&self.inner);
         blocking(move || {
             let today = inner.environment.today();
@@ -52,6 +55,11 @@ impl Service {
                 message: &message,
                 body: BodyDigest::of(body),
             };
+            if self.is_closed() {
+                // What was made before is answered alike, or its owner would take it for not made.
+                let made = store.is_registered(&registration);
+                return made.map(|()| Bytes::new()).map_err(|error| refusal_of(&error));
+            }
             store.register(&registration, environment.today(), &mut environment.rng())
         };
         registered.await.map_err(|error| refusal_of(&error))?;

@@ -1,5 +1,6 @@
 //! Every limit of the worker, in two structures.
 
+use super::registration::RegistrationLimits;
 use std::time::Duration;
 
 /// Limits of connections and requests. The defaults suit lines over Tor: slow, and broken every few minutes.
@@ -83,6 +84,8 @@ pub struct ServiceLimits {
     pub session_days: u32,
     /// Days that a credit pays.
     pub credit_days: u32,
+    /// Who can register, and what it costs.
+    pub registration: RegistrationLimits,
 }
 
 impl Default for ServiceLimits {
@@ -95,6 +98,7 @@ impl Default for ServiceLimits {
             change_time: Duration::from_secs(10 * 60),
             session_days: 30,
             credit_days: 30,
+            registration: RegistrationLimits::default(),
         }
     }
 }

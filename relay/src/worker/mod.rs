@@ -33,6 +33,7 @@ mod peer;
 mod pending;
 mod process;
 mod refusals;
+mod registration;
 mod request;
 mod server;
 mod service;
@@ -41,11 +42,14 @@ mod tickets;
 mod upkeep;
 mod works;
 
-pub use admin::{InvitationError, MAX_INVITATION_DAYS, issue_invitation};
+pub use admin::{
+    AdminEndpoint, InvitationError, MAX_INVITATION_DAYS, MAX_INVITATIONS, issue_invitations, operate,
+};
 pub use connection::{Connections, Plane};
 pub use environment::{Environment, FillRandom};
 pub use exit::WorkerExit;
 pub use limits::{HttpLimits, ServiceLimits};
 pub use process::run;
+pub use registration::RegistrationLimits;
 pub use server::{ServeError, serve};
 pub use service::{Service, ServiceError};

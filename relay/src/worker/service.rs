@@ -2,12 +2,13 @@
 
 use super::{
     account_changes::BegunChange, accounts::BegunLogin, environment::Environment, limits::ServiceLimits,
-    pending::Pending, refusals::refusal_of,
+    pending::Pending, refusals::refusal_of, registration::OpenRegistration,
 };
 use bytes::Bytes;
 use nightdrop_login::{
     LoginContext, LoginError,
     server::{Record, ServerSetup},
+    work::WorkKey,
 };
 use nightdrop_store::{Guesses, Queued, Store, StoreError, token_hash};
 use nightdrop_wire::{
@@ -44,6 +45,7 @@ pub(super) struct Inner {
     pub(super) environment: Environment,
     pub(super) limits: ServiceLimits,
     pub(super) setup: ServerSetup,
+    pub(super) open_registration: OpenRegistration,
     pub(super) guesses: Guesses,
     pub(super) logins: Mutex<Pending<LoginId, BegunLogin>>,
     pub(super) changes: Mutex<Pending<ChangeId, BegunChange>>,
@@ -65,7 +67,9 @@ impl Service {
             Some(identity) => ServerSetup::from_bytes(&identity.server_setup)?,
             None => create_setup(&store, &environment).await?,
         };
+        let work_key = WorkKey::from_bytes(environment.random());
         let inner = Inner {
+            open_registration: OpenRegistration::new(work_key, environment.now()),
             guesses: Guesses::load(&store)?,
             logins: Mutex::new(Pending::new(limits.pending_logins, limits.login_time)),
             changes: Mutex::new(Pending::new(limits.pending_changes, limits.change_time)),
@@ -111,6 +115,8 @@ impl Service {
             self.inner.context()?;
         }
         match endpoint {
+            Endpoint::RelayInfo => self.relay_info(),
+            Endpoint::EarnInvitation => self.earn_invitation(&body).await,
             Endpoint::RegisterStart => self.register_start(&body).await,
             Endpoint::RegisterFinish => self.register_finish(&body).await,
             Endpoint::LoginStart => self.login_start(&body).await,

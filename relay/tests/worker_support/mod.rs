@@ -7,7 +7,7 @@ use nightdrop_login::{
     password::{AccountKey, Password},
 };
 use nightdrop_relay::worker::{
-    Connections, Environment, HttpLimits, Plane, Service, ServiceLimits, issue_invitation, serve,
+    Connections, Environment, HttpLimits, Plane, Service, ServiceLimits, issue_invitations, serve,
 };
 use nightdrop_store::{Day, GuessLimits, Minute, NewSession, Store, StoreLimits, token_hash};
 use nightdrop_wire::{
@@ -136,7 +136,7 @@ impl Worker {
     }
 
     pub async fn invitation(&self) -> Token {
-        issue_invitation(self.service.store(), &self.environment, 7).await.unwrap().invitation
+        issue_invitations(self.service.store(), &self.environment, 7, 1).await.unwrap().remove(0)
     }
 
     /// A user with an account and a session.

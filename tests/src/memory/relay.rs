@@ -3,7 +3,7 @@
 use super::Host;
 use nightdrop_login::server::{Record, ServerSetup};
 use nightdrop_relay::worker::{
-    Connections, Environment, HttpLimits, Plane, Service, ServiceLimits, issue_invitation,
+    Connections, Environment, HttpLimits, Plane, Service, ServiceLimits, issue_invitations,
 };
 use nightdrop_store::{GuessLimits, Store, StoreLimits};
 use nightdrop_wire::{ids::AccountId, onion::OnionAddress, token::Token};
@@ -34,14 +34,18 @@ pub struct MemoryRelay {
 impl MemoryRelay {
     /// A relay with an empty store, reached at [`address`].
     pub async fn start() -> Self {
+        Self::with_limits(ServiceLimits::default()).await
+    }
+
+    /// A relay with an empty store and these limits, reached at [`address`].
+    pub async fn with_limits(limits: ServiceLimits) -> Self {
         let directory = tempfile::tempdir().unwrap();
         // Lies leave logins unfinished by the dozen, and it is not the back-off after them that is on trial.
         let guesses = GuessLimits { free: u32::MAX, ..GuessLimits::default() };
-        let limits = StoreLimits { guesses, ..StoreLimits::default() };
-        let store = Store::open(&directory.path().join("store"), limits).unwrap();
+        let store_limits = StoreLimits { guesses, ..StoreLimits::default() };
+        let store = Store::open(&directory.path().join("store"), store_limits).unwrap();
         let environment = Environment::system();
-        let service =
-            Service::start(store.clone(), environment.clone(), ServiceLimits::default()).await.unwrap();
+        let service = Service::start(store.clone(), environment.clone(), limits).await.unwrap();
         service.set_address(address()).await.unwrap();
         let connections = Connections::new(service, HttpLimits::default());
         Self { connections, store, environment, directory: Arc::new(directory) }
@@ -49,7 +53,7 @@ impl MemoryRelay {
 
     /// A fresh invitation.
     pub async fn invitation(&self) -> Token {
-        issue_invitation(&self.store, &self.environment, INVITATION_DAYS).await.unwrap().invitation
+        issue_invitations(&self.store, &self.environment, INVITATION_DAYS, 1).await.unwrap().remove(0)
     }
 
     /// What a thief of the relay's disk has for logins to an account: the relay's login secrets and the record.

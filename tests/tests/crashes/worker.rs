@@ -11,7 +11,7 @@ use nightdrop_client::{
 };
 use nightdrop_envelope::space::{Operation, SpacePath};
 use nightdrop_login::password::Password;
-use nightdrop_relay::worker::{Environment, issue_invitation};
+use nightdrop_relay::worker::{Environment, issue_invitations};
 use nightdrop_store::{Store, StoreLimits};
 use nightdrop_tests::system::{SocketTransport, WorkerProcess};
 use nightdrop_wire::{onion::OnionAddress, token::Token};
@@ -41,8 +41,7 @@ fn limits() -> ClientLimits {
 async fn invitations(data: &Path) -> [Token; 2] {
     let store = Store::open(&data.join("store"), StoreLimits::default()).unwrap();
     let environment = Environment::system();
-    let one = issue_invitation(&store, &environment, 7).await.unwrap().invitation;
-    [one, issue_invitation(&store, &environment, 7).await.unwrap().invitation]
+    issue_invitations(&store, &environment, 7, 2).await.unwrap().try_into().unwrap()
 }
 
 struct Client {

@@ -7,4 +7,5 @@ pub mod admin;
 pub mod blob;
 pub mod credit;
 pub mod log;
+pub mod relay;
 pub mod ticket;

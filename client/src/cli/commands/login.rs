@@ -23,6 +23,7 @@ pub(in crate::cli) async fn run(
     arguments: Login,
     printer: &Printer,
 ) -> Result<(), ClientError> {
+    arguments.qr.check(printer)?;
     let home = global.open_home()?;
     let mut standard_input = printer.standard_input();
     let code = match &arguments.code {
@@ -54,5 +55,6 @@ pub(in crate::cli) async fn run(
     let shown = Shown { logged_in: true, keyring_version: session.keyring().version() };
     end_session(session, printer).await;
     kept?;
-    printer.result(&shown, "Logged in. This device remembers the account.")
+    printer.result(&shown, "Logged in. This device remembers the account.")?;
+    arguments.qr.show(&code.secret_text(), printer)
 }

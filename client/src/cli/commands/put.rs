@@ -28,6 +28,12 @@ pub(in crate::cli) async fn run(
     if arguments.name.is_some() && arguments.paths.len() > 1 {
         return Err(ClientError::Usage("--name names one file, but several are given".to_owned()));
     }
+    if arguments.qr.is_wanted() && (!arguments.link || arguments.paths.len() > 1) {
+        return Err(ClientError::Usage(
+            "a QR code shows the link of one file: put one, with --link".to_owned(),
+        ));
+    }
+    arguments.qr.check(printer)?;
     // All of them are opened before any is sent, so that a mistyped name costs nothing.
     let mut sources = Vec::with_capacity(arguments.paths.len());
     for file in &arguments.paths {
@@ -77,7 +83,8 @@ async fn put(
     };
     if arguments.link {
         let link = share(opened, name, &file).await?;
-        return printer.result(&Shown { name: name.as_str(), link: &link }, &link);
+        printer.result(&Shown { name: name.as_str(), link: &link }, &link)?;
+        return arguments.qr.show(&link, printer);
     }
     let done = if uploaded { "stored" } else { "is there already" };
     printer.result(&Stored { name: name.as_str(), uploaded }, &format!("{} {done}", name.as_str()))

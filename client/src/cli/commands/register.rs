@@ -1,8 +1,8 @@
-//! `nightdrop register RELAY --invite CODE`
+//! `nightdrop register RELAY [--invite CODE]`
 
 use crate::{
     ClientError, Home, HomeLock, PendingRegistration,
-    account::{self, Prepared},
+    account::{self, OpenRelay, Prepared},
     cli::{
         arguments::{Global, Register},
         password,
@@ -13,8 +13,9 @@ use crate::{
 };
 use nightdrop_envelope::{account_code::AccountCode, recovery::RecoveryPhrase};
 use nightdrop_onion_config::Tor;
-use nightdrop_wire::{onion::OnionAddress, token::Token};
+use nightdrop_wire::{messages::relay::RelayInfo, onion::OnionAddress, token::Token};
 use serde::Serialize;
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
 #[derive(Serialize)]
@@ -31,10 +32,16 @@ pub(in crate::cli) async fn run(
     arguments: Register,
     printer: &Printer,
 ) -> Result<(), ClientError> {
+    arguments.qr.check(printer)?;
     let relay: OnionAddress = arguments.relay.parse().map_err(|_| ClientError::BadRelay)?;
     let mut standard_input = printer.standard_input();
-    let invitation = Token::from_typed_text(&standard_input.argument(&arguments.invite)?)
-        .map_err(|_| ClientError::BadInvitation)?;
+    let invitation = match &arguments.invite {
+        None => None,
+        Some(code) => Some(
+            Token::from_typed_text(&standard_input.argument(code)?)
+                .map_err(|_| ClientError::BadInvitation)?,
+        ),
+    };
     let home = global.open_home()?;
     let lock = home.lock()?;
     if home.account().is_ok() {
@@ -57,7 +64,22 @@ pub(in crate::cli) async fn run(
         }
         let limits = ClientLimits::default();
         let with_recovery = !arguments.no_recovery;
-        let prepared = account::prepare(&tor, &relay, invitation, password, with_recovery, &limits).await?;
+        let prepared = match invitation {
+            Some(invitation) => {
+                account::prepare(&tor, &relay, invitation, password, with_recovery, &limits).await?
+            }
+            None => {
+                let open = OpenRelay::ask(&tor, &relay, &limits).await?;
+                let RelayInfo { credits_per_day, session_days, .. } = open.info();
+                printer.note(&format!(
+                    "This relay is open to everyone. An account stores up to {credits_per_day} files a day, \
+                     and a login lasts up to {session_days} days."
+                ));
+                let bar = bar.clone();
+                let progress = Arc::new(move |percent| bar.percent(percent));
+                open.prepare(password, with_recovery, progress).await?
+            }
+        };
         make(&tor, &home, &lock, prepared).await.map(|(code, recovery)| (code, recovery, true))
     };
     let outcome = outcome.await;
@@ -65,7 +87,8 @@ pub(in crate::cli) async fn run(
     let (code, recovery, by_this_run) = outcome?;
     // The account of an earlier run has the password of that run.
     let words = words.filter(|_| by_this_run);
-    show(&code, words.as_ref().map(|words| words.as_str()), recovery.as_ref(), printer)
+    show(&code, words.as_ref().map(|words| words.as_str()), recovery.as_ref(), printer)?;
+    arguments.qr.show(&code.secret_text(), printer)
 }
 
 /// An earlier run was cut off: the same bytes again make the account, or find that it was made.

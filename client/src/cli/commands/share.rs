@@ -24,13 +24,15 @@ pub(in crate::cli) async fn run(
     arguments: Share,
     printer: &Printer,
 ) -> Result<(), ClientError> {
+    arguments.qr.check(printer)?;
     let name = path(&arguments.name)?;
     let work = async |opened: &mut Opened<'_>| {
         let file = opened.file(&name)?.clone();
         share(opened, &name, &file).await
     };
     let link = with_account(global, printer.standard_input(), printer, work).await?;
-    printer.result(&Shown { name: name.as_str(), link: &link }, &link)
+    printer.result(&Shown { name: name.as_str(), link: &link }, &link)?;
+    arguments.qr.show(&link, printer)
 }
 
 /// Makes a ticket of a listed file and lists it.
