@@ -5,6 +5,9 @@ use std::time::Duration;
 /// Limits and time-outs. The defaults fit slow lines: a chunk of 1 MiB passes at 4 KiB/s.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientLimits {
+    /// How long the first attempt to connect may take; each further one of the same request may take so much longer. A service that was started
+    /// again in the midst of an introduction never answers it, and Tor waits for minutes. Default: 30 seconds.
+    pub connect: Duration,
     /// From sending a request to the last byte of its answer. Default: 5 minutes.
     pub request: Duration,
     /// How often one request is tried in all, over new connections. Default: 8.
@@ -20,6 +23,7 @@ pub struct ClientLimits {
 impl Default for ClientLimits {
     fn default() -> Self {
         Self {
+            connect: Duration::from_secs(30),
             request: Duration::from_secs(5 * 60),
             attempts: 8,
             first_retry: Duration::from_secs(1),

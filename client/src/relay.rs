@@ -132,7 +132,7 @@ impl<T: Transport> RelayLane<T> {
     ) -> Result<Vec<u8>, RequestError> {
         let mut failed = 0;
         loop {
-            match self.attempt(endpoint, authorization, body.clone(), longest).await {
+            match self.attempt(endpoint, authorization, body.clone(), longest, failed).await {
                 Err(error) if error.is_passing(self.has_worked) && failed + 1 < self.limits.attempts => {
                     failed += 1;
                     // The circuit itself may be what hangs, and Tor would give it again for the same lane.
@@ -150,11 +150,18 @@ impl<T: Transport> RelayLane<T> {
         authorization: Option<&Authorization>,
         body: Bytes,
         longest: usize,
+        failed: u32,
     ) -> Result<Vec<u8>, RequestError> {
         // Taken out, so that a connection on which anything failed is never used again.
         let mut connection = match self.connection.take() {
             Some(connection) if connection.is_open() => connection,
-            _ => Connection::open(self.transport.connect(&self.relay, &self.lane).await?).await?,
+            _ => {
+                // On a slow line, too, one attempt must at last be given enough time.
+                let limit = self.limits.connect.saturating_mul(failed.saturating_add(1));
+                let connecting = self.transport.connect(&self.relay, &self.lane);
+                let stream = timeout(limit, connecting).await.map_err(|_elapsed| RequestError::Broken)??;
+                Connection::open(stream).await?
+            }
         };
         let exchange = connection.exchange(endpoint, authorization, body, longest);
         let outcome =

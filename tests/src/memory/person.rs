@@ -22,6 +22,7 @@ pub const PASSWORD: &str = "plum orbit velvet cactus tide";
 #[must_use]
 pub fn patient() -> ClientLimits {
     ClientLimits {
+        connect: Duration::from_secs(30),
         request: Duration::from_secs(30),
         attempts: 2,
         first_retry: Duration::from_millis(5),

@@ -116,6 +116,53 @@ impl RelayProcess {
         Err(self.error("did not end in time".to_owned()))
     }
 
+    /// Kills the supervisor as nothing can prevent, and starts another on the same data at once.
+    ///
+    /// # Errors
+    /// As [`RelayProcess::start`].
+    pub fn kill_and_restart(self) -> Result<Self, SystemError> {
+        let data = self.data.clone();
+        drop(self);
+        Self::start(&data)
+    }
+
+    /// Kills the gateway as nothing can prevent.
+    ///
+    /// # Errors
+    /// [`SystemError`] if there is none.
+    pub fn kill_gateway(&self) -> Result<(), SystemError> {
+        self.signal_gateway(Signal::SIGKILL)
+    }
+
+    /// Has the gateway end itself, without a word to its supervisor.
+    ///
+    /// # Errors
+    /// [`SystemError`] if there is none.
+    pub fn ask_gateway_to_leave(&self) -> Result<(), SystemError> {
+        self.signal_gateway(Signal::SIGTERM)
+    }
+
+    fn signal_gateway(&self, signal: Signal) -> Result<(), SystemError> {
+        let gateway = self.child("gateway")?;
+        kill(Pid::from_raw(gateway), signal).map_err(|errno| io("send a signal to the gateway")(errno.into()))
+    }
+
+    /// Process id of the child that runs this hidden subcommand.
+    ///
+    /// # Errors
+    /// [`SystemError`] if there is none at the moment.
+    pub fn child(&self, subcommand: &str) -> Result<i32, SystemError> {
+        let listed = std::fs::read_dir("/proc").map_err(io("list processes"))?;
+        let mut ids = listed.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
+        let parent = format!("PPid:\t{}", self.child.id());
+        let is_it = |id: &i32| {
+            let read = |file| std::fs::read_to_string(format!("/proc/{id}/{file}")).unwrap_or_default();
+            read("cmdline").split('\0').nth(1) == Some(subcommand)
+                && read("status").lines().any(|line| line == parent)
+        };
+        ids.find(is_it).ok_or_else(|| self.error(format!("has no {subcommand}")))
+    }
+
     fn signal(&self, signal: Signal) {
         if let Ok(id) = i32::try_from(self.child.id()) {
             // It may be gone already, which is as good.

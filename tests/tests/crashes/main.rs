@@ -1,15 +1,20 @@
-//! C01: whatever is killed, at whatever moment, what was acknowledged is there afterwards, unaltered,
+//! C01 and R16: whatever is killed or ends by itself, at whatever moment, what was acknowledged is there afterwards, unaltered,
 //! and nobody has to mend anything by hand.
 //!
 //! ```text
-//! worker  200 kills over its socket, while two clients upload and write to their logs
-//! client  60 kills of `put`, `mv`, `rm`, `share` through Tor; `register` is killed 12 times, or was faster
+//! worker         200 kills over its socket, while two clients upload and write to their logs
+//! client         60 kills of `put`, `mv`, `rm`, `share` through Tor; 12 of `register`
+//! gateway        20 kills through Tor, while a client works
+//! supervisor     10 kills, likewise; each ends gateway and worker, too
+//! gateway_exits  the gateway ends by itself
 //! ```
 //! Moments are drawn from a seed that each test prints; `NIGHTDROP_TEST_SEED` repeats one.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout, missing_docs)]
 
 mod client;
+mod gateway_exits;
 mod ledger;
+mod relay;
 mod worker;
 
 use nightdrop_tests::system::{RelayProcess, User};

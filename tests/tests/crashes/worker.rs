@@ -29,6 +29,7 @@ fn relay() -> OnionAddress {
 /// Patient enough to outlive many deaths of the worker in a row.
 fn limits() -> ClientLimits {
     ClientLimits {
+        connect: Duration::from_secs(30),
         request: Duration::from_secs(20),
         attempts: 100,
         first_retry: Duration::from_millis(10),
