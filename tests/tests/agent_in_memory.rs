@@ -102,7 +102,7 @@ impl Stage {
         words: &[&str],
         interrupted: impl Future<Output = ()>,
     ) -> Result<Option<u8>, ClientError> {
-        let stream = agent::connect(&self.home).await.expect("an agent");
+        let stream = agent::connect(&self.home).await.unwrap();
         let console = Arc::clone(terminal) as Arc<dyn Console>;
         let limits = AgentLimits::default();
         let call = agent::call(stream, invocation(directory, words), console, interrupted, &limits);
