@@ -1,4 +1,5 @@
-# What a user of this source types. Each target does its own set-up.
+# What a user of this source types. Each target does its own set-up. Examples are built with the programs so that all targets choose the same
+# features of dependencies: otherwise Tor would be compiled again from one target to the next.
 
 # Seconds for each fuzz target.
 TIME ?= 60
@@ -9,7 +10,7 @@ NETWORK := target/tornet
 
 # The main job as a story, in a private Tor network on this machine.
 demo: setup
-	cargo build --locked --workspace
+	cargo build --locked --workspace --bins --examples
 	rm -rf $(NETWORK)-demo && mkdir -p $(NETWORK)-demo
 	target/debug/tornet $(NETWORK)-demo/network -- target/debug/demo $(NETWORK)-demo/story
 
@@ -33,7 +34,7 @@ bench:
 
 # Rates through Tor, ours beside one raw stream in the same run.
 bench-tor: setup
-	cargo build --locked --workspace
+	cargo build --locked --workspace --bins --examples
 	rm -rf $(NETWORK)-bench && mkdir -p $(NETWORK)-bench
 	target/debug/tornet $(NETWORK)-bench/network -- target/debug/bench-tor $(NETWORK)-bench/work
 
