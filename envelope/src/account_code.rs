@@ -153,7 +153,9 @@ mod tests {
             for symbol in ('0'..='9').chain('a'..='z').chain(['/', ':', '-', ' ']) {
                 let mut longer = text.to_string();
                 longer.insert(position, symbol);
-                assert!(AccountCode::from_text(&longer).is_err(), "{longer}");
+                // White space that pasting brings changes nothing.
+                let harmless = |code: AccountCode| symbol == ' ' && *code.secret_text() == *text;
+                assert!(AccountCode::from_text(&longer).map_or(true, harmless), "{longer}");
             }
         }
         for length in 0..text.len() {

@@ -349,8 +349,12 @@ pub(super) struct Get {
 
 /// The completions of a shell, to print.
 pub(super) fn completions(shell: clap_complete::Shell) -> Vec<u8> {
+    let all = Arguments::command();
+    // What only `unlock` starts is hidden from the help, but not from the generator.
+    let shown = all.get_subcommands().filter(|command| !command.is_hide_set()).cloned();
+    let mut shown = clap::Command::new("nightdrop").args(all.get_arguments().cloned()).subcommands(shown);
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Arguments::command(), "nightdrop", &mut script);
+    clap_complete::generate(shell, &mut shown, "nightdrop", &mut script);
     script
 }
 

@@ -244,8 +244,13 @@ pub struct Child {
 /// The completions of a shell, to print.
 #[must_use]
 pub fn completions(shell: clap_complete::Shell) -> Vec<u8> {
+    let all = Arguments::command();
+    // What only the supervisor starts is hidden from the help, but not from the generator.
+    let shown = all.get_subcommands().filter(|command| !command.is_hide_set()).cloned();
+    let mut shown =
+        clap::Command::new("nightdrop-relay").args(all.get_arguments().cloned()).subcommands(shown);
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Arguments::command(), "nightdrop-relay", &mut script);
+    clap_complete::generate(shell, &mut shown, "nightdrop-relay", &mut script);
     script
 }
 
@@ -330,7 +335,7 @@ mod tests {
             for word in ["invite", "revoke", "quota", "completions"] {
                 assert!(script.contains(word), "{shell}: {word}");
             }
-            assert!(!script.contains("supervisor"), "{shell}");
+            assert!(!script.contains("supervisor") && !script.contains("gateway"), "{shell}");
         }
     }
 

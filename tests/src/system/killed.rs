@@ -29,6 +29,19 @@ impl User {
     /// # Errors
     /// [`SystemError`] if it cannot be started.
     pub fn run_and_kill(&self, arguments: &[&str], after: Duration) -> Result<Killed, SystemError> {
+        self.run_and_kill_when(arguments, after, || false)
+    }
+
+    /// The same, or as soon as something is so: for moments that are too short to be hit by chance.
+    ///
+    /// # Errors
+    /// As [`Self::run_and_kill`].
+    pub fn run_and_kill_when(
+        &self,
+        arguments: &[&str],
+        after: Duration,
+        is_moment: impl Fn() -> bool,
+    ) -> Result<Killed, SystemError> {
         let mut command = self.command(arguments)?;
         let memory = || fs::read(self.home().join("memory")).ok();
         let (mut seen, mut memory_writes) = (memory(), 0);
@@ -40,7 +53,10 @@ impl User {
             memory_writes += usize::from(there != seen);
             seen = there;
         };
-        while child.try_wait().map_err(io("look at nightdrop"))?.is_none() && Instant::now() < end {
+        while child.try_wait().map_err(io("look at nightdrop"))?.is_none()
+            && Instant::now() < end
+            && !is_moment()
+        {
             look();
             std::thread::sleep(LOOK.min(end.saturating_duration_since(Instant::now())));
         }
