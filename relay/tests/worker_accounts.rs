@@ -235,3 +235,20 @@ async fn r03_unfinished_logins_slow_down_alike_whether_the_account_exists_or_not
         connection.post("/v1/login/1", None, &user.login().1).await.success();
     }
 }
+
+/// The relay's half of the hash is the same at registration: asking for it there is guessing, too.
+#[tokio::test]
+async fn r03_registering_an_id_again_and_again_counts_as_guessing_at_it() {
+    let worker = Worker::start().await;
+    let mut connection = worker.connect();
+    let user = worker.user(&mut connection).await;
+    let thief = User { invitation: worker.invitation().await, ..worker.stranger(&user) };
+    for _ in 0..5 {
+        worker.connect().post("/v1/register/1", None, &thief.registration_start().1).await.success();
+    }
+    assert_eq!(
+        worker.connect().post("/v1/register/1", None, &thief.registration_start().1).await.status(),
+        429
+    );
+    assert_eq!(worker.connect().post("/v1/login/1", None, &user.login().1).await.status(), 429);
+}

@@ -177,7 +177,7 @@ fn a_small_disk_becomes_full_is_made_room_on_and_filled_again() {
     let directory = disk.join("store");
     let open = || Store::open(&directory, limits(16 * MIB));
     fixture.store = Some(open().unwrap());
-    let (mut credits, session) = (fixture.credits(200), fixture.session(1));
+    let (mut credits, session) = (fixture.credits(900), fixture.session(1));
     let mut log = fixture.log();
 
     let mut stored = fill(&fixture, &mut credits);
@@ -210,6 +210,8 @@ fn a_small_disk_becomes_full_is_made_room_on_and_filled_again() {
                 again.len()
             );
             again.extend(fill(&fixture, &mut credits));
+            // Each try spends a credit, and the removal of what ended takes its time.
+            std::thread::sleep(Duration::from_millis(100));
         }
         stored.extend(again);
         all_there(&fixture, &stored);

@@ -7,7 +7,7 @@
 //! The master key stays what it is, so nothing that was stored is touched. When the last answer is lost, a login with the new password
 //! finds out what happened: at any moment exactly one of the two passwords opens the account.
 
-use super::login::{LOGINS, log_in, prove_password};
+use super::login::{LOGINS, prove_password};
 use crate::{
     ClientError,
     limits::ClientLimits,
@@ -60,7 +60,7 @@ pub struct NewAccess {
 /// Changes the password, or with the same one again only the recovery phrase.
 ///
 /// # Errors
-/// As [`log_in`]; [`ClientError::ChangeRefused`]: nothing was changed; [`ClientError::ChangeUnknown`].
+/// As [`super::log_in`]; [`ClientError::ChangeRefused`]: nothing was changed; [`ClientError::ChangeUnknown`].
 pub async fn change_password<T: Transport>(
     transport: &T,
     code: &AccountCode,
@@ -146,12 +146,12 @@ impl Begun {
             RecoveryWish::Keep => None,
             RecoveryWish::Replace => Some(RecoveryPhrase::generate(&mut random::system())),
         };
-        let message = self.seal(&code, recovery.as_ref()).await?;
+        let (message, key) = self.seal(&code, recovery.as_ref()).await?;
         let made = match lane.tell(Endpoint::ChangeFinish, None, &message).await {
             Ok(()) => Ok(()),
             Err(RequestError::Refused(Refusal::Full)) => Err(ClientError::RelayFull),
             // Also a refusal may answer the repetition of a request that was carried out before the relay was started again.
-            Err(_) => find_out(transport, &code, new, limits).await,
+            Err(_) => find_out(transport, &code, new, &key, limits).await,
         };
         made.map(|()| NewAccess { code, recovery })
     }
@@ -160,12 +160,12 @@ impl Begun {
         self,
         code: &AccountCode,
         recovery: Option<&RecoveryPhrase>,
-    ) -> Result<ChangeFinish, ClientError> {
+    ) -> Result<(ChangeFinish, ExportKey), ClientError> {
         let Self { change, response, state, master } = self;
         let (relay, account) = (code.relay(), code.account());
         let (upload, key) = hash(state, response, code).await?;
         let mut rng = random::system();
-        let key = encryption_key(key.secret_bytes());
+        let encryption = encryption_key(key.secret_bytes());
         let recovery = match recovery {
             None => RecoveryChange::Keep,
             Some(phrase) => RecoveryChange::Replace(Recovery {
@@ -175,8 +175,8 @@ impl Begun {
             }),
         };
         let master_key =
-            seal_master_key(&master, &key, relay, account, &mut rng).map_err(ClientError::Sealing)?;
-        Ok(ChangeFinish { change, upload, master_key, recovery, keyring: None })
+            seal_master_key(&master, &encryption, relay, account, &mut rng).map_err(ClientError::Sealing)?;
+        Ok((ChangeFinish { change, upload, master_key, recovery, keyring: None }, key))
     }
 }
 
@@ -191,18 +191,20 @@ async fn hash(
     Ok(tokio::task::spawn_blocking(finish).await.map_err(|_| ClientError::Stopped)??)
 }
 
-/// Whether the change was made: then the new password opens the account.
+/// Whether the change was made: then the new password gives the key of the new record. That it opens the account would not do, since it
+/// may be the old password, too.
 async fn find_out<T: Transport>(
     transport: &T,
     code: &AccountCode,
     new: &Password,
+    key: &ExportKey,
     limits: &ClientLimits,
 ) -> Result<(), ClientError> {
-    match log_in(transport, code, new, limits).await {
-        // A session that could not be ended expires by itself.
-        Ok(session) => session.end().await.or(Ok(())),
-        Err(ClientError::WrongPassword) => Err(ClientError::ChangeRefused),
-        Err(error @ (ClientError::Tampered(_) | ClientError::OutOfMemory)) => Err(error),
+    let mut lane = RelayLane::isolated(transport, code.relay(), limits);
+    match prove_password(&mut lane, code, new).await {
+        Ok((_login, held)) if held.secret_bytes() == key.secret_bytes() => Ok(()),
+        Ok(_) | Err(ClientError::WrongPassword) => Err(ClientError::ChangeRefused),
+        Err(error @ ClientError::OutOfMemory) => Err(error),
         Err(_) => Err(ClientError::ChangeUnknown),
     }
 }

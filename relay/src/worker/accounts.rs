@@ -38,6 +38,9 @@ impl Service {
             let today = inner.environment.today();
             let invitation = token_hash(&message.invitation);
             inner.store.check_invitation(&invitation, today).map_err(|error| refusal_of(&error))?;
+            // The answer is the relay's half of a hash that a login could be checked against, so it counts as a guess at this id.
+            let begun = inner.guesses.begin(message.account, inner.environment.minute());
+            begun.map_err(|_| Refusal::TooManyLogins)?;
             let response = inner.setup.start_registration(message.account, &message.request);
             encode(&RegisterStarted { response: response.map_err(|_| Refusal::Refused)? })
         })

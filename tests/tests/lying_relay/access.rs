@@ -137,6 +137,21 @@ async fn a_change_whose_answer_is_refused_is_found_out_by_a_login() {
     assert!(opens(&person, &person.code, PASSWORD).await, "nothing was changed");
 }
 
+/// The password stays, so that a login with it tells nothing: what tells is the key of the new record.
+#[tokio::test]
+async fn a_new_phrase_that_was_not_taken_is_not_shown_as_good() {
+    let stage = Stage::set().await;
+    let person = stage.person().await;
+    let same = Password::new(PASSWORD);
+    let (wish, limits) = (RecoveryWish::Replace, patient());
+    stage.liar.tell(on(finished, Swallow(404)));
+    let refused =
+        account::change_password(&person.transport, &person.code, &same, &same, wish, &limits).await;
+    assert!(matches!(refused, Err(ClientError::ChangeRefused)), "{refused:?}");
+    stage.liar.tell(Honest);
+    account::change_password(&person.transport, &person.code, &same, &same, wish, &limits).await.unwrap();
+}
+
 /// The relay makes the change and says something else.
 async fn change_back_and_forth(person: &Person) {
     let (old, new) = (Password::new(PASSWORD), Password::new(NEW));

@@ -44,9 +44,15 @@ pub(in crate::cli) async fn run(
     let limits = ClientLimits::default();
     let changed = account::change_password(&tor, &code, &password, &new, RecoveryWish::Keep, &limits).await;
     bar.done();
-    changed?;
-    lock_agent(&home).await?;
     let words = generated.as_ref().map(|words| words.as_str());
+    if let (Err(_), Some(words)) = (&changed, words) {
+        // Nobody else knows it, should the change have been made all the same.
+        printer.warn(&format!("should the relay have made the change, the new password is: {words}"));
+    }
+    changed?;
+    if let Err(error) = lock_agent(&home).await {
+        printer.warn(&format!("the agent did not lock: {error}"));
+    }
     let shown = Shown { changed: true, password: words };
     let lines = match words {
         None => "The password is changed; all sessions have ended. Account code and recovery phrase stay."

@@ -45,7 +45,9 @@ pub(in crate::cli) async fn run(
     let access = account::recover(&tor, &relay, &phrase, &password, &ClientLimits::default()).await;
     bar.done();
     let code = access?.code;
-    lock_agent(&home).await?;
+    if let Err(error) = lock_agent(&home).await {
+        printer.warn(&format!("the agent did not lock: {error}"));
+    }
     // The old code opens nothing any more; without a kept account this device takes the recovered one.
     let kept = match home.account() {
         Ok(kept) if kept.account() != code.account() => {
@@ -93,7 +95,9 @@ async fn replace(global: &Global, printer: &Printer) -> Result<(), ClientError> 
         account::change_password(&tor, &code, &password, &password, RecoveryWish::Replace, &limits).await;
     bar.done();
     let phrase = access?.recovery.ok_or(ClientError::Stopped)?;
-    lock_agent(&home).await?;
+    if let Err(error) = lock_agent(&home).await {
+        printer.warn(&format!("the agent did not lock: {error}"));
+    }
     let words = phrase.secret_words()?;
     let lines = Zeroizing::new(format!(
         "The old recovery phrase opens nothing any more. The new one, to be written on paper; it is shown this once:\n\n  {}",

@@ -113,8 +113,9 @@ async fn make(
 ) -> Result<(AccountCode, Option<RecoveryPhrase>), ClientError> {
     let Prepared { code, recovery, request, memory } = prepared;
     let pending = PendingRegistration { code, request };
-    home.keep_registration(&pending, lock)?;
+    // First the memory: a registration that is finished by a later run must find it.
     home.keep_memory(&memory, lock)?;
+    home.keep_registration(&pending, lock)?;
     match account::commit(tor, pending.code.relay(), &pending.request, &ClientLimits::default()).await {
         Ok(()) => {
             home.keep_account(&pending.code, lock)?;
