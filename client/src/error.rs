@@ -175,8 +175,16 @@ pub enum ClientError {
         /// Given.
         given: u64,
     },
+    /// The list of files is closed: a rekey goes on in another one.
+    #[error("your list of files was closed for keyring {next}, and this is not the one that the relay gave")]
+    Closed {
+        /// Version of the keyring in whose list it goes on.
+        next: u64,
+    },
     /// What this device sealed to remember does not open.
-    #[error("what this device remembers of the account is damaged or belongs to another account")]
+    #[error(
+        "what this device remembers of the account is damaged, of another account, or from before its last two rekeys"
+    )]
     DamagedMemory,
     /// No such file in the home space.
     #[error("there is no {0} among your files")]
@@ -481,6 +489,11 @@ impl ClientError {
                 Tampered,
                 "Nothing was changed. The relay lost data, was restored from a backup, or hides what you did.",
                 "Do not rely on this relay. Ask its operator, by another way, whether it was restored.",
+            ),
+            Self::Closed { .. } => explain(
+                Tampered,
+                "Nothing was changed. A rekey was begun: it was cut off, or another device made it, or the relay hides that it was made.",
+                "If an agent runs, `nightdrop lock` and try again. If you began a rekey that did not end, run `nightdrop rekey` again. Otherwise do not rely on this relay.",
             ),
             Self::DamagedMemory => explain(
                 Failed,

@@ -12,6 +12,7 @@
 pub mod account;
 pub mod agent;
 pub mod cli;
+mod clock;
 pub mod console;
 mod error;
 mod home;
@@ -20,6 +21,7 @@ mod password_policy;
 pub mod qr;
 mod random;
 pub mod relay;
+pub mod renewal;
 pub mod space;
 pub mod transfer;
 pub mod transport;

@@ -64,6 +64,12 @@ impl<T: Transport> HomeSpace<T> {
         Ok(Self { lane, log })
     }
 
+    /// A space that was never written, over a lane of its own.
+    #[must_use]
+    pub fn never_written(transport: &T, relay: &OnionAddress, keys: HomeKeys, limits: &ClientLimits) -> Self {
+        Self { lane: RelayLane::isolated(transport, relay, limits), log: VerifiedLog::empty(keys) }
+    }
+
     /// A space that was read before, over a lane that shares circuits with nothing but this space.
     pub(crate) const fn from_parts(lane: RelayLane<T>, log: VerifiedLog) -> Self {
         Self { lane, log }
@@ -151,6 +157,9 @@ impl<T: Transport> HomeSpace<T> {
     }
 
     async fn append_once(&mut self, operations: Vec<Operation>) -> Result<Appended, ClientError> {
+        if let (Some(next), false) = (self.log.state().closed_for(), operations.is_empty()) {
+            return Err(ClientError::Closed { next });
+        }
         let sealed = self.log.seal_next(operations, &mut random::system());
         let entries = sealed.map_err(|_| ClientError::ChangedMeanwhile("your files".to_owned()))?;
         let authorization = Authorization::Bearer(self.log.keys().append_token().clone());

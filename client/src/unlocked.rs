@@ -7,7 +7,7 @@
 
 use crate::{
     ClientError, Home,
-    account::{self, Session},
+    account::{self, RecoveryWish, Rekeyed, Session},
     limits::ClientLimits,
     relay::RelayLane,
     space::HomeSpace,
@@ -159,6 +159,30 @@ impl Unlocked {
             kept.remembered = Some(head);
         }
         Ok(())
+    }
+
+    /// Replaces everything that opens the account but the password. After it, this one opens nothing any more.
+    ///
+    /// # Errors
+    /// As [`account::rekey`]; [`ClientError::Locked`].
+    pub async fn rekey(
+        &self,
+        space: &mut HomeSpace<AnyTransport>,
+        password: &Password,
+        recovery: RecoveryWish,
+    ) -> Result<Rekeyed, ClientError> {
+        let mut session = self.session.lock().await;
+        let session = session.as_mut().ok_or(ClientError::Locked)?;
+        account::rekey(&self.transport, session, space, password, recovery, &self.limits).await
+    }
+
+    /// Ends all sessions of the account, this one, too.
+    ///
+    /// # Errors
+    /// As [`Session::end_at_relay`]; [`ClientError::Locked`].
+    pub async fn end_all_sessions(&self) -> Result<(), ClientError> {
+        let mut session = self.session.lock().await;
+        session.as_mut().ok_or(ClientError::Locked)?.end_at_relay(None).await
     }
 
     /// Fetches credits.

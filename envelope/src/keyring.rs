@@ -5,6 +5,8 @@
 //! ```
 //! Its version is bound into the seal. A relay can still return an older pair of version and envelope; that is found by
 //! comparing the version with what the device remembers.
+//!
+//! A rekey gives the account the next one: under another master key, with another home space and sharing key, and the same identity.
 
 use crate::{
     OpenError,
@@ -15,7 +17,12 @@ use crate::{
     seal::{Kind, open, seal},
     space::HomeKeys,
 };
-use nightdrop_wire::{codec, ids::AccountId, messages::account, onion::OnionAddress};
+use nightdrop_wire::{
+    codec,
+    ids::AccountId,
+    messages::{account, log::LogHead},
+    onion::OnionAddress,
+};
 use rand::CryptoRng;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
@@ -38,20 +45,74 @@ struct Contents {
     sharing_seed: [u8; 32],
     /// Secret of the home space.
     home_secret: [u8; 32],
-    /// Last head of the home space that the account's devices agreed on: sequence number and hash.
-    home_head: Option<(u64, [u8; 32])>,
+    /// Head of the home space when this keyring was made: a lower bound for a device without memory.
+    #[zeroize(skip)]
+    home_head: Option<LogHead>,
+    /// Day on which it was made: days since 1970-01-01 (UTC), by the clock of the device that made it.
+    day: u32,
+    /// The master key before the last rekey. It opens what other devices had sealed to remember until then.
+    master_before: Option<[u8; 32]>,
 }
 
 impl Keyring {
     /// The first keyring of an account.
-    pub fn generate<R: CryptoRng + ?Sized>(rng: &mut R) -> Self {
+    pub fn generate<R: CryptoRng + ?Sized>(day: u32, rng: &mut R) -> Self {
         let contents = Contents {
             identity_seed: random(rng),
             sharing_seed: random(rng),
             home_secret: random(rng),
             home_head: None,
+            day,
+            master_before: None,
         };
         Self { version: 1, contents }
+    }
+
+    /// The keyring of the account under another master key, with a home space of its own, which begins empty.
+    ///
+    /// # Errors
+    /// [`OpenError::Inconsistent`] if no version is left.
+    pub fn rekeyed<R: CryptoRng + ?Sized>(
+        &self,
+        master: &MasterKey,
+        day: u32,
+        rng: &mut R,
+    ) -> Result<Self, OpenError> {
+        let contents = Contents {
+            identity_seed: self.contents.identity_seed,
+            sharing_seed: random(rng),
+            home_secret: random(rng),
+            home_head: None,
+            day,
+            master_before: Some(*master.secret_bytes()),
+        };
+        let version = self.version.checked_add(1).ok_or(OpenError::Inconsistent)?;
+        Ok(Self { version, contents })
+    }
+
+    /// The same with the head of the home space that was made for it.
+    #[must_use]
+    pub fn with_home_head(mut self, head: LogHead) -> Self {
+        self.contents.home_head = Some(head);
+        self
+    }
+
+    /// Head of the home space when this keyring was made.
+    #[must_use]
+    pub const fn home_head(&self) -> Option<LogHead> {
+        self.contents.home_head
+    }
+
+    /// Day on which it was made: days since 1970-01-01 (UTC).
+    #[must_use]
+    pub const fn day(&self) -> u32 {
+        self.contents.day
+    }
+
+    /// The master key before the last rekey, if there was one.
+    #[must_use]
+    pub fn master_before(&self) -> Option<MasterKey> {
+        self.contents.master_before.map(MasterKey::from_bytes)
     }
 
     /// Counts up from 1 with each replacement.
@@ -122,18 +183,41 @@ mod tests {
     use nightdrop_wire::limits::MAX_KEYRING_ENVELOPE;
 
     #[test]
+    fn a_rekeyed_one_keeps_the_identity_and_nothing_else() {
+        let (old, master) = (Keyring::generate(1, &mut rand::rng()), MasterKey::from_bytes([2; 32]));
+        let new = old.rekeyed(&master, u32::MAX, &mut rand::rng()).unwrap();
+        assert_eq!((new.version(), new.day(), new.home_head()), (2, u32::MAX, None));
+        assert_eq!(new.master_before().unwrap().secret_bytes(), master.secret_bytes());
+        let (before, after) = (old.home_keys(), new.home_keys());
+        assert_eq!(before.owner(), after.owner());
+        assert_ne!(before.space(), after.space());
+        assert_ne!(before.read_token().secret_bytes(), after.read_token().secret_bytes());
+        assert_ne!(before.append_token().secret_bytes(), after.append_token().secret_bytes());
+        assert_ne!(old.contents.sharing_seed, new.contents.sharing_seed);
+        let mut last = Keyring::generate(1, &mut rand::rng());
+        last.version = u64::MAX;
+        assert!(last.rekeyed(&master, 1, &mut rand::rng()).is_err());
+        // The largest there is fits.
+        let relay = "2gzyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen53wid".parse().unwrap();
+        let full = new.with_home_head(LogHead { count: u64::MAX, hash: [7; 32] });
+        let account = AccountId::from_bytes([1; 10]);
+        let sealed = full.seal(&master, &relay, account, &mut rand::rng()).unwrap();
+        let opened = Keyring::open(&sealed, &master, &relay, account).unwrap();
+        assert_eq!((opened.home_head(), opened.day()), (full.home_head(), u32::MAX));
+    }
+
+    #[test]
     fn m04_m28_opens_only_as_what_it_was_sealed_as() {
         let relay: OnionAddress = "2gzyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen53wid".parse().unwrap();
         let (account, master) = (AccountId::from_bytes([1; 10]), MasterKey::from_bytes([2; 32]));
-        let keyring = Keyring::generate(&mut rand::rng());
+        let keyring = Keyring::generate(20_000, &mut rand::rng());
         let sealed = keyring.seal(&master, &relay, account, &mut rand::rng()).unwrap();
         assert!(sealed.envelope.len() <= MAX_KEYRING_ENVELOPE);
         let opened = Keyring::open(&sealed, &master, &relay, account).unwrap();
         assert_eq!(opened.version(), 1);
         assert_eq!(opened.contents.identity_seed, keyring.contents.identity_seed);
 
-        let mut second = Keyring::generate(&mut rand::rng());
-        second.version = 2;
+        let second = keyring.rekeyed(&master, 2, &mut rand::rng()).unwrap();
         let second = second.seal(&master, &relay, account, &mut rand::rng()).unwrap();
         assert_eq!(Keyring::open(&second, &master, &relay, account).unwrap().version(), 2);
 

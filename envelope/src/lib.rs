@@ -27,6 +27,7 @@ mod aead;
 pub mod capability;
 mod checksum;
 pub mod chunk;
+pub mod comparison;
 pub mod context;
 mod derive;
 pub mod device_memory;

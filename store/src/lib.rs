@@ -52,6 +52,7 @@ mod operation;
 mod quotas;
 mod recoveries;
 mod removal;
+mod renewal;
 mod room;
 mod row;
 mod schema;

@@ -136,3 +136,54 @@ fn a_change_that_is_killed_leaves_exactly_one_password() {
     assert!(began.elapsed() < Duration::from_secs(600));
     drop(relay);
 }
+
+#[test]
+fn a_rekey_keeps_files_links_and_devices() {
+    let directory = tempfile::tempdir().unwrap();
+    let relay = RelayProcess::start(&directory.path().join("relay")).unwrap();
+    let Registered { user: anna, code, phrase } = register(&relay, &directory.path().join("anna"));
+    fs::write(anna.directory().join("notes"), "first").unwrap();
+    let link = anna.run_json(&["put", "notes", "--link"]).unwrap()["link"].as_str().unwrap().to_owned();
+    let second = User::new(&directory.path().join("second"), OLD).unwrap();
+    let logged_in = second.run_json(&["login", &code]).unwrap();
+    let compared = anna.run_json(&["login"]).unwrap();
+    assert_eq!(logged_in["comparison"], compared["comparison"], "both see the same");
+    assert!(second.run(&["ls"]).unwrap().stdout.contains("notes"));
+
+    let rekeyed = anna.run_json(&["rekey"]).unwrap();
+    assert_eq!(rekeyed["files"], 1);
+    let renewed = rekeyed["recovery_phrase"].as_str().unwrap();
+    assert_ne!(renewed, phrase);
+    for (device, output) in [(&anna, "a"), (&second, "b")] {
+        device.run_json(&["get", "notes", "-o", output]).unwrap();
+        assert_eq!(fs::read_to_string(device.directory().join(output)).unwrap(), "first");
+    }
+    assert_eq!(second.run_json(&["login"]).unwrap()["keyring_version"], 2);
+    let stranger = User::new(&directory.path().join("stranger"), OLD).unwrap();
+    stranger.run_json(&["get", &link, "-o", "c"]).unwrap();
+    second.run_json(&["unshare", "notes"]).unwrap();
+    fails(&stranger, &["get", &link, "-o", "d"], 3, "nothing under this link");
+
+    // Cut off anywhere, it is run again, and then all is there.
+    let began = Instant::now();
+    let last = anna.run_json(&["rekey", "--no-recovery"]).unwrap();
+    let whole = began.elapsed();
+    assert!(last.get("recovery_phrase").is_none());
+    for part in [0.35, 0.5, 0.65, 0.8] {
+        let mut child = anna.command(&["rekey", "--no-recovery"]).unwrap();
+        let mut child = child.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(whole.mul_f64(part));
+        let _ = child.kill();
+        child.wait().unwrap();
+        let listed = anna.run(&["ls"]).unwrap();
+        assert!(matches!(listed.status.code(), Some(0 | 6)), "{}", listed.stderr);
+        anna.run_json(&["rekey", "--no-recovery"]).unwrap();
+        anna.run_json(&["get", "notes", "-o", &format!("after {part}")]).unwrap();
+        assert_eq!(fs::read_to_string(anna.directory().join(format!("after {part}"))).unwrap(), "first");
+    }
+    let homes = [anna.home(), second.home(), relay.data().to_owned()];
+    assert!(relay.stop().unwrap().success());
+    for home in homes {
+        assert_eq!(search(&home, &[OLD, renewed, "notes", &link]).unwrap(), []);
+    }
+}

@@ -13,7 +13,7 @@ use nightdrop_wire::{
             PasswdStarted, RecoverStart, RecoverStarted, Recovery, RecoveryChange, RegisterFinish,
             RegisterStart, RegisterStarted, SessionFacts, Sessions,
         },
-        blob::{CreateBlob, FinishBlob, WholeBlob},
+        blob::{CreateBlob, FinishBlob, RenewBlob, WholeBlob},
         credit::{Credits, FetchCredits},
         log::{Append, CreateLog, LogHead, LogPage},
         relay::{EarnInvitation, EarnedInvitation, Registration, RelayInfo},
@@ -225,6 +225,7 @@ fn control_bodies() {
         walk("CreateBlob", &create);
     }
     walk("FinishBlob", &FinishBlob { chunks_digest: [18; 32], manifest: vec![19; 4028] });
+    walk("RenewBlob", &RenewBlob { read_token: hash, write_key: hash });
     let (space, head) = (SpaceId::from_bytes([22; 32]), LogHead { count: 300, hash: [23; 32] });
     let entries = || vec![ByteBuf::from([24; 512]), ByteBuf::from([25; 1024])];
     let (read_token, append_token) = (hash, hash);

@@ -12,9 +12,11 @@ pub const WORK_CHALLENGE: &[u8] = b"nightdrop/v1 work challenge";
 pub const WORK_INVITATION: &[u8] = b"nightdrop/v1 work invitation";
 /// What work is done on begins with this.
 pub const WORK_PUZZLE: &[u8] = b"nightdrop/v1 work puzzle";
+/// The short code by which devices are compared: SHA-256 over this, the keyring's version and the head of the home space.
+pub const COMPARISON: &[u8] = b"nightdrop/v1 comparison";
 
 /// All of the above.
-pub const ALL: &[&[u8]] = &[LOGIN, SPACE, ENTRY, WORK_CHALLENGE, WORK_INVITATION, WORK_PUZZLE];
+pub const ALL: &[&[u8]] = &[LOGIN, SPACE, ENTRY, WORK_CHALLENGE, WORK_INVITATION, WORK_PUZZLE, COMPARISON];
 
 #[cfg(test)]
 mod tests {

@@ -47,6 +47,8 @@ pub enum Endpoint {
     FinishBlob(BlobId),
     /// Reads the sealed manifest.
     GetHead(BlobId),
+    /// Replaces a blob's read token and write key.
+    RenewBlob(BlobId),
     /// Destroys a blob and its tickets.
     DestroyBlob(BlobId),
     /// Makes a ticket.
@@ -97,7 +99,7 @@ const fn row(
 const CHUNK: usize = SizeClass::FULL.sealed();
 
 /// The table.
-pub const ENDPOINTS: [EndpointRow; 26] = [
+pub const ENDPOINTS: [EndpointRow; 27] = [
     row("GET", "/v1/relay", "account", "nothing", "empty", "RelayInfo", 0),
     row("POST", "/v1/invitations", "account", "work", "EarnInvitation", "EarnedInvitation", MAX_SMALL_BODY),
     row(
@@ -133,6 +135,7 @@ pub const ENDPOINTS: [EndpointRow; 26] = [
         CHUNK + MAX_SMALL_BODY,
     ),
     row("GET", "/v1/blobs/{blob}/head", "data", "read token or ticket", "empty", "sealed manifest", 0),
+    row("POST", "/v1/blobs/{blob}/renew", "data", "write key", "RenewBlob", "empty", MAX_SMALL_BODY),
     row("DELETE", "/v1/blobs/{blob}", "data", "write key", "empty", "empty", 0),
     row("POST", "/v1/tickets", "data", "write key", "CreateTicket", "empty", MAX_SMALL_BODY),
     row("GET", "/v1/tickets/{ticket}", "data", "ticket", "empty", "ticket envelope", 0),
@@ -177,6 +180,7 @@ impl Endpoint {
             ("GET", "blobs", Some(blob), Some(n)) => {
                 Some(Self::GetChunk(blob.parse().ok()?, chunk_index(n)?))
             }
+            ("POST", "blobs", Some(blob), Some("renew")) => Some(Self::RenewBlob(blob.parse().ok()?)),
             ("DELETE", "blobs", Some(blob), None) => Some(Self::DestroyBlob(blob.parse().ok()?)),
             ("POST", "tickets", None, None) => Some(Self::CreateTicket),
             ("GET", "tickets", Some(ticket), None) => Some(Self::GetTicket(ticket.parse().ok()?)),
@@ -197,6 +201,7 @@ impl Endpoint {
             Self::EndSession(session) => format!("/v1/sessions/{session}"),
             Self::PutChunk(blob, n) | Self::GetChunk(blob, n) => format!("/v1/blobs/{blob}/{n}"),
             Self::FinishBlob(blob) => format!("/v1/blobs/{blob}/finish"),
+            Self::RenewBlob(blob) => format!("/v1/blobs/{blob}/renew"),
             Self::GetHead(blob) => format!("/v1/blobs/{blob}/head"),
             Self::DestroyBlob(blob) => format!("/v1/blobs/{blob}"),
             Self::GetTicket(ticket) | Self::EndTicket(ticket) => format!("/v1/tickets/{ticket}"),
@@ -229,6 +234,7 @@ impl Endpoint {
             get_chunk,
             finish_blob,
             get_head,
+            renew_blob,
             destroy_blob,
             create_ticket,
             get_ticket,
@@ -257,6 +263,7 @@ impl Endpoint {
             Self::GetChunk(..) => get_chunk,
             Self::FinishBlob(_) => finish_blob,
             Self::GetHead(_) => get_head,
+            Self::RenewBlob(_) => renew_blob,
             Self::DestroyBlob(_) => destroy_blob,
             Self::CreateTicket => create_ticket,
             Self::GetTicket(_) => get_ticket,
@@ -283,7 +290,7 @@ fn canonical_number(text: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn sample_of_each() -> [Endpoint; 26] {
+    fn sample_of_each() -> [Endpoint; 27] {
         let (blob, ticket) = (BlobId::from_bytes([5; 16]), TicketId::from_bytes([6; 16]));
         let space = SpaceId::from_bytes([7; 32]);
         [
@@ -306,6 +313,7 @@ mod tests {
             Endpoint::GetChunk(blob, MAX_CHUNKS - 1),
             Endpoint::FinishBlob(blob),
             Endpoint::GetHead(blob),
+            Endpoint::RenewBlob(blob),
             Endpoint::DestroyBlob(blob),
             Endpoint::CreateTicket,
             Endpoint::GetTicket(ticket),

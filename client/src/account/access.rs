@@ -4,10 +4,13 @@
 //! begin    the relay checks password or phrase, and gives the sealed master key and its half of the new password's hash
 //! finish   record, sealed master key and recovery envelope are replaced in one transaction, and all sessions end
 //! ```
-//! The master key stays what it is, so nothing that was stored is touched. When the last answer is lost, a login with the new password
+//! Unless it is a [rekey](super::rekey), the master key stays what it is, so nothing that was stored is touched. When the last answer is lost, a login with the new password
 //! finds out what happened: at any moment exactly one of the two passwords opens the account.
 
-use super::login::{LOGINS, prove_password};
+use super::{
+    Session,
+    login::{LOGINS, prove_password},
+};
 use crate::{
     ClientError,
     limits::ClientLimits,
@@ -32,7 +35,7 @@ use nightdrop_wire::{
     endpoint::Endpoint,
     ids::ChangeId,
     messages::account::{
-        ChangeFinish, PasswdStart, PasswdStarted, REGISTRATION_RESPONSE, RecoverStart, RecoverStarted,
+        self, ChangeFinish, PasswdStart, PasswdStarted, REGISTRATION_RESPONSE, RecoverStart, RecoverStarted,
         Recovery, RecoveryChange,
     },
     onion::OnionAddress,
@@ -46,6 +49,8 @@ pub enum RecoveryWish {
     Keep,
     /// A new one takes its place.
     Replace,
+    /// None opens the account any more.
+    Remove,
 }
 
 /// What opens the account after a change.
@@ -70,25 +75,33 @@ pub async fn change_password<T: Transport>(
     limits: &ClientLimits,
 ) -> Result<NewAccess, ClientError> {
     let mut lane = RelayLane::isolated(transport, code.relay(), limits);
-    let (state, request) = start_registration(code, new)?;
-    let mut logins = 0;
-    let (started, key) = loop {
-        logins += 1;
-        let (login, key) = prove_password(&mut lane, code, password).await?;
-        let start = PasswdStart { login, request };
-        match lane.call::<_, PasswdStarted>(Endpoint::PasswdStart, None, &start).await {
-            Ok(started) => break (started, key),
-            // The relay takes each third message once; its answer may be what was lost.
-            Err(RequestError::Refused(Refusal::Refused) | RequestError::Broken) if logins < LOGINS => {}
-            Err(error) => return Err(ClientError::login(error)),
-        }
-    };
-    let (relay, account) = (code.relay(), code.account());
-    let key = encryption_key(key.secret_bytes());
-    let master = open_master_key(&started.master_key, &key, relay, account).map_err(ClientError::Tampered)?;
-    Keyring::open(&started.keyring, &master, relay, account).map_err(ClientError::Tampered)?;
-    let begun = Begun { change: started.change, response: started.response, state, master };
+    let begun = Begun::with_password(&mut lane, code, password, new).await?;
     begun.finish(transport, lane, code.clone(), new, recovery, limits).await
+}
+
+/// Gives the account another master key and the keyring that it seals; the password stays. No recovery phrase from before opens it.
+///
+/// # Errors
+/// As [`change_password`]; [`ClientError::ChangeRefused`], too, if the account's keyring is no more the one of `session`.
+pub(super) async fn change_master_key<T: Transport>(
+    transport: &T,
+    session: &Session<T>,
+    password: &Password,
+    next: (MasterKey, Keyring),
+    recovery: RecoveryWish,
+    limits: &ClientLimits,
+) -> Result<NewAccess, ClientError> {
+    let code = session.code();
+    let mut lane = RelayLane::isolated(transport, code.relay(), limits);
+    let mut begun = Begun::with_password(&mut lane, code, password, password).await?;
+    if begun.keyring_version != session.keyring().version() {
+        return Err(ClientError::ChangeRefused);
+    }
+    let (master, keyring) = next;
+    let sealed = keyring.seal(&master, code.relay(), code.account(), &mut random::system());
+    begun.next_keyring = Some(sealed.map_err(ClientError::Sealing)?);
+    begun.master = master;
+    begun.finish(transport, lane, code.clone(), password, recovery, limits).await
 }
 
 /// Sets a new password, and makes a new account code, with the recovery phrase alone.
@@ -111,8 +124,10 @@ pub async fn recover<T: Transport>(
     let started: RecoverStarted =
         lane.call(Endpoint::RecoverStart, None, &start).await.map_err(ClientError::recovery)?;
     let (master, account) = phrase.open(&started.envelope, relay).map_err(ClientError::Tampered)?;
-    Keyring::open(&started.keyring, &master, relay, account).map_err(ClientError::Tampered)?;
-    let begun = Begun { change: started.change, response: started.response, state, master };
+    let keyring = Keyring::open(&started.keyring, &master, relay, account).map_err(ClientError::Tampered)?;
+    let (change, response) = (started.change, started.response);
+    let keyring_version = keyring.version();
+    let begun = Begun { change, response, state, master, keyring_version, next_keyring: None };
     begun.finish(transport, lane, code.of_account(account), new, RecoveryWish::Keep, limits).await
 }
 
@@ -129,29 +144,70 @@ struct Begun {
     change: ChangeId,
     response: [u8; REGISTRATION_RESPONSE],
     state: ClientRegistration,
+    /// What the change will seal.
     master: MasterKey,
+    /// Of the keyring that the account has.
+    keyring_version: u64,
+    /// The one that it gets, sealed under `master`.
+    next_keyring: Option<account::Keyring>,
 }
 
 impl Begun {
+    /// Begins a change by a login.
+    async fn with_password<T: Transport>(
+        lane: &mut RelayLane<T>,
+        code: &AccountCode,
+        password: &Password,
+        new: &Password,
+    ) -> Result<Self, ClientError> {
+        let (state, request) = start_registration(code, new)?;
+        let mut logins = 0;
+        let (started, key) = loop {
+            logins += 1;
+            let (login, key) = prove_password(lane, code, password).await?;
+            let start = PasswdStart { login, request };
+            match lane.call::<_, PasswdStarted>(Endpoint::PasswdStart, None, &start).await {
+                Ok(started) => break (started, key),
+                // The relay takes each third message once; its answer may be what was lost.
+                Err(RequestError::Refused(Refusal::Refused) | RequestError::Broken) if logins < LOGINS => {}
+                Err(error) => return Err(ClientError::login(error)),
+            }
+        };
+        let (relay, account) = (code.relay(), code.account());
+        let key = encryption_key(key.secret_bytes());
+        let PasswdStarted { change, response, master_key, keyring } = started;
+        let master = open_master_key(&master_key, &key, relay, account).map_err(ClientError::Tampered)?;
+        let keyring = Keyring::open(&keyring, &master, relay, account).map_err(ClientError::Tampered)?;
+        let keyring_version = keyring.version();
+        Ok(Self { change, response, state, master, keyring_version, next_keyring: None })
+    }
+
     async fn finish<T: Transport>(
         self,
         transport: &T,
         mut lane: RelayLane<T>,
         code: AccountCode,
         new: &Password,
-        recovery: RecoveryWish,
+        wish: RecoveryWish,
         limits: &ClientLimits,
     ) -> Result<NewAccess, ClientError> {
-        let recovery = match recovery {
-            RecoveryWish::Keep => None,
+        let recovery = match wish {
+            RecoveryWish::Keep | RecoveryWish::Remove => None,
             RecoveryWish::Replace => Some(RecoveryPhrase::generate(&mut random::system())),
         };
-        let (message, key) = self.seal(&code, recovery.as_ref()).await?;
+        let (mut message, key) = self.seal(&code, recovery.as_ref()).await?;
+        if wish == RecoveryWish::Remove {
+            message.recovery = RecoveryChange::Remove;
+        }
         let made = match lane.tell(Endpoint::ChangeFinish, None, &message).await {
             Ok(()) => Ok(()),
             Err(RequestError::Refused(Refusal::Full)) => Err(ClientError::RelayFull),
             // Also a refusal may answer the repetition of a request that was carried out before the relay was started again.
-            Err(_) => find_out(transport, &code, new, &key, limits).await,
+            Err(RequestError::Refused(_)) => {
+                find_out(transport, &code, new, &key, ClientError::ChangeRefused, limits).await
+            }
+            // What was sent may still be on its way.
+            Err(_) => find_out(transport, &code, new, &key, ClientError::ChangeUnknown, limits).await,
         };
         made.map(|()| NewAccess { code, recovery })
     }
@@ -161,7 +217,7 @@ impl Begun {
         code: &AccountCode,
         recovery: Option<&RecoveryPhrase>,
     ) -> Result<(ChangeFinish, ExportKey), ClientError> {
-        let Self { change, response, state, master } = self;
+        let Self { change, response, state, master, keyring_version: _, next_keyring: keyring } = self;
         let (relay, account) = (code.relay(), code.account());
         let (upload, key) = hash(state, response, code).await?;
         let mut rng = random::system();
@@ -176,7 +232,7 @@ impl Begun {
         };
         let master_key =
             seal_master_key(&master, &encryption, relay, account, &mut rng).map_err(ClientError::Sealing)?;
-        Ok((ChangeFinish { change, upload, master_key, recovery, keyring: None }, key))
+        Ok((ChangeFinish { change, upload, master_key, recovery, keyring }, key))
     }
 }
 
@@ -192,18 +248,19 @@ async fn hash(
 }
 
 /// Whether the change was made: then the new password gives the key of the new record. That it opens the account would not do, since it
-/// may be the old password, too.
+/// may be the old password, too. If it was not made so far, the outcome is `otherwise`.
 async fn find_out<T: Transport>(
     transport: &T,
     code: &AccountCode,
     new: &Password,
     key: &ExportKey,
+    otherwise: ClientError,
     limits: &ClientLimits,
 ) -> Result<(), ClientError> {
     let mut lane = RelayLane::isolated(transport, code.relay(), limits);
     match prove_password(&mut lane, code, new).await {
         Ok((_login, held)) if held.secret_bytes() == key.secret_bytes() => Ok(()),
-        Ok(_) | Err(ClientError::WrongPassword) => Err(ClientError::ChangeRefused),
+        Ok(_) | Err(ClientError::WrongPassword) => Err(otherwise),
         Err(error @ ClientError::OutOfMemory) => Err(error),
         Err(_) => Err(ClientError::ChangeUnknown),
     }

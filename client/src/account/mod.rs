@@ -4,6 +4,7 @@ mod access;
 mod login;
 mod open_registration;
 mod register;
+mod rekey;
 mod remove;
 mod session;
 
@@ -11,5 +12,6 @@ pub use access::{NewAccess, RecoveryWish, change_password, recover};
 pub use login::log_in;
 pub use open_registration::{OpenRelay, WorkProgress};
 pub use register::{Prepared, commit, prepare};
+pub use rekey::{Rekeyed, rekey};
 pub use remove::remove;
 pub use session::Session;

@@ -8,7 +8,7 @@
 //! code is lost would be gone for good, and the same bytes find out whether it exists.
 
 use crate::{
-    ClientError,
+    ClientError, clock,
     limits::ClientLimits,
     random,
     relay::{RelayLane, RequestError},
@@ -134,7 +134,7 @@ fn seal_account(
     let (relay, account) = (code.relay(), code.account());
     let mut rng = random::system();
     let master = MasterKey::generate(&mut rng);
-    let keyring = Keyring::generate(&mut rng);
+    let keyring = Keyring::generate(clock::today(), &mut rng);
     let home_head = Some(LogHead::before_first(keyring.home_keys().space()));
     let memory = DeviceMemory { keyring_version: keyring.version(), home_head };
     let memory = memory.seal(&master, relay, account, &mut rng).map_err(ClientError::Sealing)?;

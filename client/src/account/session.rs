@@ -50,19 +50,30 @@ impl<T: Transport> Session<T> {
         &self.code
     }
 
-    /// Opens what this device sealed to remember, and refuses a keyring that is older.
+    /// Opens what this device sealed to remember, and refuses a keyring that is older. What was sealed under the master key before a rekey
+    /// tells of a home space that is closed; of the one that follows, the keyring says how far it was.
     ///
     /// # Errors
     /// [`ClientError::OlderKeyring`]; [`ClientError::DamagedMemory`] if it is not what was sealed.
     pub fn open_memory(&self, sealed: Option<&[u8]>) -> Result<DeviceMemory, ClientError> {
-        let Some(sealed) = sealed else { return Ok(DeviceMemory::default()) };
-        let memory = DeviceMemory::open(sealed, &self.master, self.code.relay(), self.code.account())
-            .map_err(|_| ClientError::DamagedMemory)?;
         let given = self.keyring.version();
-        if given < memory.keyring_version {
-            return Err(ClientError::OlderKeyring { seen: memory.keyring_version, given });
+        let least = DeviceMemory { keyring_version: given, home_head: self.keyring.home_head() };
+        let Some(sealed) = sealed else { return Ok(least) };
+        if let Some(memory) = self.open_with(sealed, &self.master) {
+            if given < memory.keyring_version {
+                return Err(ClientError::OlderKeyring { seen: memory.keyring_version, given });
+            }
+            return Ok(memory.newer(least));
         }
-        Ok(memory)
+        let before = self.keyring.master_before().and_then(|master| self.open_with(sealed, &master));
+        match before {
+            Some(before) if before.keyring_version < given => Ok(least),
+            Some(_) | None => Err(ClientError::DamagedMemory),
+        }
+    }
+
+    fn open_with(&self, sealed: &[u8], master: &MasterKey) -> Option<DeviceMemory> {
+        DeviceMemory::open(sealed, master, self.code.relay(), self.code.account()).ok()
     }
 
     /// Seals what this device is to remember: what it remembered, this keyring, and this head of the home space.
@@ -74,6 +85,11 @@ impl<T: Transport> Session<T> {
         kept.newer(seen)
             .seal(&self.master, self.code.relay(), self.code.account(), &mut random::system())
             .map_err(ClientError::Sealing)
+    }
+
+    /// What seals the keyring.
+    pub(super) const fn master(&self) -> &MasterKey {
+        &self.master
     }
 
     /// The account's keys.

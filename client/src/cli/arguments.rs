@@ -76,6 +76,7 @@ impl Arguments {
             | Command::Share(Share { name: _, link: _, qr }) => qr.files().for_each(resolve),
             Command::Sessions(Sessions { end: _, end_all: _ })
             | Command::Unregister(Unregister { yes: _ })
+            | Command::Rekey(Rekey { no_recovery: _ })
             | Command::Unlock(Unlock { idle: _ })
             | Command::Lock
             | Command::Logout(Logout { yes: _ })
@@ -107,6 +108,7 @@ impl Command {
             | Self::Login(_)
             | Self::Passwd(_)
             | Self::Recover(_)
+            | Self::Rekey(_)
             | Self::Sessions(_)
             | Self::Unregister(_)
             | Self::Unlock(_)
@@ -170,6 +172,8 @@ pub(super) enum Command {
     Passwd(Passwd),
     /// Set a new password with the recovery phrase, or make a new phrase
     Recover(Recover),
+    /// Replace the account's keys, after a device was stolen while it was unlocked
+    Rekey(Rekey),
     /// List the account's sessions, or end them
     Sessions(Sessions),
     /// Remove the account and all of its files at the relay
@@ -225,6 +229,16 @@ pub(super) struct Recover {
     /// Make a new recovery phrase in place of the old one, with the password
     #[arg(long)]
     pub(super) new: bool,
+}
+
+/// Master key, list of files, and what reads and changes each file are replaced; all sessions end. Whoever held the old ones can read what they
+/// read before, and nothing that is written after. The password stays (change it, too, if it may be known: `nightdrop passwd`), and so
+/// do links (end them with `nightdrop unshare`). Ending a session alone (`nightdrop sessions --end`) suffices for a device that was locked.
+#[derive(Debug, Args)]
+pub(super) struct Rekey {
+    /// Make no recovery phrase: the one from before opens nothing any more
+    #[arg(long)]
+    pub(super) no_recovery: bool,
 }
 
 #[derive(Debug, Args)]

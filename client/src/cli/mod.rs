@@ -125,6 +125,7 @@ async fn run(arguments: Arguments, printer: &Printer) -> Result<u8, ClientError>
         Command::Unshare(unshare) => commands::unshare::run(&global, unshare, printer).await,
         Command::Passwd(passwd) => commands::passwd::run(&global, passwd, printer).await,
         Command::Recover(recover) => commands::recover::run(&global, recover, printer).await,
+        Command::Rekey(rekey) => commands::rekey::run(&global, &rekey, printer).await,
         Command::Sessions(sessions) => commands::sessions::run(&global, sessions, printer).await,
         Command::Unregister(unregister) => commands::unregister::run(&global, unregister, printer).await,
         Command::Completions { shell } => {

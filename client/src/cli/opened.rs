@@ -2,9 +2,11 @@
 
 use super::{arguments::Global, password::StandardInput, print::Printer};
 use crate::{
-    ClientError, account,
+    ClientError,
+    account::{self, RecoveryWish, Rekeyed},
     limits::ClientLimits,
     relay::RelayLane,
+    renewal::renew_carried,
     space::HomeSpace,
     transfer,
     transport::{AnyTransport, Transport},
@@ -29,6 +31,10 @@ pub(super) async fn with_account<R>(
     printer: &Printer,
     work: impl AsyncFnOnce(&mut Opened<'_>) -> Result<R, ClientError>,
 ) -> Result<R, ClientError> {
+    let work = async |opened: &mut Opened<'_>| {
+        opened.require_open()?;
+        work(opened).await
+    };
     if let Some(unlocked) = &global.unlocked {
         return with_unlocked(unlocked, printer, work).await;
     }
@@ -68,7 +74,10 @@ async fn with_unlocked<R>(
     let mut opened = Opened { space: unlocked.space().await?, unlocked, printer };
     opened.remember().await;
     opened.warn_of_strays();
-    let outcome = work(&mut opened).await;
+    let outcome = match opened.finish_renewing().await {
+        Ok(()) => work(&mut opened).await,
+        Err(error) => Err(error),
+    };
     unlocked.keep_space(opened.space);
     outcome
 }
@@ -85,6 +94,49 @@ impl Opened<'_> {
 
     pub(super) const fn limits(&self) -> &ClientLimits {
         self.unlocked.limits()
+    }
+
+    /// Refuses a list of files that a rekey has closed.
+    pub(super) fn require_open(&self) -> Result<(), ClientError> {
+        match self.space.state().closed_for() {
+            Some(next) => Err(ClientError::Closed { next }),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends all sessions, this one, too.
+    pub(super) async fn end_all_sessions(&self) -> Result<(), ClientError> {
+        self.unlocked.end_all_sessions().await
+    }
+
+    /// Replaces everything that opens the account but the password.
+    pub(super) async fn rekey(
+        &mut self,
+        password: &Password,
+        recovery: RecoveryWish,
+    ) -> Result<Rekeyed, ClientError> {
+        self.unlocked.rekey(&mut self.space, password, recovery).await
+    }
+
+    /// Goes on with what a rekey left to be done.
+    async fn finish_renewing(&mut self) -> Result<(), ClientError> {
+        if self.space.state().renewing().next().is_none() {
+            return Ok(());
+        }
+        let bar = self.printer.bar("Giving your files their new keys");
+        bar.wait();
+        let (transport, relay) = (self.unlocked.transport(), self.unlocked.relay());
+        let renewed = renew_carried(transport, relay, &mut self.space, self.unlocked.limits(), &()).await;
+        bar.done();
+        self.remember().await;
+        for blob in renewed? {
+            let file = self.space.state().files().find(|(_, file)| file.blob == blob);
+            let name = file.map_or("a file that is off the list", |(path, _)| path.as_str());
+            self.printer.warn(&format!(
+                "the relay takes no key of yours for {name}: whoever has your old keys may have destroyed it or taken it over"
+            ));
+        }
+        Ok(())
     }
 
     /// A listed file.
@@ -120,15 +172,26 @@ impl Opened<'_> {
             return Ok(());
         }
         let mut lane = self.lane();
+        let mut destroyed = Vec::with_capacity(leaving.len());
+        let mut outcome = Ok(());
         for (blob, write_key) in &leaving {
-            transfer::destroy(&mut lane, *blob, write_key).await?;
+            match transfer::destroy(&mut lane, *blob, write_key).await {
+                Ok(()) => destroyed.push(*blob),
+                // The others are to end all the same.
+                Err(error @ ClientError::Withheld) => outcome = Err(error),
+                Err(error) => {
+                    outcome = Err(error);
+                    break;
+                }
+            }
         }
         self.append(|state| {
             // Another device may have confirmed some of them meanwhile.
-            let still = state.leaving().filter(|(blob, _)| leaving.iter().any(|(known, _)| known == blob));
+            let still = state.leaving().filter(|(blob, _)| destroyed.contains(blob));
             Ok(still.map(|(blob, _)| Operation::Destroyed { blob }).collect())
         })
-        .await
+        .await?;
+        outcome
     }
 
     /// A lane for what is done to files, which shares circuits with nothing else.

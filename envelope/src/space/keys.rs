@@ -14,7 +14,7 @@ use nightdrop_wire::{
 use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-/// The epoch of a home that was never rekeyed.
+/// The epoch of every home: a rekeyed one is another space.
 const FIRST_EPOCH: u32 = 0;
 
 /// Everything that reads and writes the home space of an account: all of it comes from the keyring.

@@ -23,7 +23,7 @@ mod replay;
 mod state;
 
 pub use keys::HomeKeys;
-pub use operation::{FileRecord, Operation, TicketRecord};
+pub use operation::{FileRecord, HeldCapabilities, Operation, TicketRecord};
 pub use path::SpacePath;
 pub use replay::{ChainError, Fault, Replay, Report, VerifiedLog};
-pub use state::State;
+pub use state::{Renewal, State};

@@ -13,6 +13,7 @@ use nightdrop_wire::{
     onion::OnionAddress,
     token::Token,
 };
+use rand::CryptoRng;
 use serde::{Deserialize, Serialize};
 
 /// One operation. The order of the variants and of their fields is the byte order.
@@ -31,6 +32,25 @@ pub enum Operation {
         path: SpacePath,
         /// What.
         file: Box<FileRecord>,
+    },
+    /// Lists a file of the space that this one follows. At the relay its blob still has the capabilities that it had there.
+    Carry {
+        /// Where.
+        path: SpacePath,
+        /// What, with the capabilities that it is to get.
+        file: Box<FileRecord>,
+        /// What it has.
+        held: HeldCapabilities,
+    },
+    /// The relay confirmed that a carried blob has its new capabilities; or that they can never be given to it.
+    Renewed {
+        /// Which.
+        blob: BlobId,
+    },
+    /// The owner goes on in the home space of a later keyring. Nothing that follows has an effect.
+    Close {
+        /// Version of that keyring.
+        keyring: u64,
     },
     /// Gives a file another path.
     Move {
@@ -63,6 +83,22 @@ pub enum Operation {
         /// Which ticket.
         ticket: TicketId,
     },
+}
+
+/// What a carried blob has at the relay until it is renewed.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct HeldCapabilities {
+    /// Reads it.
+    pub read_token: Token,
+    /// Renews and destroys it.
+    pub write_key: Token,
+}
+
+impl std::fmt::Debug for HeldCapabilities {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { read_token: _, write_key: _ } = self;
+        f.write_str("HeldCapabilities")
+    }
 }
 
 /// All that its owner keeps of a stored file.
@@ -102,6 +138,15 @@ impl FileRecord {
         let BlobCapabilities { blob, read_token, write_key } = capabilities;
         let file_key = Token::from_bytes(*key.secret_bytes());
         Self { blob, read_token, write_key, file_key, manifest, size, modified, content, tickets: Vec::new() }
+    }
+
+    /// The record of the same file with other capabilities and without its tickets; what it has is given beside it.
+    #[must_use]
+    pub fn renewed<R: CryptoRng + ?Sized>(&self, rng: &mut R) -> (Self, HeldCapabilities) {
+        let BlobCapabilities { blob: _, read_token, write_key } = BlobCapabilities::generate(rng);
+        let held =
+            HeldCapabilities { read_token: self.read_token.clone(), write_key: self.write_key.clone() };
+        (Self { read_token, write_key, tickets: Vec::new(), ..self.clone() }, held)
     }
 
     /// The key that opens the file.

@@ -1,6 +1,6 @@
 //! What the entries of a home space add up to.
 
-use super::{FileRecord, Operation, SpacePath, TicketRecord};
+use super::{FileRecord, HeldCapabilities, Operation, SpacePath, TicketRecord};
 use nightdrop_wire::{
     codec,
     ids::{BlobId, SpaceId},
@@ -15,9 +15,22 @@ pub struct State {
     created: bool,
     files: BTreeMap<SpacePath, FileRecord>,
     leaving: BTreeMap<BlobId, Token>,
+    /// Carried blobs whose new capabilities the relay has not confirmed yet.
+    renewing: BTreeMap<BlobId, Renewal>,
+    /// Version of the keyring in whose home space the owner goes on.
+    closed_for: Option<u64>,
     /// Every blob that was ever listed: none comes back.
     blobs: BTreeSet<BlobId>,
     hash: [u8; 32],
+}
+
+/// A carried blob: what it has at the relay, and what it is to get.
+#[derive(Debug, Clone)]
+pub struct Renewal {
+    /// What it has, unless an answer was lost.
+    pub held: HeldCapabilities,
+    /// What it is to get.
+    pub next: HeldCapabilities,
 }
 
 /// The operation contradicts the state, so it has no effect.
@@ -33,6 +46,9 @@ pub(super) struct Undo {
 enum Change {
     Created,
     Put { path: SpacePath, replaced: Option<Box<FileRecord>> },
+    Carried { path: SpacePath },
+    Renewed { blob: BlobId, renewal: Box<Renewal> },
+    Closed,
     Moved { from: SpacePath, to: SpacePath },
     Removed { path: SpacePath, file: Box<FileRecord> },
     Destroyed { blob: BlobId, write_key: Token },
@@ -46,6 +62,8 @@ impl State {
             created: false,
             files: BTreeMap::new(),
             leaving: BTreeMap::new(),
+            renewing: BTreeMap::new(),
+            closed_for: None,
             blobs: BTreeSet::new(),
             hash: *space.as_bytes(),
         }
@@ -65,6 +83,17 @@ impl State {
     /// Blobs that are off the list and that the relay has not yet confirmed to be destroyed, with their write keys.
     pub fn leaving(&self) -> impl Iterator<Item = (BlobId, &Token)> {
         self.leaving.iter().map(|(blob, key)| (*blob, key))
+    }
+
+    /// Carried blobs whose new capabilities the relay has not confirmed yet.
+    pub fn renewing(&self) -> impl Iterator<Item = (BlobId, &Renewal)> {
+        self.renewing.iter().map(|(blob, renewal)| (*blob, renewal))
+    }
+
+    /// Version of the keyring in whose home space the owner goes on: nothing can be changed here.
+    #[must_use]
+    pub const fn closed_for(&self) -> Option<u64> {
+        self.closed_for
     }
 
     /// Whether a path is taken: by a file, or by a directory because files lie below it.
@@ -87,7 +116,7 @@ impl State {
     /// Carries out an operation and says how to undo it, or refuses it and stays as it was.
     pub(super) fn apply(&mut self, operation: Operation) -> Result<Undo, WithoutSense> {
         let bytes = zeroize::Zeroizing::new(codec::encode(&operation).map_err(|_| WithoutSense)?);
-        if self.created == matches!(operation, Operation::Create { .. }) {
+        if self.closed_for.is_some() || self.created == matches!(operation, Operation::Create { .. }) {
             return Err(WithoutSense);
         }
         let change = match operation {
@@ -97,6 +126,15 @@ impl State {
                 Change::Created
             }
             Operation::PutFile { path, file } => self.put(path, *file)?,
+            Operation::Carry { path, file, held } => self.carry(path, *file, held)?,
+            Operation::Renewed { blob } => {
+                let renewal = self.renewing.remove(&blob).ok_or(WithoutSense)?;
+                Change::Renewed { blob, renewal: Box::new(renewal) }
+            }
+            Operation::Close { keyring } => {
+                self.closed_for = Some(keyring);
+                Change::Closed
+            }
             Operation::Move { from, to } => self.rename(from, to)?,
             Operation::Remove { path } => {
                 let file = self.files.remove(&path).ok_or(WithoutSense)?;
@@ -143,6 +181,24 @@ impl State {
         Ok(Change::Put { path, replaced })
     }
 
+    /// A file of the space before takes no other's place.
+    fn carry(
+        &mut self,
+        path: SpacePath,
+        file: FileRecord,
+        held: HeldCapabilities,
+    ) -> Result<Change, WithoutSense> {
+        if self.blobs.contains(&file.blob) || self.blocks(&path) {
+            return Err(WithoutSense);
+        }
+        let next =
+            HeldCapabilities { read_token: file.read_token.clone(), write_key: file.write_key.clone() };
+        self.blobs.insert(file.blob);
+        self.renewing.insert(file.blob, Renewal { held, next });
+        self.files.insert(path.clone(), file);
+        Ok(Change::Carried { path })
+    }
+
     fn rename(&mut self, from: SpacePath, to: SpacePath) -> Result<Change, WithoutSense> {
         let file = self.files.remove(&from).ok_or(WithoutSense)?;
         if self.blocks(&to) {
@@ -167,6 +223,16 @@ impl State {
                     self.files.insert(path, *old);
                 }
             }
+            Change::Carried { path } => {
+                if let Some(carried) = self.files.remove(&path) {
+                    self.blobs.remove(&carried.blob);
+                    self.renewing.remove(&carried.blob);
+                }
+            }
+            Change::Renewed { blob, renewal } => {
+                self.renewing.insert(blob, *renewal);
+            }
+            Change::Closed => self.closed_for = None,
             Change::Moved { from, to } => {
                 if let Some(file) = self.files.remove(&to) {
                     self.files.insert(from, file);
@@ -225,18 +291,29 @@ mod tests {
         Operation::PutFile { path: path(n), file: Box::new(file) }
     }
 
+    fn carry(n: u8) -> Operation {
+        let Operation::PutFile { path, file } = put(n) else { unreachable!() };
+        let (file, held) = file.renewed(&mut rand::rng());
+        Operation::Carry { path, file: Box::new(file), held }
+    }
+
     /// Everything that a state holds, in one form that can be compared.
     fn picture(state: &State) -> Vec<Vec<u8>> {
-        let State { created, files, leaving, blobs, hash } = state;
+        let State { created, files, leaving, renewing, closed_for, blobs, hash } = state;
         let files =
             files.iter().flat_map(|(path, file)| [path.as_str().into(), codec::encode(file).unwrap()]);
         let leaving =
             leaving.iter().flat_map(|(blob, key)| [blob.as_bytes().to_vec(), key.secret_bytes().to_vec()]);
         let blobs = blobs.iter().map(|blob| blob.as_bytes().to_vec());
-        let rest = [vec![u8::from(*created)], hash.to_vec(), b"files".to_vec()];
+        let rest =
+            [vec![u8::from(*created), u8::from(closed_for.is_some())], hash.to_vec(), b"files".to_vec()];
         let mut picture: Vec<Vec<u8>> = rest.into_iter().chain(files).collect();
         picture.push(b"leaving".to_vec());
         picture.extend(leaving);
+        picture.push(b"renewing".to_vec());
+        picture.extend(renewing.iter().flat_map(|(blob, Renewal { held, next })| {
+            [blob.as_bytes().to_vec(), codec::encode(held).unwrap(), codec::encode(next).unwrap()]
+        }));
         picture.push(b"blobs".to_vec());
         picture.extend(blobs);
         picture
@@ -247,8 +324,13 @@ mod tests {
         let rng = &mut rand::rng();
         let (one, other) = (path(rng.random()), path(rng.random()));
         let listed = state.file(&one);
-        match rng.random_range(0..8) {
+        match rng.random_range(0..10) {
             0..3 => put(rng.random()),
+            8 => carry(rng.random()),
+            9 => match state.renewing().next() {
+                Some((blob, _)) => Operation::Renewed { blob },
+                None => Operation::Renewed { blob: BlobId::from_bytes([0; 16]) },
+            },
             3 => Operation::Move { from: one, to: other },
             4 => Operation::Remove { path: one },
             5 => {
@@ -276,7 +358,7 @@ mod tests {
         state.undo(undo);
         assert!(!state.is_created());
         state.apply(CREATE).unwrap();
-        let (mut effective, mut refused) = (0, 0);
+        let (mut effective, mut refused, mut most_renewing) = (0, 0, 0);
         for _ in 0..400 {
             let before = picture(&state);
             let mut undo = Vec::new();
@@ -294,6 +376,7 @@ mod tests {
                     }
                 }
             }
+            most_renewing = most_renewing.max(state.renewing().count());
             while let Some(effect) = undo.pop() {
                 state.undo(effect);
             }
@@ -304,5 +387,14 @@ mod tests {
         }
         assert!(effective > 1_000 && refused > 1_000, "{effective} and {refused}");
         assert!(state.files().count() > 0 && state.leaving().count() > 0);
+        assert!(most_renewing > 0);
+        let before = picture(&state);
+        let undo = state.apply(Operation::Close { keyring: 2 }).unwrap();
+        assert!(
+            state.closed_for() == Some(2) && state.apply(any_operation(&state)).is_err(),
+            "nothing follows the end"
+        );
+        state.undo(undo);
+        assert_eq!(picture(&state), before);
     }
 }

@@ -269,7 +269,7 @@ fn logs() -> Vec<Input> {
         operations.iter().map(|operation| codec::encode(operation).unwrap()).collect();
     let all = |what: u8| encoded.iter().flat_map(|operation| piece(what, operation)).collect::<Vec<u8>>();
     // The keyring with which the property writes.
-    let keys = Keyring::generate(&mut Fixed::new(0)).home_keys();
+    let keys = Keyring::generate(1, &mut Fixed::new(0)).home_keys();
     let create = codec::encode(&VerifiedLog::empty(keys).create()).unwrap();
     let strays = [piece(0, &[0x5a; 512]), piece(1, &[7; 100]), piece(2, &[8; 100])].concat();
     vec![

@@ -10,7 +10,7 @@ use nightdrop_store::BodyDigest;
 use nightdrop_wire::{
     authorization::Authorization,
     ids::BlobId,
-    messages::blob::{CreateBlob, FinishBlob},
+    messages::blob::{CreateBlob, FinishBlob, RenewBlob},
     refusal::Refusal,
     token::Token,
 };
@@ -74,6 +74,19 @@ impl Service {
     pub(super) async fn get_head(&self, blob: BlobId, shown: Authorization) -> Result<Bytes, Refusal> {
         let inner = Arc::clone(&self.inner);
         read(move || inner.store.read_manifest(blob, &shown)).await
+    }
+
+    /// `POST /v1/blobs/{blob}/renew`.
+    pub(super) async fn renew_blob(
+        &self,
+        blob: BlobId,
+        write_key: &Token,
+        body: &[u8],
+    ) -> Result<Bytes, Refusal> {
+        let message: RenewBlob = decode(body)?;
+        let renewed = self.inner.store.renew_blob(blob, write_key, &message);
+        renewed.await.map_err(|error| refusal_of(&error))?;
+        Ok(Bytes::new())
     }
 
     /// `DELETE /v1/blobs/{blob}`.

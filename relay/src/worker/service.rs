@@ -134,6 +134,7 @@ impl Service {
             Endpoint::GetChunk(blob, n) => self.get_chunk(blob, n, any(shown)?).await,
             Endpoint::FinishBlob(blob) => self.finish_blob(blob, bearer(shown)?, body).await,
             Endpoint::GetHead(blob) => self.get_head(blob, any(shown)?).await,
+            Endpoint::RenewBlob(blob) => self.renew_blob(blob, &bearer(shown)?, &body).await,
             Endpoint::DestroyBlob(blob) => self.destroy_blob(blob, &bearer(shown)?).await,
             Endpoint::CreateTicket => self.create_ticket(&bearer(shown)?, &body).await,
             Endpoint::GetTicket(ticket) => self.get_ticket(ticket, any(shown)?).await,

@@ -37,6 +37,16 @@ pub struct WholeBlob {
     pub manifest: Vec<u8>,
 }
 
+/// `POST /v1/blobs/{id}/renew`: replaces what reads and what changes a blob; its tickets stay. Shown: the write key that it has, or,
+/// after a lost answer, the one that it got.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RenewBlob {
+    /// Who shows the token of this hash may read.
+    pub read_token: TokenHash,
+    /// Who shows the key of this hash may make tickets and destroy.
+    pub write_key: TokenHash,
+}
+
 /// `POST /v1/blobs/{id}/finish`: closes the blob. Refused as a conflict unless the relay holds exactly the chunks of
 /// `chunks_digest`. The same bytes may be sent again.
 #[derive(Debug, Clone, Serialize, Deserialize)]

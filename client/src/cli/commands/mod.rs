@@ -12,6 +12,7 @@ pub(super) mod passwd;
 pub(super) mod put;
 pub(super) mod recover;
 pub(super) mod register;
+pub(super) mod rekey;
 pub(super) mod rm;
 pub(super) mod sessions;
 pub(super) mod share;

@@ -11,7 +11,7 @@ use crate::{
     },
     limits::ClientLimits,
 };
-use nightdrop_envelope::space::{Operation, SpacePath};
+use nightdrop_envelope::space::{Operation, State};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -43,17 +43,25 @@ pub(in crate::cli) async fn run(
     )
 }
 
-/// First off the list, then destroyed: cut off in between, the next run goes on.
+/// First off the list, then destroyed: cut off in between, the next run goes on. Other devices can pay for nothing new, and what they
+/// list meanwhile is destroyed, too.
 async fn destroy_all(opened: &mut Opened<'_>) -> Result<usize, ClientError> {
-    let files: Vec<SpacePath> = opened.space.state().files().map(|(path, _)| path.clone()).collect();
-    if !files.is_empty() {
-        opened
-            .append(|state| {
-                let left = files.iter().filter(|path| state.file(path).is_some());
-                Ok(left.map(|path| Operation::Remove { path: path.clone() }).collect())
-            })
-            .await?;
+    opened.require_open()?;
+    opened.end_all_sessions().await?;
+    let mut removed = 0;
+    loop {
+        let all = |state: &State| state.files().map(|(path, _)| path.clone()).collect::<Vec<_>>();
+        let files = all(opened.space.state());
+        removed += files.len();
+        if !files.is_empty() {
+            let remove =
+                |state: &State| Ok(all(state).into_iter().map(|path| Operation::Remove { path }).collect());
+            opened.append(remove).await?;
+        }
+        opened.destroy_leaving().await?;
+        opened.space.refresh().await?;
+        if opened.space.state().files().next().is_none() {
+            return Ok(removed);
+        }
     }
-    opened.destroy_leaving().await?;
-    Ok(files.len())
 }

@@ -296,6 +296,9 @@ impl NaiveHome {
             Operation::Remove { path } | Operation::Share { path, .. } | Operation::Unshare { path, .. } => {
                 is_listed(path.as_str())
             }
+            Operation::Carry { path, file, .. } => !self.blobs.contains(&file.blob) && is_free(path.as_str()),
+            // Of a rekey no lie here is about.
+            Operation::Renewed { .. } | Operation::Close { .. } => true,
             // What was listed once may be destroyed; whether it is on its way out no lie here is about.
             Operation::Destroyed { blob } => self.blobs.contains(blob),
         }
@@ -304,7 +307,7 @@ impl NaiveHome {
     fn carry_out(&mut self, operation: Operation) {
         match operation {
             Operation::Create { .. } => self.created = true,
-            Operation::PutFile { path, file } => {
+            Operation::PutFile { path, file } | Operation::Carry { path, file, .. } => {
                 let FileRecord { blob, content, tickets, .. } = &*file;
                 self.blobs.insert(*blob);
                 let listed = NaiveListed { blob: *blob, content: *content, tickets: tickets.len() };
@@ -316,7 +319,7 @@ impl NaiveHome {
                 }
             }
             Operation::Remove { path } => drop(self.files.remove(path.as_str())),
-            Operation::Destroyed { .. } => {}
+            Operation::Destroyed { .. } | Operation::Renewed { .. } | Operation::Close { .. } => {}
             Operation::Share { path, .. } => {
                 self.files.entry(path.as_str().to_owned()).and_modify(|file| file.tickets += 1);
             }

@@ -1,0 +1,139 @@
+//! Giving carried blobs their new capabilities at the relay, after a [rekey](crate::account::rekey).
+//!
+//! Each blob is one request, which may be repeated: the relay is shown what the blob has, and if that is refused, what it may have got
+//! from a request whose answer was lost. What is confirmed is written to the home space in batches, so a run that is cut off
+//! is gone on with by the next command.
+
+use crate::{
+    ClientError,
+    limits::ClientLimits,
+    relay::{RelayLane, RequestError},
+    space::HomeSpace,
+    transfer::Progress,
+    transport::Transport,
+};
+use nightdrop_envelope::{
+    capability::hash_token,
+    space::{Operation, Renewal},
+};
+use nightdrop_wire::{
+    authorization::Authorization, endpoint::Endpoint, ids::BlobId, messages::blob::RenewBlob,
+    onion::OnionAddress, refusal::Refusal,
+};
+use std::collections::VecDeque;
+use tokio::task::JoinSet;
+
+/// Blobs between two appends to the home space.
+const BATCH: usize = 128;
+
+/// Renews all that is still to be renewed, and gives the blobs that the relay takes neither key for: whoever had the old keys destroyed
+/// them or took them over, or the relay lies.
+///
+/// # Errors
+/// [`ClientError`]; what was confirmed until then is kept.
+pub async fn renew_carried<T: Transport>(
+    transport: &T,
+    relay: &OnionAddress,
+    space: &mut HomeSpace<T>,
+    limits: &ClientLimits,
+    progress: &dyn Progress,
+) -> Result<Vec<BlobId>, ClientError> {
+    let mut waiting: VecDeque<(BlobId, Renewal)> =
+        space.state().renewing().map(|(blob, renewal)| (blob, renewal.clone())).collect();
+    progress.begin(waiting.len() as u64);
+    let lanes = limits.lanes.clamp(1, waiting.len().max(1));
+    let mut lanes: Vec<_> = (0..lanes).map(|_| RelayLane::isolated(transport, relay, limits)).collect();
+    let mut lost = Vec::new();
+    while !waiting.is_empty() {
+        let batch: Vec<_> = waiting.drain(..BATCH.min(waiting.len())).collect();
+        let count = batch.len() as u64;
+        let Outcome { renewed, denied, lanes: free, error } = renew_all(lanes, batch).await;
+        lanes = free;
+        let ended: Vec<BlobId> = renewed.iter().chain(&denied).copied().collect();
+        lost.extend(denied);
+        note(space, &ended).await?;
+        if let Some(error) = error {
+            return Err(error);
+        }
+        progress.advance(count);
+    }
+    Ok(lost)
+}
+
+/// Another device may have noted some of them meanwhile.
+async fn note<T: Transport>(space: &mut HomeSpace<T>, ended: &[BlobId]) -> Result<(), ClientError> {
+    let decide = |state: &nightdrop_envelope::space::State| {
+        if state.closed_for().is_some() {
+            return Ok(Vec::new());
+        }
+        let still = state.renewing().filter(|(blob, _)| ended.contains(blob));
+        Ok(still.map(|(blob, _)| Operation::Renewed { blob }).collect())
+    };
+    space.append(decide).await
+}
+
+struct Outcome<T> {
+    renewed: Vec<BlobId>,
+    denied: Vec<BlobId>,
+    lanes: Vec<RelayLane<T>>,
+    /// The first one; lanes stop at theirs.
+    error: Option<ClientError>,
+}
+
+/// Spreads the blobs over the lanes.
+async fn renew_all<T: Transport>(lanes: Vec<RelayLane<T>>, mut blobs: Vec<(BlobId, Renewal)>) -> Outcome<T> {
+    let share = blobs.len().div_ceil(lanes.len().max(1));
+    let mut running = JoinSet::new();
+    for lane in lanes {
+        let rest = blobs.split_off(share.min(blobs.len()));
+        running.spawn(renew_share(lane, std::mem::replace(&mut blobs, rest)));
+    }
+    let mut outcome = Outcome { renewed: Vec::new(), denied: Vec::new(), lanes: Vec::new(), error: None };
+    while let Some(ended) = running.join_next().await {
+        match ended {
+            Ok(part) => {
+                outcome.renewed.extend(part.renewed);
+                outcome.denied.extend(part.denied);
+                outcome.lanes.extend(part.lanes);
+                outcome.error = outcome.error.or(part.error);
+            }
+            Err(_) => outcome.error = outcome.error.or(Some(ClientError::Stopped)),
+        }
+    }
+    outcome
+}
+
+async fn renew_share<T: Transport>(mut lane: RelayLane<T>, blobs: Vec<(BlobId, Renewal)>) -> Outcome<T> {
+    let (mut renewed, mut denied, mut error) = (Vec::new(), Vec::new(), None);
+    for (blob, renewal) in blobs {
+        match renew(&mut lane, blob, &renewal).await {
+            Ok(true) => renewed.push(blob),
+            Ok(false) => denied.push(blob),
+            Err(first) => {
+                error = Some(first);
+                break;
+            }
+        }
+    }
+    Outcome { renewed, denied, lanes: vec![lane], error }
+}
+
+/// Whether the relay took one of the two keys.
+async fn renew<T: Transport>(
+    lane: &mut RelayLane<T>,
+    blob: BlobId,
+    renewal: &Renewal,
+) -> Result<bool, ClientError> {
+    let Renewal { held, next } = renewal;
+    let message =
+        RenewBlob { read_token: hash_token(&next.read_token), write_key: hash_token(&next.write_key) };
+    for shown in [&held.write_key, &next.write_key] {
+        let authorization = Authorization::Bearer(shown.clone());
+        match lane.tell(Endpoint::RenewBlob(blob), Some(&authorization), &message).await {
+            Ok(()) => return Ok(true),
+            Err(RequestError::Refused(Refusal::Refused)) => {}
+            Err(error) => return Err(ClientError::listed(error)),
+        }
+    }
+    Ok(false)
+}

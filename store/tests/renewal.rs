@@ -1,0 +1,59 @@
+//! Renewing a blob: who held its read token and write key before has nothing of it after.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod common;
+
+use common::{Fixture, TestBlob, random_token};
+use nightdrop_store::{StoreError, token_hash};
+use nightdrop_wire::{authorization::Authorization, messages::blob::RenewBlob, token::Token};
+
+fn renew(fixture: &Fixture, blob: &TestBlob, shown: &Token, message: &RenewBlob) -> Result<(), StoreError> {
+    fixture.wait(fixture.store().renew_blob(blob.id, shown, message))
+}
+
+#[test]
+fn what_read_and_changed_a_blob_before_does_so_no_more() {
+    let fixture = Fixture::new();
+    let blob = fixture.whole_blob();
+    let (ticket, token) = blob.ticket();
+    fixture.ticket(&ticket, &blob.write_key).unwrap();
+    let (read_token, write_key) = (random_token(), random_token());
+    let message = RenewBlob { read_token: token_hash(&read_token), write_key: token_hash(&write_key) };
+
+    assert!(matches!(renew(&fixture, &blob, &random_token(), &message), Err(StoreError::Refused)));
+    let token_of_reader = Token::from_bytes(*blob.read_token.secret_bytes());
+    assert!(matches!(renew(&fixture, &blob, &token_of_reader, &message), Err(StoreError::Refused)));
+    assert_eq!(fixture.read(&blob, 0).unwrap(), blob.chunks[0], "nothing has changed yet");
+
+    renew(&fixture, &blob, &blob.write_key, &message).unwrap();
+    assert!(
+        fixture.read(&blob, 0).is_err() && fixture.store().read_manifest(blob.id, &blob.reading()).is_err()
+    );
+    let (another, _) = blob.ticket();
+    assert!(matches!(fixture.ticket(&another, &blob.write_key), Err(StoreError::Refused)));
+    let destroyed = fixture.wait(fixture.store().destroy_blob(blob.id, &blob.write_key));
+    assert!(matches!(destroyed, Err(StoreError::Refused)));
+    assert!(matches!(renew(&fixture, &blob, &blob.write_key, &message), Err(StoreError::Refused)));
+
+    let reading = Authorization::Bearer(read_token);
+    assert_eq!(fixture.store().read_chunk(blob.id, 0, &reading).unwrap(), blob.chunks[0]);
+    assert_eq!(fixture.store().read_manifest(blob.id, &reading).unwrap(), blob.manifest);
+    assert!(fixture.store().read_ticket(ticket.ticket, &token).is_ok(), "tickets stay");
+    fixture.ticket(&another, &write_key).unwrap();
+    fixture.wait(fixture.store().destroy_blob(blob.id, &write_key)).unwrap();
+}
+
+#[test]
+fn the_same_again_is_answered_alike_to_the_new_key_only() {
+    let mut fixture = Fixture::new();
+    let blob = fixture.whole_blob();
+    let (read_token, write_key) = (random_token(), random_token());
+    let message = RenewBlob { read_token: token_hash(&read_token), write_key: token_hash(&write_key) };
+    renew(&fixture, &blob, &blob.write_key, &message).unwrap();
+    fixture.close();
+    fixture.open();
+    renew(&fixture, &blob, &write_key, &message).unwrap();
+    let other = RenewBlob { read_token: token_hash(&random_token()), ..message };
+    assert!(matches!(renew(&fixture, &blob, &write_key, &other), Err(StoreError::Conflict)));
+    assert!(fixture.store().read_chunk(blob.id, 0, &Authorization::Bearer(read_token)).is_ok());
+}
