@@ -91,8 +91,9 @@ impl Store {
     }
 
     /// The OPAQUE record of an account, or the decoy. Time does not tell which: the record at or after the id that is
-    /// asked for is read, and the decoy's, and the keys of both, whoever is asked for; then one of them is opened. An
-    /// account whose record is damaged is answered as if there were none; the operator is told.
+    /// asked for is read (after the last one comes the first), and the decoy's, and the keys of both, whoever is asked
+    /// for; then one of them is opened. An account whose record is damaged is answered as if there were none; the
+    /// operator is told.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] if the decoy's is, [`StoreError::Database`].
@@ -231,13 +232,15 @@ struct StoredRecord {
 }
 
 impl StoredRecord {
-    /// The first record from an id on.
+    /// The first record from an id on; behind the last one, the first of all, so that no id is answered without reading
+    /// a record and its key.
     fn at_or_after(rows: &impl Rows, account: AccountId) -> Result<Option<Self>, StoreError> {
-        let mut found = None;
-        rows.each(&LOGIN_RECORDS, *account.as_bytes()..=[0xff; AccountId::LENGTH], |id, sealed| {
-            found = Some((AccountId::from_bytes(id), sealed.to_vec()));
-            Ok(ControlFlow::Break(()))
-        })?;
+        // Both are looked for whatever the id is; the first page of the table is always in the cache.
+        let first = first_from(rows, [0; AccountId::LENGTH]);
+        let found = match first_from(rows, *account.as_bytes())? {
+            None => first?,
+            found => found,
+        };
         Ok(found.map(|(account, sealed)| {
             let key = at_rest_keys::read(rows, ObjectName::login_record(account));
             Self { account, sealed, key }
@@ -252,6 +255,19 @@ impl StoredRecord {
         let record = record.as_ref().try_into().map(Zeroizing::new).map_err(|_| damaged_record())?;
         Ok(LoginRecord { record, version })
     }
+}
+
+/// The first sealed record from an id on, and whose it is.
+fn first_from(
+    rows: &impl Rows,
+    id: [u8; AccountId::LENGTH],
+) -> Result<Option<(AccountId, Vec<u8>)>, StoreError> {
+    let mut found = None;
+    rows.each(&LOGIN_RECORDS, id..=[0xff; AccountId::LENGTH], |id, sealed| {
+        found = Some((AccountId::from_bytes(id), sealed.to_vec()));
+        Ok(ControlFlow::Break(()))
+    })?;
+    Ok(found)
 }
 
 fn damaged_record() -> StoreError {
@@ -344,5 +360,34 @@ impl NewAccount {
             changed_by: None,
         };
         changes.put(self.account.as_bytes(), &row)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::common::Fixture;
+
+    #[test]
+    fn an_id_behind_the_last_record_is_looked_up_like_any_other() {
+        let fixture = Fixture::new();
+        fixture.session(1);
+        fixture.session(7);
+        let snapshot = fixture.store().snapshot().unwrap();
+        let ids = |first: u8| AccountId::from_bytes([first; AccountId::LENGTH]);
+        let mut all = Vec::new();
+        snapshot
+            .each(&LOGIN_RECORDS, [0; AccountId::LENGTH]..=[0xff; AccountId::LENGTH], |id, _| {
+                all.push(AccountId::from_bytes(id));
+                Ok(ControlFlow::Continue(()))
+            })
+            .unwrap();
+        assert_eq!(all.len(), 3, "two accounts and the decoy");
+        for id in [ids(0), ids(1), ids(4), ids(7), ids(0xff)] {
+            let next = all.iter().find(|held| held.as_bytes() >= id.as_bytes()).unwrap_or(&all[0]);
+            let found =
+                StoredRecord::at_or_after(&snapshot, id).unwrap().expect("a record is read for every id");
+            assert_eq!((found.account, found.key.is_ok()), (*next, true));
+        }
     }
 }
