@@ -57,7 +57,7 @@ impl Store {
             if matches!(&held, Ok(Some(held)) if held.request == new.row.request) {
                 return Ok(Checked::Already(()));
             }
-            credits::check(rows, &new.credit, today)?;
+            credits::check(rows, &new.row.credit, today)?;
             if held?.is_some() || rows.holds(&ENDED, &ObjectName::blob(new.id).bytes())? {
                 return Err(StoreError::Conflict);
             }
@@ -225,7 +225,6 @@ fn manifest_place(id: BlobId) -> Place {
 /// A blob to be made, with what it is made whole of sealed at rest.
 struct NewBlob {
     id: BlobId,
-    credit: TokenHash,
     key: AtRestKey,
     row: BlobRow,
     whole: Option<SealedWhole>,
@@ -261,8 +260,9 @@ impl NewBlob {
             state,
             created: today,
             request: body.0,
+            credit: token_hash(&message.credit),
         };
-        Ok(Self { id: message.blob, credit: token_hash(&message.credit), key, row, whole })
+        Ok(Self { id: message.blob, key, row, whole })
     }
 
     fn weight(&self) -> usize {
@@ -270,7 +270,7 @@ impl NewBlob {
     }
 
     fn write(self, changes: &Changes<'_>) -> Result<(), Failure> {
-        changes.remove(&CreditRow::TABLE, self.credit.as_bytes())?;
+        changes.remove(&CreditRow::TABLE, self.row.credit.as_bytes())?;
         at_rest_keys::keep(changes, ObjectName::blob(self.id), &self.key)?;
         if let Some(whole) = self.whole {
             whole.chunk.write(changes)?;

@@ -45,7 +45,7 @@ use redb::TableDefinition;
 use serde::{Deserialize, Serialize};
 
 /// Version of everything below. There is no release yet, hence no other version to read.
-pub(crate) const SCHEMA_VERSION: u32 = 4;
+pub(crate) const SCHEMA_VERSION: u32 = 5;
 
 /// A table with values of any length.
 pub(crate) struct Table<K: FixedKey> {
@@ -284,6 +284,8 @@ pub(crate) struct BlobRow {
     pub(crate) created: Day,
     /// Digest of the request that made it.
     pub(crate) request: [u8; 32],
+    /// The credit that paid for it, which pays for nothing else: who shows it may send that request again.
+    pub(crate) credit: TokenHash,
 }
 
 /// Whether a blob may still change.
@@ -367,6 +369,8 @@ pub(crate) struct LogRow {
     pub(crate) created: Day,
     /// Digest of the request that made it.
     pub(crate) request: [u8; 32],
+    /// The credit that paid for it, as for a blob.
+    pub(crate) credit: TokenHash,
 }
 
 impl Row for LogRow {
