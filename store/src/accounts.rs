@@ -16,6 +16,7 @@ use crate::{
         AccountRow, AccountSessionsRow, CreditQuotaRow, ENDED, IdentityRow, InvitationRow, LOGIN_RECORDS,
         ONLY, QuotaRow, RecoveryRow, SessionRow,
     },
+    sessions,
     store::{Queued, Store, refused},
     transaction::{Changes, Rows},
 };
@@ -151,8 +152,8 @@ impl Store {
                 Err(StoreError::Damaged(_)) => None,
                 Err(error) => return Err(error),
             };
-            let sessions = rows.row::<AccountSessionsRow>(account.as_bytes())?.unwrap_or_default().sessions;
-            Ok(Checked::Write(move |changes: &Changes<'_>| {
+            let sessions = sessions::Held::of(rows, account)?;
+            Ok(Checked::Scattered(sessions.len(), move |changes: &Changes<'_>| {
                 for object in [
                     ObjectName::login_record(account),
                     ObjectName::master_key(account),
@@ -163,10 +164,7 @@ impl Store {
                 if let Some(recovery) = recovery {
                     recoveries::remove(changes, recovery)?;
                 }
-                for session in sessions {
-                    changes.remove(&SessionRow::TABLE, session.as_bytes())?;
-                }
-                changes.remove(&AccountSessionsRow::TABLE, account.as_bytes())?;
+                sessions.end_all(changes, account)?;
                 changes.remove(&CreditQuotaRow::TABLE, account.as_bytes())?;
                 changes.remove(&QuotaRow::TABLE, account.as_bytes())?;
                 changes.remove(&LOGIN_RECORDS, account.as_bytes())?;
