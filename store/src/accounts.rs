@@ -13,8 +13,8 @@ use crate::{
     room::Need,
     row::Row,
     schema::{
-        AccountRow, AccountSessionsRow, CreditQuotaRow, ENDED, IdentityRow, InvitationRow, LOGIN_RECORDS,
-        ONLY, QuotaRow, RecoveryRow, SessionRow,
+        AccountRow, CreditQuotaRow, ENDED, IdentityRow, InvitationRow, InvitationState, LOGIN_RECORDS, ONLY,
+        QuotaRow, RecoveryRow,
     },
     sessions,
     store::{Queued, Store, refused},
@@ -320,7 +320,7 @@ impl NewAccount {
     /// Whether the same bytes made this account before.
     fn is_made(&self, rows: &impl Rows) -> Result<bool, StoreError> {
         let invitation = rows.guard::<InvitationRow>(self.invitation.as_bytes())?;
-        Ok(invitation.is_some_and(|row| row.spent_by == Some(self.body)))
+        Ok(invitation.is_some_and(|row| row.state == InvitationState::Spent(self.body)))
     }
 
     /// Whether one of its ids is or was taken; the decoy's is.
@@ -334,11 +334,14 @@ impl NewAccount {
     }
 
     fn spend_in_vain(&self, expires: Day, changes: &Changes<'_>) -> Result<(), Failure> {
-        changes.put(self.invitation.as_bytes(), &InvitationRow { expires, spent_by: Some(IN_VAIN) })
+        changes.put(
+            self.invitation.as_bytes(),
+            &InvitationRow { expires, state: InvitationState::Spent(IN_VAIN) },
+        )
     }
 
     fn write(self, expires: Day, changes: &Changes<'_>) -> Result<(), Failure> {
-        let spent = InvitationRow { expires, spent_by: Some(self.body) };
+        let spent = InvitationRow { expires, state: InvitationState::Spent(self.body) };
         changes.put(self.invitation.as_bytes(), &spent)?;
         for object in [&self.login_record, &self.master_key, &self.keyring] {
             object.keep_key(changes)?;

@@ -140,9 +140,20 @@ impl Row for IdentityRow {
 pub(crate) struct InvitationRow {
     /// Last day on which it registers an account.
     pub(crate) expires: Day,
-    /// Digest of the registration that spent it: enough to answer a repetition, and does not name the account. Zeros
-    /// if that registration was refused.
-    pub(crate) spent_by: Option<[u8; 32]>,
+    /// What became of it.
+    pub(crate) state: InvitationState,
+}
+
+/// What became of an invitation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum InvitationState {
+    /// It registers an account.
+    Unspent,
+    /// Holds the digest of the registration that spent it: enough to answer a repetition, and does not name the
+    /// account. Zeros if that registration was refused.
+    Spent([u8; 32]),
+    /// The operator ended it. Remembered, or the work that earned it would earn it again.
+    Revoked,
 }
 
 impl Row for InvitationRow {
