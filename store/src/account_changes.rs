@@ -11,14 +11,14 @@ use crate::{
     recoveries,
     room::Need,
     row::Row,
-    schema::{AccountRow, AccountSessionsRow, LOGIN_RECORDS, RecoveryRow, SessionRow},
+    schema::{AccountRow, LOGIN_RECORDS, RecoveryRow},
+    sessions,
     store::{Queued, Store, refused},
     transaction::{Changes, Rows},
 };
 use nightdrop_wire::{
     ids::{AccountId, RecoveryId},
     messages::account::{ChangeFinish, Recovery, RecoveryChange},
-    token::TokenHash,
 };
 use rand::CryptoRng;
 
@@ -53,8 +53,10 @@ impl Store {
             change.begun_with.require(rows, change.account)?;
             change.require_next_keyring(&row)?;
             change.refuse_taken_recovery(rows, row.recovery)?;
-            let list = rows.row::<AccountSessionsRow>(change.account.as_bytes())?.unwrap_or_default();
-            Ok(Checked::Write(move |changes: &Changes<'_>| change.write(row, &list.sessions, changes)))
+            let sessions = sessions::Held::of(rows, change.account)?;
+            Ok(Checked::Scattered(sessions.len(), move |changes: &Changes<'_>| {
+                change.write(row, &sessions, changes)
+            }))
         })
     }
 }
@@ -126,7 +128,12 @@ impl NewAccess {
         if taken { Err(StoreError::Conflict) } else { Ok(()) }
     }
 
-    fn write(self, held: AccountRow, sessions: &[TokenHash], changes: &Changes<'_>) -> Result<(), Failure> {
+    fn write(
+        self,
+        held: AccountRow,
+        sessions: &sessions::Held,
+        changes: &Changes<'_>,
+    ) -> Result<(), Failure> {
         self.login_record.keep_key(changes)?;
         self.master_key.keep_key(changes)?;
         changes.put_bytes(&LOGIN_RECORDS, self.account.as_bytes(), &self.login_record.stored)?;
@@ -138,10 +145,7 @@ impl NewAccess {
                 (version, keyring.stored)
             }
         };
-        for session in sessions {
-            changes.remove(&SessionRow::TABLE, session.as_bytes())?;
-        }
-        changes.remove(&AccountSessionsRow::TABLE, self.account.as_bytes())?;
+        sessions.end_all(changes, self.account)?;
         let changed_by = Some(self.body);
         let master_key = self.master_key.stored;
         let row = AccountRow { master_key, recovery, keyring_version, keyring, changed_by };

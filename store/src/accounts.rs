@@ -13,9 +13,10 @@ use crate::{
     room::Need,
     row::Row,
     schema::{
-        AccountRow, AccountSessionsRow, CreditQuotaRow, ENDED, IdentityRow, InvitationRow, LOGIN_RECORDS,
-        ONLY, QuotaRow, RecoveryRow, SessionRow,
+        AccountRow, CreditQuotaRow, ENDED, IdentityRow, InvitationRow, InvitationState, LOGIN_RECORDS, ONLY,
+        QuotaRow, RecoveryRow,
     },
+    sessions,
     store::{Queued, Store, refused},
     transaction::{Changes, Rows},
 };
@@ -91,8 +92,9 @@ impl Store {
     }
 
     /// The OPAQUE record of an account, or the decoy. Time does not tell which: the record at or after the id that is
-    /// asked for is read, and the decoy's, and the keys of both, whoever is asked for; then one of them is opened. An
-    /// account whose record is damaged is answered as if there were none; the operator is told.
+    /// asked for is read (after the last one comes the first), and the decoy's, and the keys of both, whoever is asked
+    /// for; then one of them is opened. An account whose record is damaged is answered as if there were none; the
+    /// operator is told.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] if the decoy's is, [`StoreError::Database`].
@@ -150,8 +152,8 @@ impl Store {
                 Err(StoreError::Damaged(_)) => None,
                 Err(error) => return Err(error),
             };
-            let sessions = rows.row::<AccountSessionsRow>(account.as_bytes())?.unwrap_or_default().sessions;
-            Ok(Checked::Write(move |changes: &Changes<'_>| {
+            let sessions = sessions::Held::of(rows, account)?;
+            Ok(Checked::Scattered(sessions.len(), move |changes: &Changes<'_>| {
                 for object in [
                     ObjectName::login_record(account),
                     ObjectName::master_key(account),
@@ -162,10 +164,7 @@ impl Store {
                 if let Some(recovery) = recovery {
                     recoveries::remove(changes, recovery)?;
                 }
-                for session in sessions {
-                    changes.remove(&SessionRow::TABLE, session.as_bytes())?;
-                }
-                changes.remove(&AccountSessionsRow::TABLE, account.as_bytes())?;
+                sessions.end_all(changes, account)?;
                 changes.remove(&CreditQuotaRow::TABLE, account.as_bytes())?;
                 changes.remove(&QuotaRow::TABLE, account.as_bytes())?;
                 changes.remove(&LOGIN_RECORDS, account.as_bytes())?;
@@ -231,13 +230,15 @@ struct StoredRecord {
 }
 
 impl StoredRecord {
-    /// The first record from an id on.
+    /// The first record from an id on; behind the last one, the first of all, so that no id is answered without reading
+    /// a record and its key.
     fn at_or_after(rows: &impl Rows, account: AccountId) -> Result<Option<Self>, StoreError> {
-        let mut found = None;
-        rows.each(&LOGIN_RECORDS, *account.as_bytes()..=[0xff; AccountId::LENGTH], |id, sealed| {
-            found = Some((AccountId::from_bytes(id), sealed.to_vec()));
-            Ok(ControlFlow::Break(()))
-        })?;
+        // Both are looked for whatever the id is; the first page of the table is always in the cache.
+        let first = first_from(rows, [0; AccountId::LENGTH]);
+        let found = match first_from(rows, *account.as_bytes())? {
+            None => first?,
+            found => found,
+        };
         Ok(found.map(|(account, sealed)| {
             let key = at_rest_keys::read(rows, ObjectName::login_record(account));
             Self { account, sealed, key }
@@ -252,6 +253,19 @@ impl StoredRecord {
         let record = record.as_ref().try_into().map(Zeroizing::new).map_err(|_| damaged_record())?;
         Ok(LoginRecord { record, version })
     }
+}
+
+/// The first sealed record from an id on, and whose it is.
+fn first_from(
+    rows: &impl Rows,
+    id: [u8; AccountId::LENGTH],
+) -> Result<Option<(AccountId, Vec<u8>)>, StoreError> {
+    let mut found = None;
+    rows.each(&LOGIN_RECORDS, id..=[0xff; AccountId::LENGTH], |id, sealed| {
+        found = Some((AccountId::from_bytes(id), sealed.to_vec()));
+        Ok(ControlFlow::Break(()))
+    })?;
+    Ok(found)
 }
 
 fn damaged_record() -> StoreError {
@@ -306,7 +320,7 @@ impl NewAccount {
     /// Whether the same bytes made this account before.
     fn is_made(&self, rows: &impl Rows) -> Result<bool, StoreError> {
         let invitation = rows.guard::<InvitationRow>(self.invitation.as_bytes())?;
-        Ok(invitation.is_some_and(|row| row.spent_by == Some(self.body)))
+        Ok(invitation.is_some_and(|row| row.state == InvitationState::Spent(self.body)))
     }
 
     /// Whether one of its ids is or was taken; the decoy's is.
@@ -320,11 +334,14 @@ impl NewAccount {
     }
 
     fn spend_in_vain(&self, expires: Day, changes: &Changes<'_>) -> Result<(), Failure> {
-        changes.put(self.invitation.as_bytes(), &InvitationRow { expires, spent_by: Some(IN_VAIN) })
+        changes.put(
+            self.invitation.as_bytes(),
+            &InvitationRow { expires, state: InvitationState::Spent(IN_VAIN) },
+        )
     }
 
     fn write(self, expires: Day, changes: &Changes<'_>) -> Result<(), Failure> {
-        let spent = InvitationRow { expires, spent_by: Some(self.body) };
+        let spent = InvitationRow { expires, state: InvitationState::Spent(self.body) };
         changes.put(self.invitation.as_bytes(), &spent)?;
         for object in [&self.login_record, &self.master_key, &self.keyring] {
             object.keep_key(changes)?;
@@ -344,5 +361,34 @@ impl NewAccount {
             changed_by: None,
         };
         changes.put(self.account.as_bytes(), &row)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::common::Fixture;
+
+    #[test]
+    fn an_id_behind_the_last_record_is_looked_up_like_any_other() {
+        let fixture = Fixture::new();
+        fixture.session(1);
+        fixture.session(7);
+        let snapshot = fixture.store().snapshot().unwrap();
+        let ids = |first: u8| AccountId::from_bytes([first; AccountId::LENGTH]);
+        let mut all = Vec::new();
+        snapshot
+            .each(&LOGIN_RECORDS, [0; AccountId::LENGTH]..=[0xff; AccountId::LENGTH], |id, _| {
+                all.push(AccountId::from_bytes(id));
+                Ok(ControlFlow::Continue(()))
+            })
+            .unwrap();
+        assert_eq!(all.len(), 3, "two accounts and the decoy");
+        for id in [ids(0), ids(1), ids(4), ids(7), ids(0xff)] {
+            let next = all.iter().find(|held| held.as_bytes() >= id.as_bytes()).unwrap_or(&all[0]);
+            let found =
+                StoredRecord::at_or_after(&snapshot, id).unwrap().expect("a record is read for every id");
+            assert_eq!((found.account, found.key.is_ok()), (*next, true));
+        }
     }
 }

@@ -10,11 +10,11 @@ use crate::{
     row::Row,
     schema::{BlobRow, LogRow},
     store::Store,
-    transaction::{Rows, refuse_damage},
+    transaction::Rows,
 };
 use nightdrop_wire::{
     ids::{BlobId, SpaceId},
-    token::Token,
+    token::{Token, TokenHash},
 };
 
 impl Store {
@@ -34,12 +34,13 @@ impl Store {
         logs::appendable(&self.snapshot()?, space, &token_hash(append_token)).map(drop)
     }
 
-    /// Whether a credit pays for the making of a blob. It need not where the blob is there already: it was spent for that.
+    /// Whether a credit pays for the making of a blob, or has paid for this one: then the request may be sent again.
+    /// Whoever does not hold the credit learns nothing of the blob.
     ///
     /// # Errors
-    /// [`StoreError::Refused`] if it does not; [`StoreError::Database`].
+    /// [`StoreError::Refused`] if it does neither; [`StoreError::Database`].
     pub fn admit_blob(&self, blob: BlobId, credit: &Token, today: Day) -> Result<(), StoreError> {
-        self.admit_new::<BlobRow>(blob.as_bytes(), credit, today)
+        self.admit_new(blob.as_bytes(), credit, today, |row: BlobRow| row.credit)
     }
 
     /// The same for a log.
@@ -47,14 +48,23 @@ impl Store {
     /// # Errors
     /// As [`Store::admit_blob`].
     pub fn admit_log(&self, space: SpaceId, credit: &Token, today: Day) -> Result<(), StoreError> {
-        self.admit_new::<LogRow>(space.as_bytes(), credit, today)
+        self.admit_new(space.as_bytes(), credit, today, |row: LogRow| row.credit)
     }
 
-    fn admit_new<R: Row>(&self, id: &R::Key, credit: &Token, today: Day) -> Result<(), StoreError> {
-        let snapshot = self.snapshot()?;
-        match credits::check(&snapshot, &token_hash(credit), today) {
-            Err(StoreError::Refused) if snapshot.holds(&R::TABLE, id).map_err(refuse_damage)? => Ok(()),
-            checked => checked,
+    fn admit_new<R: Row>(
+        &self,
+        id: &R::Key,
+        credit: &Token,
+        today: Day,
+        paid_with: impl FnOnce(R) -> TokenHash,
+    ) -> Result<(), StoreError> {
+        let (snapshot, credit) = (self.snapshot()?, token_hash(credit));
+        // Both are looked up whatever the other says, so that time does not tell whether the id is taken.
+        let pays = credits::check(&snapshot, &credit, today);
+        let paid = snapshot.guard::<R>(id).map(|row| row.is_some_and(|row| paid_with(row) == credit));
+        match pays {
+            Err(StoreError::Refused) if paid? => Ok(()),
+            pays => pays,
         }
     }
 }

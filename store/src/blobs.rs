@@ -16,7 +16,7 @@ use crate::{
     row::Row,
     schema::{BlobRow, BlobState, CreditRow, ENDED, MANIFESTS},
     store::{Queued, Store, refused},
-    tickets,
+    tickets::{self, ROWS_OF_TICKET},
     transaction::{Changes, Rows},
 };
 use bytes::Bytes;
@@ -30,8 +30,10 @@ use nightdrop_wire::{
 };
 use rand::CryptoRng;
 
-/// What an end counts in a batch: the rows of as many tickets as a blob may have.
-pub(crate) const WEIGHT_OF_END: usize = 256 << 10;
+/// Rows that the end of a blob without tickets changes: blob, key, what remains of it, and what is doomed.
+pub(crate) const ROWS_OF_BLOB: usize = 4;
+/// Tickets that one commit ends at most.
+const TICKETS_OF_STEP: usize = 64;
 
 impl Store {
     /// Makes a blob and spends its credit, in one transaction; a whole blob is stored and finished with it.
@@ -55,7 +57,7 @@ impl Store {
             if matches!(&held, Ok(Some(held)) if held.request == new.row.request) {
                 return Ok(Checked::Already(()));
             }
-            credits::check(rows, &new.credit, today)?;
+            credits::check(rows, &new.row.credit, today)?;
             if held?.is_some() || rows.holds(&ENDED, &ObjectName::blob(new.id).bytes())? {
                 return Err(StoreError::Conflict);
             }
@@ -114,20 +116,44 @@ impl Store {
     }
 
     /// Ends a blob: its row, its key and its tickets are gone at once, and nothing of it is read any more; its chunks and
-    /// its manifest are removed after that, step by step. Neither its id nor theirs is ever made again. The same again
-    /// is answered alike.
+    /// its manifest are removed after that, step by step. More tickets than one commit or the room takes are ended
+    /// before, some at a time. Neither its id nor theirs is ever made again. The same again is answered alike.
     ///
     /// [`StoreError::Refused`] without its write key.
     #[must_use]
     pub fn destroy_blob(&self, id: BlobId, write_key: &Token) -> Queued<()> {
-        let write_key = token_hash(write_key);
-        self.queue_for(Need::Least, WEIGHT_OF_END, move |rows| {
+        let (store, write_key) = (self.clone(), token_hash(write_key));
+        Box::pin(async move {
+            let mut most = TICKETS_OF_STEP;
+            loop {
+                match store.end_blob(id, write_key, most).await {
+                    Ok(End::Blob) => return Ok(()),
+                    Ok(End::Tickets) => {}
+                    Err(StoreError::Full) if most > 1 => most /= 2,
+                    Err(error) => return Err(error),
+                }
+            }
+        })
+    }
+
+    /// Ends a blob with its tickets, or so many of them if it has more.
+    fn end_blob(&self, id: BlobId, write_key: TokenHash, most: usize) -> Queued<End> {
+        self.queue_for(Need::Least, 0, move |rows| {
             if ended::by(rows, ObjectName::blob(id), &write_key)? {
-                return Ok(Checked::Already(()));
+                return Ok(Checked::Already(End::Blob));
             }
             writable(rows, id, &write_key)?;
-            let tickets = tickets::of_blob(rows, id)?;
-            Ok(Checked::Write(move |changes: &Changes<'_>| end(changes, id, &tickets, &write_key)))
+            let mut tickets = tickets::of_blob(rows, id)?;
+            let ends = if tickets.len() > most { End::Tickets } else { End::Blob };
+            tickets.truncate(most);
+            let changed = ROWS_OF_BLOB + tickets.len() * ROWS_OF_TICKET;
+            Ok(Checked::Scattered(changed, move |changes: &Changes<'_>| {
+                match ends {
+                    End::Blob => end(changes, id, &tickets, &write_key)?,
+                    End::Tickets => tickets::remove_all(changes, id, &tickets, &write_key)?,
+                }
+                Ok(ends)
+            }))
         })
     }
 
@@ -144,6 +170,15 @@ impl Store {
         let key = at_rest_keys::read(&snapshot, ObjectName::blob(id))?;
         at_rest::seal(&key, &manifest_place(id), &message.manifest, rng)
     }
+}
+
+/// What a step of an end has ended.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    /// All of it.
+    Blob,
+    /// Some of the tickets.
+    Tickets,
 }
 
 /// The blob, to whoever shows its write key.
@@ -190,7 +225,6 @@ fn manifest_place(id: BlobId) -> Place {
 /// A blob to be made, with what it is made whole of sealed at rest.
 struct NewBlob {
     id: BlobId,
-    credit: TokenHash,
     key: AtRestKey,
     row: BlobRow,
     whole: Option<SealedWhole>,
@@ -226,8 +260,9 @@ impl NewBlob {
             state,
             created: today,
             request: body.0,
+            credit: token_hash(&message.credit),
         };
-        Ok(Self { id: message.blob, credit: token_hash(&message.credit), key, row, whole })
+        Ok(Self { id: message.blob, key, row, whole })
     }
 
     fn weight(&self) -> usize {
@@ -235,7 +270,7 @@ impl NewBlob {
     }
 
     fn write(self, changes: &Changes<'_>) -> Result<(), Failure> {
-        changes.remove(&CreditRow::TABLE, self.credit.as_bytes())?;
+        changes.remove(&CreditRow::TABLE, self.row.credit.as_bytes())?;
         at_rest_keys::keep(changes, ObjectName::blob(self.id), &self.key)?;
         if let Some(whole) = self.whole {
             whole.chunk.write(changes)?;

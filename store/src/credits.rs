@@ -5,6 +5,7 @@ use crate::{
     error::StoreError,
     operation::Checked,
     quotas,
+    room::scattered,
     schema::{CreditQuotaRow, CreditRow},
     sessions,
     store::{Queued, Store},
@@ -26,7 +27,7 @@ impl Store {
         expires: Day,
     ) -> Queued<()> {
         let usual = self.limits().credits_per_day;
-        self.queue(credits.len() * TokenHash::LENGTH, move |rows| {
+        self.queue(scattered(credits.len()), move |rows| {
             let account = sessions::owner(rows, &session, today)?;
             let most = quotas::of(rows, account)?.unwrap_or(usual);
             let before = rows.row::<CreditQuotaRow>(account.as_bytes())?;

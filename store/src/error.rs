@@ -100,6 +100,13 @@ pub enum StoreError {
     Stopped,
 }
 
+impl StoreError {
+    /// Whether the file can no longer be relied on.
+    pub(crate) fn is_fatal(&self) -> bool {
+        matches!(self, Self::Database(failure) if failure.is_fatal())
+    }
+}
+
 /// An error of the database, shared by all operations of a batch.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error(transparent)]

@@ -1,15 +1,25 @@
 //! Tests on a disk that fails: at the n-th request for good, for every n, with and without what was never synced.
 
-use crate::{Day, OpenError, Room, Store, StoreError, StoreLimits, open::open_with};
+use crate::{
+    Day, OpenError, Room, Store, StoreError, StoreLimits,
+    common::{Fixture, TestBlob},
+    open::open_with,
+};
 use nightdrop_wire::token::TokenHash;
 use redb::StorageBackend;
 use std::{
     io,
     path::Path,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
+use tokio::time::timeout;
 
 const TODAY: Day = Day(20_000);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// A disk in memory, which remembers what was synced.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +37,8 @@ struct State {
     syncing_only: bool,
     /// With which error of the system everything fails, reading too.
     broken: Option<i32>,
+    /// Whether reading fails.
+    unreadable: bool,
 }
 
 impl Disk {
@@ -73,6 +85,9 @@ impl StorageBackend for Disk {
         let start = usize::try_from(offset).unwrap();
         let state = self.state();
         state.check()?;
+        if state.unreadable {
+            return Err(io::Error::from_raw_os_error(nix::libc::EIO));
+        }
         let bytes = state.bytes.get(start..start + out.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
         out.copy_from_slice(bytes);
         Ok(())
@@ -127,6 +142,48 @@ fn a_failed_sync_is_never_tried_again_and_tells_the_owner() {
     store.check_invitation(&invitation(1), TODAY).expect("acknowledged");
     assert!(store.check_invitation(&invitation(3), TODAY).is_err());
     issue(&store, 4).expect("opened again, it writes again");
+}
+
+#[test]
+fn a_removal_that_cannot_read_the_disk_tells_the_owner_though_nobody_writes() {
+    let disk = Disk::default();
+    let mut fixture = Fixture::new();
+    fixture.close();
+    // So many commits find room.
+    let commits = Arc::new(AtomicUsize::new(usize::MAX));
+    let left = Arc::clone(&commits);
+    let limits = StoreLimits {
+        // Whatever is read is read from the disk.
+        cache_bytes: 0,
+        removal_pause: Duration::from_millis(1),
+        longest_removal_pause: Duration::from_millis(10),
+        ..StoreLimits::default()
+    };
+    let backend = disk.clone();
+    let room = Box::new(move || {
+        let take = |commits: usize| commits.checked_sub(1);
+        let room = left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take);
+        Ok(Room { free: room.map_or(0, |_| u64::MAX), file: 0 })
+    });
+    let store = open_with(Path::new("disk"), limits, room, |builder| builder.create_with_backend(backend));
+    fixture.store = Some(store.unwrap());
+    let blob = TestBlob::new(24);
+    fixture.create(&blob.create(fixture.credit())).unwrap();
+    for (n, chunk) in (0..).zip(&blob.chunks) {
+        fixture.put(&blob, n, chunk).unwrap();
+    }
+    // For the end, and for no removal after it.
+    commits.store(1, Ordering::SeqCst);
+    let ended = fixture.store().destroy_blob(blob.id, &blob.write_key);
+    fixture.wait(ended).unwrap();
+    disk.state().unreadable = true;
+    let told = runtime_with_time().block_on(async { timeout(LIMIT, fixture.store().failed()).await });
+    told.expect("the owner is told");
+    assert!(matches!(issue(fixture.store(), 1), Err(StoreError::Stopped)));
+}
+
+fn runtime_with_time() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap()
 }
 
 #[test]

@@ -18,7 +18,7 @@ use crate::{
     error::StoreError,
     limits::GuessLimits,
     operation::Checked,
-    room::Need,
+    room::{Need, scattered},
     row::{self, Row},
     schema::{GuessRow, IdentityRow, ONLY},
     store::Store,
@@ -36,6 +36,8 @@ use std::{
 const ROWS: u32 = 4;
 /// Counters of one row.
 const SLOTS: u32 = 65_536;
+/// Counters that one write changes at most: however many have changed, a little room is enough to go on.
+const COUNTERS_PER_WRITE: usize = 64;
 
 /// A point in time: minutes since 1970-01-01 (UTC).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -126,26 +128,10 @@ impl Guesses {
     /// # Errors
     /// As every write; what was not written is tried again with the next change.
     pub async fn keep(&self) -> Result<(), StoreError> {
-        if std::mem::replace(&mut self.table().writing, true) {
-            return Ok(());
-        }
-        let outcome = self.write_all().await;
-        self.table().writing = false;
-        outcome
-    }
-
-    async fn write_all(&self) -> Result<(), StoreError> {
-        loop {
-            let changed: Vec<(u32, Option<GuessRow>)> = {
-                let mut table = self.table();
-                let dirty = std::mem::take(&mut table.dirty);
-                dirty.into_iter().map(|place| (place, table.counters.get(&place).copied())).collect()
-            };
-            if changed.is_empty() {
-                return Ok(());
-            }
-            let places: Vec<u32> = changed.iter().map(|(place, _)| *place).collect();
-            let written = self.store.queue_for(Need::Little, 0, move |_| {
+        let Some(mut turn) = Turn::take(self) else { return Ok(()) };
+        while let Some(changed) = turn.next() {
+            let weight = scattered(changed.len());
+            let written = self.store.queue_for(Need::Little, weight, move |_| {
                 Ok(Checked::Write(move |changes: &Changes<'_>| {
                     for (place, counter) in changed {
                         match counter {
@@ -156,11 +142,9 @@ impl Guesses {
                     Ok(())
                 }))
             });
-            if let Err(error) = written.await {
-                self.table().dirty.extend(places);
-                return Err(error);
-            }
+            written.await?;
         }
+        Ok(())
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -175,6 +159,47 @@ impl Guesses {
 impl std::fmt::Debug for Guesses {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Guesses")
+    }
+}
+
+/// The turn of the one who writes. However it ends, by an error or by not being waited for, what it took and did not
+/// write is taken by the next.
+struct Turn<'g> {
+    guesses: &'g Guesses,
+    /// Places that are being written.
+    taken: BTreeSet<u32>,
+    /// Whether it has ended by finding nothing to write.
+    over: bool,
+}
+
+impl<'g> Turn<'g> {
+    /// A turn, unless it is somebody else's.
+    fn take(guesses: &'g Guesses) -> Option<Self> {
+        let taken = std::mem::replace(&mut guesses.table().writing, true);
+        (!taken).then(|| Self { guesses, taken: BTreeSet::new(), over: false })
+    }
+
+    /// Counters that have changed, or `None` for one that is gone. If none has, the turn is over in the same moment: whoever
+    /// changes one after that gets a turn.
+    fn next(&mut self) -> Option<Vec<(u32, Option<GuessRow>)>> {
+        let mut table = self.guesses.table();
+        let next = std::iter::from_fn(|| table.dirty.pop_first());
+        self.taken = next.take(COUNTERS_PER_WRITE).collect();
+        if self.taken.is_empty() {
+            (table.writing, self.over) = (false, true);
+            return None;
+        }
+        Some(self.taken.iter().map(|place| (*place, table.counters.get(place).copied())).collect())
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if !self.over {
+            let mut table = self.guesses.table();
+            table.dirty.append(&mut self.taken);
+            table.writing = false;
+        }
     }
 }
 
@@ -225,6 +250,29 @@ fn place(key: &[u8; 32], row: u32, account: AccountId) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::common::Fixture;
+
+    #[test]
+    fn what_changes_when_a_turn_has_found_nothing_more_gets_a_turn() {
+        let fixture = Fixture::new();
+        fixture.session(1);
+        let guesses = Guesses::load(fixture.store()).unwrap();
+        guesses.begin(AccountId::from_bytes([1; 10]), Minute(1)).unwrap();
+        let mut turn = Turn::take(&guesses).unwrap();
+        assert_eq!(turn.next().map(|changed| changed.len()), Some(4));
+        guesses.finish(AccountId::from_bytes([1; 10]), Minute(1));
+        assert!(Turn::take(&guesses).is_none(), "it goes on until nothing is left");
+        assert_eq!(turn.next().map(|changed| changed.len()), Some(4));
+        assert!(turn.next().is_none());
+        guesses.begin(AccountId::from_bytes([1; 10]), Minute(1)).unwrap();
+        let mut next = Turn::take(&guesses).expect("nobody else would write it");
+        drop(turn);
+        assert!(Turn::take(&guesses).is_none(), "the one that is over ends no other");
+        assert_eq!(next.next().map(|changed| changed.len()), Some(4));
+        drop(next);
+        assert_eq!(guesses.table().dirty.len(), 4, "what was taken and not written");
+        assert!(Turn::take(&guesses).is_some());
+    }
 
     #[test]
     fn places_stay_in_their_row_and_differ_by_key() {

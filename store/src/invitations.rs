@@ -5,9 +5,9 @@ use crate::{
     day::Day,
     error::StoreError,
     operation::Checked,
-    room::Need,
+    room::{Need, scattered},
     row::{self, Row},
-    schema::InvitationRow,
+    schema::{InvitationRow, InvitationState},
     store::{Queued, Store},
     transaction::{Changes, Rows},
 };
@@ -27,14 +27,14 @@ impl Store {
     /// Keeps new invitations, all of them or none. [`StoreError::Conflict`] if one of the tokens was issued before.
     #[must_use]
     pub fn issue_invitations(&self, invitations: Vec<TokenHash>, expires: Day) -> Queued<()> {
-        self.queue(invitations.len() * TokenHash::LENGTH, move |rows| {
+        self.queue(scattered(invitations.len()), move |rows| {
             for invitation in &invitations {
                 if rows.holds(&InvitationRow::TABLE, invitation.as_bytes())? {
                     return Err(StoreError::Conflict);
                 }
             }
             Ok(Checked::Write(move |changes: &Changes<'_>| {
-                let row = InvitationRow { expires, spent_by: None };
+                let row = InvitationRow { expires, state: InvitationState::Unspent };
                 invitations.iter().try_for_each(|invitation| changes.put(invitation.as_bytes(), &row))
             }))
         })
@@ -54,12 +54,12 @@ impl Store {
     /// [`StoreError::Refused`] if they did not.
     pub fn is_registered(&self, registration: &Registration<'_>) -> Result<(), StoreError> {
         let row = self.snapshot()?.guard::<InvitationRow>(registration.invitation.as_bytes())?;
-        let made = row.is_some_and(|row| row.spent_by == Some(registration.body.0));
+        let made = row.is_some_and(|row| row.state == InvitationState::Spent(registration.body.0));
         if made { Ok(()) } else { Err(StoreError::Refused) }
     }
 
-    /// Up to `most` invitations that come after this one in the order of their hashes. A damaged one is left out; it is
-    /// refused to everyone.
+    /// Up to `most` invitations that come after this one in the order of their hashes. Damaged and revoked ones are left
+    /// out; they are refused to everyone.
     ///
     /// # Errors
     /// [`StoreError::Database`].
@@ -79,8 +79,9 @@ impl Store {
                 return Ok(ControlFlow::Break(()));
             }
             last = Some(TokenHash::from_bytes(hash));
-            if let Ok(row) = row::decode::<InvitationRow>(&hash, bytes) {
-                let spent = row.spent_by.is_some();
+            let row = row::decode::<InvitationRow>(&hash, bytes).ok();
+            if let Some(row) = row.filter(|row| row.state != InvitationState::Revoked) {
+                let spent = row.state != InvitationState::Unspent;
                 listed.push(InvitationFacts { id: id_of(&hash), expires: row.expires.0, spent });
             }
             Ok(ControlFlow::Continue(()))
@@ -88,7 +89,7 @@ impl Store {
         Ok((listed, last.filter(|_| more)))
     }
 
-    /// Ends an invitation that was not spent.
+    /// Ends an invitation that was not spent. It is remembered as long as a spent one, so that nothing issues it again.
     ///
     /// [`StoreError::Refused`] if there is none with this id, [`StoreError::Conflict`] if it was spent (or if the id
     /// stands for two that are not).
@@ -97,16 +98,21 @@ impl Store {
         self.queue_for(Need::Least, 0, move |rows| {
             let (mut unspent, mut spent) = (Vec::new(), false);
             rows.each(&InvitationRow::TABLE, hashes_of(invitation), |hash, bytes| {
-                // A damaged one is refused to everyone, so nothing is lost with it.
                 match row::decode::<InvitationRow>(&hash, bytes) {
-                    Ok(InvitationRow { spent_by: Some(_), .. }) => spent = true,
-                    Ok(_) | Err(_) => unspent.push(hash),
+                    Ok(InvitationRow { expires, state: InvitationState::Unspent }) => {
+                        unspent.push((hash, expires));
+                    }
+                    Ok(InvitationRow { state: InvitationState::Spent(_), .. }) => spent = true,
+                    Ok(InvitationRow { state: InvitationState::Revoked, .. }) => {}
+                    // A damaged one is refused to everyone, so nothing is lost with it; nothing says for how long it
+                    // could be issued again.
+                    Err(_) => unspent.push((hash, Day(u32::MAX))),
                 }
                 Ok(ControlFlow::Continue(()))
             })?;
             match unspent.as_slice() {
-                &[hash] => Ok(Checked::Write(move |changes: &Changes<'_>| {
-                    changes.remove(&InvitationRow::TABLE, &hash)
+                &[(hash, expires)] => Ok(Checked::Write(move |changes: &Changes<'_>| {
+                    changes.put(&hash, &InvitationRow { expires, state: InvitationState::Revoked })
                 })),
                 [] if !spent => Err(StoreError::Refused),
                 _ => Err(StoreError::Conflict),
@@ -122,7 +128,7 @@ pub(crate) fn unspent(
     today: Day,
 ) -> Result<InvitationRow, StoreError> {
     rows.guard::<InvitationRow>(invitation.as_bytes())?
-        .filter(|row| row.spent_by.is_none() && row.expires >= today)
+        .filter(|row| row.state == InvitationState::Unspent && row.expires >= today)
         .ok_or(StoreError::Refused)
 }
 

@@ -57,6 +57,8 @@ mod room;
 mod row;
 mod schema;
 mod sessions;
+#[cfg(test)]
+mod small_disk;
 mod store;
 mod sweep;
 mod tickets;

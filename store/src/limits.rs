@@ -25,6 +25,10 @@ pub struct StoreLimits {
     pub reserve_bytes: u64,
     /// Chunks of what ended that one commit removes; so long the writes of others may wait for it.
     pub removal_chunks: usize,
+    /// How long the removal waits after a step that did not succeed; twice as long after each further one …
+    pub removal_pause: Duration,
+    /// … up to this.
+    pub longest_removal_pause: Duration,
     /// Days after which a blob that is not finished ends.
     pub unfinished_days: u32,
     /// Days for which an invitation is known beyond its last, so that a lost answer can be had again.
@@ -75,6 +79,8 @@ impl Default for StoreLimits {
             tickets_per_blob: 1_024,
             reserve_bytes: 128 << 20,
             removal_chunks: 16,
+            removal_pause: Duration::from_millis(100),
+            longest_removal_pause: Duration::from_secs(30),
             unfinished_days: 14,
             invitation_memory_days: 30,
             sweep_rows: 512,

@@ -56,7 +56,7 @@ impl Store {
             if matches!(&held, Ok(Some(held)) if held.request == new.row.request) {
                 return Ok(Checked::Already(()));
             }
-            credits::check(rows, &new.credit, today)?;
+            credits::check(rows, &new.row.credit, today)?;
             if held?.is_some() || rows.holds(&ENDED, &ObjectName::log(new.space).bytes())? {
                 return Err(StoreError::Conflict);
             }
@@ -200,7 +200,6 @@ fn entry_place(space: SpaceId, n: u32) -> Place {
 /// A log to be made.
 struct NewLog {
     space: SpaceId,
-    credit: TokenHash,
     key: AtRestKey,
     row: LogRow,
     entries: SealedEntries,
@@ -223,12 +222,13 @@ impl NewLog {
             head: entries.head,
             created: today,
             request: body.0,
+            credit: token_hash(&message.credit),
         };
-        Ok(Self { space: message.space, credit: token_hash(&message.credit), key, row, entries })
+        Ok(Self { space: message.space, key, row, entries })
     }
 
     fn write(self, changes: &Changes<'_>) -> Result<(), Failure> {
-        changes.remove(&CreditRow::TABLE, self.credit.as_bytes())?;
+        changes.remove(&CreditRow::TABLE, self.row.credit.as_bytes())?;
         at_rest_keys::keep(changes, ObjectName::log(self.space), &self.key)?;
         self.entries.write(changes)?;
         changes.put(self.space.as_bytes(), &self.row)

@@ -20,7 +20,10 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    runtime,
+    sync::{mpsc, watch},
+};
 
 /// The database inside the store's directory.
 const FILE_NAME: &str = "nightdrop.redb";
@@ -102,11 +105,13 @@ fn start(
         None => room().map_err(on(path))?.file,
     };
     let database = Arc::new(database);
+    let runtime = runtime::Builder::new_current_thread().enable_time().build().map_err(OpenError::Thread)?;
     let (sender, queue) = mpsc::channel(limits.queue_operations.max(1));
     let (alarm, failed) = watch::channel(false);
     let writer = Writer {
         database: Arc::clone(&database),
         queue,
+        runtime,
         limits,
         room,
         gauge: Gauge::default(),

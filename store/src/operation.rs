@@ -2,7 +2,7 @@
 
 use crate::{
     error::{Failure, StoreError},
-    room::{Budget, Need},
+    room::{Budget, Need, scattered},
     transaction::{Changes, Checking, Tally},
 };
 use redb::WriteTransaction;
@@ -12,6 +12,8 @@ use tokio::sync::oneshot;
 pub(crate) enum Checked<T, W> {
     /// It may be written, so.
     Write(W),
+    /// The same, where it changes so many rows more that stand anywhere in their tables.
+    Scattered(usize, W),
     /// What is asked for is already so.
     Already(T),
 }
@@ -47,6 +49,12 @@ impl<T, C> Operation<T, C> {
         let (caller, answer) = oneshot::channel();
         (Self { need, weight, check: Some(check), outcome: Err(StoreError::Stopped), caller }, answer)
     }
+
+    /// Keeps an answer for which nothing is written.
+    fn decided(&mut self, outcome: Result<T, StoreError>) -> Option<Tally> {
+        self.outcome = outcome;
+        None
+    }
 }
 
 impl<T, C, W> Job for Operation<T, C>
@@ -61,19 +69,20 @@ where
 
     fn run(&mut self, transaction: &WriteTransaction, budget: &mut Budget) -> Result<Option<Tally>, Failure> {
         let Some(check) = self.check.take() else { return Ok(None) };
-        self.outcome = match check(&Checking(transaction)) {
-            // After the check: only who may write learns that there is no room.
-            Ok(Checked::Write(_)) if !budget.admits(self.need, self.weight) => Err(StoreError::Full),
-            Ok(Checked::Write(write)) => {
-                let changes = Changes::new(transaction);
-                self.outcome = Ok(write(&changes)?);
-                return Ok(Some(changes.tally()));
-            }
-            Ok(Checked::Already(answer)) => Ok(answer),
+        let (rows, write) = match check(&Checking(transaction)) {
+            Ok(Checked::Write(write)) => (0, write),
+            Ok(Checked::Scattered(rows, write)) => (rows, write),
+            Ok(Checked::Already(answer)) => return Ok(self.decided(Ok(answer))),
             Err(StoreError::Database(failure)) => return Err(failure),
-            Err(refusal) => Err(refusal),
+            Err(refusal) => return Ok(self.decided(Err(refusal))),
         };
-        Ok(None)
+        // After the check: only who may write learns that there is no room.
+        if !budget.admits(self.need, self.weight.saturating_add(scattered(rows))) {
+            return Ok(self.decided(Err(StoreError::Full)));
+        }
+        let changes = Changes::new(transaction);
+        self.outcome = Ok(write(&changes)?);
+        Ok(Some(changes.tally()))
     }
 
     fn answer(self: Box<Self>, batch: &Result<(), StoreError>) {

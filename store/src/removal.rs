@@ -14,6 +14,7 @@ use crate::{
     chunks,
     database::Contained,
     error::{Failure, StoreError},
+    room::scattered,
     row::{self, Row},
     schema::{CHUNKS, ChunkHashRow, DoomedRow, MANIFESTS, SetAsideRow},
     transaction::{Changes, Rows, Snapshot},
@@ -76,6 +77,14 @@ impl Step {
     /// Whether it already is the step that gives a blob up.
     pub(crate) const fn gives_up(&self) -> bool {
         matches!(self.work, Work::SetAside { .. })
+    }
+
+    /// Bytes that it adds to a commit: a page beside that of each chunk, since their hashes stand next to each other.
+    pub(crate) fn weight(&self) -> usize {
+        match &self.work {
+            Work::Remove { chunks, .. } => scattered(chunks.len()),
+            Work::SetAside { .. } => 0,
+        }
     }
 
     /// Tells the operator what will not be removed; once the step is committed, so that it is said once.

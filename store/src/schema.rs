@@ -45,7 +45,7 @@ use redb::TableDefinition;
 use serde::{Deserialize, Serialize};
 
 /// Version of everything below. There is no release yet, hence no other version to read.
-pub(crate) const SCHEMA_VERSION: u32 = 4;
+pub(crate) const SCHEMA_VERSION: u32 = 5;
 
 /// A table with values of any length.
 pub(crate) struct Table<K: FixedKey> {
@@ -140,9 +140,20 @@ impl Row for IdentityRow {
 pub(crate) struct InvitationRow {
     /// Last day on which it registers an account.
     pub(crate) expires: Day,
-    /// Digest of the registration that spent it: enough to answer a repetition, and does not name the account. Zeros
-    /// if that registration was refused.
-    pub(crate) spent_by: Option<[u8; 32]>,
+    /// What became of it.
+    pub(crate) state: InvitationState,
+}
+
+/// What became of an invitation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum InvitationState {
+    /// It registers an account.
+    Unspent,
+    /// Holds the digest of the registration that spent it: enough to answer a repetition, and does not name the
+    /// account. Zeros if that registration was refused.
+    Spent([u8; 32]),
+    /// The operator ended it. Remembered, or the work that earned it would earn it again.
+    Revoked,
 }
 
 impl Row for InvitationRow {
@@ -284,6 +295,8 @@ pub(crate) struct BlobRow {
     pub(crate) created: Day,
     /// Digest of the request that made it.
     pub(crate) request: [u8; 32],
+    /// The credit that paid for it, which pays for nothing else: who shows it may send that request again.
+    pub(crate) credit: TokenHash,
 }
 
 /// Whether a blob may still change.
@@ -367,6 +380,8 @@ pub(crate) struct LogRow {
     pub(crate) created: Day,
     /// Digest of the request that made it.
     pub(crate) request: [u8; 32],
+    /// The credit that paid for it, as for a blob.
+    pub(crate) credit: TokenHash,
 }
 
 impl Row for LogRow {

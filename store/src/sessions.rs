@@ -7,7 +7,7 @@ use crate::{
     error::{Failure, StoreError},
     operation::Checked,
     room::Need,
-    row::Row,
+    row::{self, Row},
     schema::{AccountSessionsRow, SessionRow},
     store::{Queued, Store},
     transaction::{Changes, Rows},
@@ -17,6 +17,7 @@ use nightdrop_wire::{
     messages::account::SessionFacts,
     token::TokenHash,
 };
+use std::ops::ControlFlow;
 
 impl Store {
     /// Makes a session, for whoever has proved to be the account's owner.
@@ -32,14 +33,13 @@ impl Store {
             if rows.holds(&SessionRow::TABLE, session.as_bytes())? {
                 return Err(StoreError::Conflict);
             }
-            let mut list = rows.row::<AccountSessionsRow>(account.as_bytes())?.unwrap_or_default();
-            list.sessions.push(session);
-            let superfluous = list.sessions.len().saturating_sub(most);
-            let ended: Vec<_> = list.sessions.drain(..superfluous).collect();
-            Ok(Checked::Write(move |changes: &Changes<'_>| {
-                for session in ended {
-                    changes.remove(&SessionRow::TABLE, session.as_bytes())?;
-                }
+            let Held { mut kept, mut ended, .. } = Held::of(rows, account)?.listed()?;
+            kept.push(session);
+            let superfluous = kept.len().saturating_sub(most);
+            ended.extend(kept.drain(..superfluous));
+            let list = AccountSessionsRow { sessions: kept };
+            Ok(Checked::Scattered(ended.len(), move |changes: &Changes<'_>| {
+                remove(changes, &ended)?;
                 changes.put(account.as_bytes(), &list)?;
                 changes.put(session.as_bytes(), &SessionRow { account, began, expires })
             }))
@@ -101,14 +101,12 @@ impl Store {
     ) -> Queued<()> {
         self.queue_for(Need::Least, 0, move |rows| {
             let account = owner(rows, &shown, today)?;
-            let mut list = rows.row::<AccountSessionsRow>(account.as_bytes())?.unwrap_or_default();
-            let (ended, kept) = list.sessions.into_iter().partition::<Vec<_>, _>(|session| ends(session));
-            list.sessions = kept;
-            Ok(Checked::Write(move |changes: &Changes<'_>| -> Result<(), Failure> {
-                for session in ended {
-                    changes.remove(&SessionRow::TABLE, session.as_bytes())?;
-                }
-                changes.put(account.as_bytes(), &list)
+            let Held { kept, mut ended, .. } = Held::of(rows, account)?.listed()?;
+            let (over, sessions) = kept.into_iter().partition::<Vec<_>, _>(|session| ends(session));
+            ended.extend(over);
+            Ok(Checked::Scattered(ended.len(), move |changes: &Changes<'_>| {
+                remove(changes, &ended)?;
+                changes.put(account.as_bytes(), &AccountSessionsRow { sessions })
             }))
         })
     }
@@ -137,6 +135,69 @@ pub fn session_id(session: &TokenHash) -> SessionId {
         *place = *byte;
     }
     SessionId::from_bytes(id)
+}
+
+/// The sessions that an account has. Where its list is damaged, nothing says which of them it has in what order: then all
+/// that name it as their owner have ended, and only have to be removed.
+pub(crate) struct Held {
+    /// Those of its list, oldest first.
+    pub(crate) kept: Vec<TokenHash>,
+    /// Those that have ended with a damaged list.
+    pub(crate) ended: Vec<TokenHash>,
+    /// Whether the list can be written. It cannot if its page is damaged.
+    writable: bool,
+}
+
+impl Held {
+    /// Those of an account.
+    pub(crate) fn of(rows: &impl Rows, account: AccountId) -> Result<Self, StoreError> {
+        match rows.row::<AccountSessionsRow>(account.as_bytes()) {
+            Ok(list) => {
+                Ok(Self { kept: list.unwrap_or_default().sessions, ended: Vec::new(), writable: true })
+            }
+            Err(StoreError::Damaged(table)) => {
+                tracing::error!(table, "the list of an account's sessions is damaged: all of them end");
+                let writable = rows.holds(&AccountSessionsRow::TABLE, account.as_bytes()).is_ok();
+                Ok(Self { kept: Vec::new(), ended: of_owner(rows, account)?, writable })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The same, for whoever writes another list: [`StoreError::Damaged`] if it cannot be written.
+    fn listed(self) -> Result<Self, StoreError> {
+        if self.writable { Ok(self) } else { Err(StoreError::Damaged(AccountSessionsRow::TABLE.name)) }
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.kept.len().saturating_add(self.ended.len())
+    }
+
+    /// Ends all of them.
+    pub(crate) fn end_all(&self, changes: &Changes<'_>, account: AccountId) -> Result<(), Failure> {
+        remove(changes, &self.kept)?;
+        remove(changes, &self.ended)?;
+        // Met by writing, a damaged page would end the store. What stands in it opens nothing any more.
+        if self.writable { changes.remove(&AccountSessionsRow::TABLE, account.as_bytes()) } else { Ok(()) }
+    }
+}
+
+/// All sessions that name an account as their owner. Looks at every session that there is.
+fn of_owner(rows: &impl Rows, account: AccountId) -> Result<Vec<TokenHash>, StoreError> {
+    let mut own = Vec::new();
+    rows.each(&SessionRow::TABLE, [0; TokenHash::LENGTH]..=[0xff; TokenHash::LENGTH], |hash, bytes| {
+        // A damaged one is refused to everyone.
+        if row::decode::<SessionRow>(&hash, bytes).is_ok_and(|row| row.account == account) {
+            own.push(TokenHash::from_bytes(hash));
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(own)
+}
+
+fn remove(changes: &Changes<'_>, sessions: &[TokenHash]) -> Result<(), Failure> {
+    sessions.iter().try_for_each(|session| changes.remove(&SessionRow::TABLE, session.as_bytes()))
 }
 
 /// The owner of a session that is good today.

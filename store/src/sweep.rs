@@ -1,9 +1,10 @@
 //! What is over by the day is cleared away: credits, sessions, invitations and quotas of past days, and blobs that were
 //! never finished. Looking reads a snapshot; clearing is done in small operations that stand in the queue like any
-//! other and look again, so that nobody waits for it and nothing is cleared that has changed meanwhile.
+//! other and look again, so that nobody waits for it and nothing is cleared that has changed meanwhile. On an almost
+//! full disk they are made smaller.
 
 use crate::{
-    blobs,
+    blobs::{self, ROWS_OF_BLOB},
     day::Day,
     error::{Failure, StoreError},
     limits::StoreLimits,
@@ -11,7 +12,7 @@ use crate::{
     room::Need,
     row::{self, FixedKey, Row},
     schema::{AccountSessionsRow, BlobRow, BlobState, CreditQuotaRow, CreditRow, InvitationRow, SessionRow},
-    store::Store,
+    store::{Queued, Store},
     transaction::{Changes, Rows},
 };
 use nightdrop_wire::ids::BlobId;
@@ -46,18 +47,52 @@ impl Store {
             if over.is_empty() {
                 continue;
             }
-            let operation = self.queue_for(Need::Least, 0, move |rows| {
-                let clearings: Vec<_> =
-                    over.iter().filter_map(|key| clearing::<R, N>(rows, key, when)).collect();
-                Ok(Checked::Write(move |changes: &Changes<'_>| {
-                    let count = clearings.len();
-                    clearings.into_iter().try_for_each(|clear| clear(changes))?;
-                    Ok(count)
-                }))
-            });
-            cleared += operation.await?;
+            cleared += self.clear::<R, N>(over, when).await?;
         }
         Ok(cleared)
+    }
+
+    /// Clears these rows away, in one step or in as many as there is room for.
+    async fn clear<R: Passing<Key = [u8; N]>, const N: usize>(
+        &self,
+        mut over: Vec<[u8; N]>,
+        when: When,
+    ) -> Result<usize, StoreError>
+    where
+        [u8; N]: FixedKey,
+    {
+        let (mut most, mut cleared) = (over.len(), 0);
+        while !over.is_empty() {
+            let step = over.split_off(over.len().saturating_sub(most));
+            match self.clear_at_once::<R, N>(step.clone(), when).await {
+                Ok(count) => cleared += count,
+                Err(StoreError::Full) if most > 1 => {
+                    over.extend(step);
+                    most /= 2;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(cleared)
+    }
+
+    fn clear_at_once<R: Passing<Key = [u8; N]>, const N: usize>(
+        &self,
+        over: Vec<[u8; N]>,
+        when: When,
+    ) -> Queued<usize>
+    where
+        [u8; N]: FixedKey,
+    {
+        self.queue_for(Need::Least, 0, move |rows| {
+            let clearings: Vec<_> = over.iter().filter_map(|key| clearing::<R, N>(rows, key, when)).collect();
+            let changed = clearings.iter().map(|clearing| clearing.rows).sum();
+            Ok(Checked::Scattered(changed, move |changes: &Changes<'_>| {
+                let count = clearings.len();
+                clearings.into_iter().try_for_each(|clearing| (clearing.clear)(changes))?;
+                Ok(count)
+            }))
+        })
     }
 
     /// The next rows that are over, from a key on, and from where to look after them. Reads so few that it may be done
@@ -110,7 +145,19 @@ struct When {
 }
 
 /// What clears a row.
-type Clearing = Box<dyn FnOnce(&Changes<'_>) -> Result<(), Failure>>;
+struct Clearing {
+    /// Rows that it changes.
+    rows: usize,
+    clear: Box<Clear>,
+}
+
+type Clear = dyn FnOnce(&Changes<'_>) -> Result<(), Failure>;
+
+impl Clearing {
+    fn new(rows: usize, clear: impl FnOnce(&Changes<'_>) -> Result<(), Failure> + 'static) -> Self {
+        Self { rows, clear: Box::new(clear) }
+    }
+}
 
 fn clearing<R: Passing<Key = [u8; N]>, const N: usize>(
     rows: &impl Rows,
@@ -136,7 +183,7 @@ where
     R::Key: Copy,
 {
     let key = *key;
-    Ok(over.then(|| -> Clearing { Box::new(move |changes| changes.remove(&R::TABLE, &key)) }))
+    Ok(over.then(|| Clearing::new(1, move |changes| changes.remove(&R::TABLE, &key))))
 }
 
 impl Passing for CreditRow {
@@ -169,7 +216,7 @@ impl Passing for AccountSessionsRow {
         if over.is_empty() {
             return Ok(None);
         }
-        Ok(Some(Box::new(move |changes| {
+        Ok(Some(Clearing::new(over.len().saturating_add(1), move |changes| {
             for session in over {
                 changes.remove(&SessionRow::TABLE, session.as_bytes())?;
             }
@@ -187,7 +234,8 @@ impl Passing for BlobRow {
         let (blob, write_key) = (BlobId::from_bytes(*key), self.write_key);
         let over =
             self.state == BlobState::Open && self.created.plus(when.limits.unfinished_days) < when.today;
-        Ok(over.then(|| -> Clearing { Box::new(move |changes| blobs::end(changes, blob, &[], &write_key)) }))
+        let end = move |changes: &Changes<'_>| blobs::end(changes, blob, &[], &write_key);
+        Ok(over.then(|| Clearing::new(ROWS_OF_BLOB, end)))
     }
 }
 

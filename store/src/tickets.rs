@@ -24,6 +24,9 @@ use nightdrop_wire::{
 use rand::CryptoRng;
 use std::ops::ControlFlow;
 
+/// Rows that the end of a ticket changes: key, ticket and what remains of it. That of its blob stands beside others.
+pub(crate) const ROWS_OF_TICKET: usize = 3;
+
 impl Store {
     /// Makes a ticket. The same body again is answered alike.
     ///
@@ -87,7 +90,9 @@ impl Store {
             }
             let blob = rows.guard::<TicketRow>(ticket.as_bytes())?.ok_or(StoreError::Refused)?.blob;
             blobs::writable(rows, blob, &write_key)?;
-            Ok(Checked::Write(move |changes: &Changes<'_>| remove_all(changes, blob, &[ticket], &write_key)))
+            Ok(Checked::Scattered(ROWS_OF_TICKET, move |changes: &Changes<'_>| {
+                remove_all(changes, blob, &[ticket], &write_key)
+            }))
         })
     }
 }

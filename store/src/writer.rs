@@ -2,7 +2,8 @@
 //!
 //! Batching is natural: while one commit syncs, the next operations queue up, and all of them (up to the limits) form
 //! the next batch. So a lone operation waits for nothing, and many share one sync. What is doomed is removed between
-//! batches, a step after each as long as there is anything, and without pause while nobody else writes.
+//! batches, a step after each as long as there is anything, and without pause while nobody else writes. A step that does
+//! not succeed, or that there is no room for, is tried again after a pause, which grows up to a limit.
 //!
 //! Invariants: an operation is answered after its batch's commit; any error of the database ends the batch, and all
 //! its operations are answered with that error; a commit that failed is never tried again, because the kernel may have
@@ -10,7 +11,6 @@
 //! disk is asked for room, so that none fails for want of it.
 
 use crate::{
-    blobs::WEIGHT_OF_END,
     database::{Contained, contained},
     error::{Failure, StoreError},
     limits::StoreLimits,
@@ -21,10 +21,17 @@ use crate::{
     transaction::{Changes, Tally},
 };
 use redb::WriteTransaction;
-use std::sync::Arc;
-use tokio::sync::{
-    mpsc::{self, error::TryRecvError},
-    watch,
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::{
+    runtime::Runtime,
+    sync::{
+        mpsc::{self, error::TryRecvError},
+        watch,
+    },
+    time::timeout_at,
 };
 
 /// What the thread owns.
@@ -33,6 +40,8 @@ pub(crate) struct Writer {
     pub(crate) database: Arc<Contained>,
     /// Operations to come; closed when the store is.
     pub(crate) queue: mpsc::Receiver<Box<dyn Job>>,
+    /// Waits for operations, and no longer than for a moment.
+    pub(crate) runtime: Runtime,
     /// Limits of a batch.
     pub(crate) limits: StoreLimits,
     /// Asks the disk for room.
@@ -56,15 +65,45 @@ enum Ended {
 /// The store can write no more, and its owner knows.
 struct Stop;
 
-/// Whether there is something to remove.
+/// What the removal waits for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Removal {
-    /// There may be.
+    /// Nothing: there may be something to remove.
     Due,
-    /// There is nothing.
+    /// That something is doomed: there is nothing.
     Idle,
-    /// Not until somebody else has written.
-    Later,
+    /// That this moment comes, because the last step did not succeed.
+    Paused(Instant),
+}
+
+impl Removal {
+    fn is_due(self) -> bool {
+        match self {
+            Self::Due => true,
+            Self::Idle => false,
+            Self::Paused(until) => until <= Instant::now(),
+        }
+    }
+}
+
+/// What the thread does next.
+enum Next {
+    /// It writes this operation, and those that wait behind it.
+    Write(Box<dyn Job>),
+    /// It removes.
+    Remove,
+    /// It ends: the store is closed.
+    End,
+}
+
+/// What became of a step of the removal.
+enum Removed {
+    /// It was done.
+    Step,
+    /// There is nothing to remove.
+    Nothing,
+    /// It may succeed later.
+    Failed,
 }
 
 impl Writer {
@@ -79,27 +118,43 @@ impl Writer {
     fn work(&mut self) -> Result<(), Stop> {
         // What an earlier run left.
         let mut removal = Removal::Due;
+        let mut pauses = Pauses::new(&self.limits);
         loop {
-            let first = if removal == Removal::Due {
-                match self.queue.try_recv() {
-                    Err(TryRecvError::Disconnected) => return Ok(()),
-                    first => first.ok(),
+            match self.next(removal) {
+                Next::End => return Ok(()),
+                Next::Write(first) => {
+                    if self.write(first)? {
+                        removal = Removal::Due;
+                    }
                 }
-            } else {
-                match self.queue.blocking_recv() {
-                    None => return Ok(()),
-                    first => first,
-                }
-            };
-            if let Some(first) = first
-                && (self.write(first)? || removal == Removal::Later)
-            {
-                removal = Removal::Due;
+                Next::Remove => {}
             }
-            if removal == Removal::Due {
-                removal = self.remove()?;
+            if removal.is_due() {
+                removal = match self.remove(pauses.is_first())? {
+                    Removed::Step => pauses.restart(Removal::Due),
+                    Removed::Nothing => pauses.restart(Removal::Idle),
+                    Removed::Failed => Removal::Paused(Instant::now() + pauses.next()),
+                };
             }
         }
+    }
+
+    fn next(&mut self, removal: Removal) -> Next {
+        let first = match removal {
+            Removal::Due => match self.queue.try_recv() {
+                Err(TryRecvError::Empty) => return Next::Remove,
+                first => first.ok(),
+            },
+            Removal::Idle => self.queue.blocking_recv(),
+            Removal::Paused(until) => {
+                let queue = &mut self.queue;
+                match self.runtime.block_on(async { timeout_at(until.into(), queue.recv()).await }) {
+                    Err(_elapsed) => return Next::Remove,
+                    Ok(first) => first,
+                }
+            }
+        };
+        first.map_or(Next::End, Next::Write)
     }
 
     /// Writes the first operation and those that wait behind it; tells whether anything was doomed.
@@ -131,40 +186,53 @@ impl Writer {
         batch
     }
 
-    /// Removes a little of what is doomed.
-    fn remove(&mut self) -> Result<Removal, Stop> {
-        let step = match Step::next(&self.database, self.limits.removal_chunks) {
-            Ok(Some(step)) => step,
-            Ok(None) => return Ok(Removal::Idle),
-            Err(error) => {
-                tracing::error!(%error, "what ended cannot be removed");
-                return Ok(Removal::Idle);
-            }
-        };
-        match self.take(&step) {
-            Ok(None) => return Ok(Removal::Later),
-            Ok(Some(_)) => step.report(),
-            Err(ended) => {
-                if step.gives_up() {
-                    return Err(self.stop());
+    /// Removes a little of what is doomed; less if there is no room for more. Why not is told if it is to be told.
+    fn remove(&mut self, tell: bool) -> Result<Removed, Stop> {
+        for chunks in [self.limits.removal_chunks, 1] {
+            let step = match Step::next(&self.database, chunks) {
+                Ok(Some(step)) => step,
+                Ok(None) => return Ok(Removed::Nothing),
+                Err(error) => {
+                    if tell {
+                        tracing::error!(%error, "what ended cannot be removed: it is tried again");
+                    }
+                    return if error.is_fatal() { Err(self.stop()) } else { Ok(Removed::Failed) };
                 }
-                // Whatever happens next: this blob shall not be met again at the next opening.
-                let given_up = step.give_up();
-                if let Ok(Some(_)) = self.take(&given_up) {
-                    given_up.report();
+            };
+            match self.take(&step) {
+                Ok(Some(_)) => {
+                    step.report();
+                    return Ok(Removed::Step);
                 }
-                if let Ended::Fatal(_) = ended {
-                    return Err(self.stop());
-                }
+                Ok(None) => {}
+                Err(ended) => return self.give_up(&step, &ended),
             }
         }
-        Ok(Removal::Due)
+        Ok(Removed::Failed)
+    }
+
+    /// After a step that failed: whatever happens next, its blob shall not be met again at the next opening.
+    fn give_up(&mut self, step: &Step, ended: &Ended) -> Result<Removed, Stop> {
+        let mut removed = Removed::Failed;
+        let mut fatal = matches!(ended, Ended::Fatal(_));
+        if !step.gives_up() {
+            let given_up = step.give_up();
+            match self.take(&given_up) {
+                Ok(Some(_)) => {
+                    given_up.report();
+                    removed = Removed::Step;
+                }
+                Ok(None) | Err(Ended::Aborted(_)) => {}
+                Err(Ended::Fatal(_)) => fatal = true,
+            }
+        }
+        if fatal { Err(self.stop()) } else { Ok(removed) }
     }
 
     fn take(&mut self, step: &Step) -> Result<Option<Tally>, Ended> {
         self.contain(|writer| {
             writer.commit(|transaction, budget| {
-                if !budget.admits(Need::Least, WEIGHT_OF_END) {
+                if !budget.admits(Need::Least, step.weight()) {
                     return Ok(None);
                 }
                 let changes = Changes::new(transaction);
@@ -239,6 +307,36 @@ fn run_all(
 
 fn abort(transaction: WriteTransaction) -> Result<(), Ended> {
     transaction.abort().map_err(|error| Ended::Fatal(Failure::of(error)))
+}
+
+/// How long the removal pauses: twice as long each time, until a step succeeds.
+struct Pauses {
+    first: Duration,
+    longest: Duration,
+    next: Duration,
+}
+
+impl Pauses {
+    fn new(limits: &StoreLimits) -> Self {
+        let (first, longest) = (limits.removal_pause, limits.longest_removal_pause);
+        Self { first, longest, next: first }
+    }
+
+    /// Whether the last step succeeded.
+    fn is_first(&self) -> bool {
+        self.next == self.first
+    }
+
+    fn next(&mut self) -> Duration {
+        let pause = self.next.min(self.longest);
+        self.next = pause.saturating_mul(2);
+        pause
+    }
+
+    fn restart(&mut self, removal: Removal) -> Removal {
+        self.next = self.first;
+        removal
+    }
 }
 
 /// Raises the alarm when the thread ends in any other way than by the store being closed, a panic included.

@@ -6,7 +6,7 @@ mod common;
 use common::{Fixture, TODAY, random, random_token, registration};
 use nightdrop_store::token_hash;
 use nightdrop_wire::{
-    ids::{AccountId, RecoveryId},
+    ids::{AccountId, InvitationId, RecoveryId},
     messages::account::{Recovery, RegisterFinish},
     onion::OnionAddress,
     token::{Token, TokenHash},
@@ -64,6 +64,34 @@ fn an_invitation_registers_one_account_once() {
     assert_refused!(fixture.register(&other, TODAY), Refused, "spent");
     assert_refused!(fixture.store().check_invitation(&invitation, TODAY), Refused, "spent");
     assert_refused!(fixture.wait(fixture.store().issue_invitation(invitation, TODAY)), Conflict);
+}
+
+#[test]
+fn a_revoked_invitation_is_issued_again_by_nothing() {
+    let fixture = Fixture::new();
+    let store = fixture.store();
+    let (revoked, other) = (Token::from_bytes([1; 32]), Token::from_bytes([2; 32]));
+    let (hash, kept) = (token_hash(&revoked), token_hash(&other));
+    let listed = || {
+        let (list, _) = store.list_invitations(None, 10).unwrap();
+        list.into_iter().map(|facts| facts.id).collect::<Vec<_>>()
+    };
+    for hash in [hash, kept] {
+        fixture.wait(store.issue_invitation(hash, TODAY.plus(1))).unwrap();
+    }
+    fixture.wait(store.revoke_invitation(InvitationId::of(&hash))).unwrap();
+    assert_refused!(store.check_invitation(&hash, TODAY), Refused, "revoked");
+    assert_refused!(
+        fixture.wait(store.issue_invitation(hash, TODAY.plus(1))),
+        Conflict,
+        "the same work again"
+    );
+    assert_refused!(store.check_invitation(&hash, TODAY), Refused, "still revoked");
+    assert_refused!(fixture.register(&registration(1), TODAY), Refused, "still revoked");
+    assert_eq!(listed(), [InvitationId::of(&kept)]);
+    assert_refused!(fixture.wait(store.revoke_invitation(InvitationId::of(&hash))), Refused, "there is none");
+    fixture.register(&registration(2), TODAY).expect("the other one");
+    assert_refused!(fixture.wait(store.revoke_invitation(InvitationId::of(&kept))), Conflict, "it was spent");
 }
 
 #[test]

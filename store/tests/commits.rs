@@ -164,13 +164,13 @@ fn a_later_schema_and_another_programs_database_are_refused_untouched() {
         }
         transaction.commit().unwrap();
     };
-    set_version(Some(5));
+    set_version(Some(6));
     let newer = Store::open(&fixture.directory(), StoreLimits::default());
-    assert!(matches!(newer, Err(OpenError::NewerSchema { found: 5, known: 4 })), "{newer:?}");
+    assert!(matches!(newer, Err(OpenError::NewerSchema { found: 6, known: 5 })), "{newer:?}");
     set_version(None);
     let foreign = Store::open(&fixture.directory(), StoreLimits::default());
     assert!(matches!(foreign, Err(OpenError::NotAStore { .. })), "{foreign:?}");
-    set_version(Some(4));
+    set_version(Some(5));
     fixture.open();
     assert_eq!(fixture.read(&blob, 0).unwrap(), blob.chunks[0]);
 }

@@ -4,8 +4,12 @@
 mod common;
 
 use common::{Fixture, TODAY, TestBlob, random_token};
-use nightdrop_store::{Store, StoreError, StoreLimits, token_hash};
-use nightdrop_wire::{ids::AccountId, size_class::SizeClass};
+use nightdrop_store::{AccountChange, BodyDigest, Store, StoreError, StoreLimits, token_hash};
+use nightdrop_wire::{
+    ids::{AccountId, ChangeId},
+    messages::account::{ChangeFinish, RecoveryChange},
+    size_class::SizeClass,
+};
 use redb::ReadableTable;
 use std::{
     fs::OpenOptions,
@@ -202,6 +206,43 @@ fn a_lost_key_of_one_account_does_not_concern_whoever_asks_for_its_neighbour() {
     before[9] = 6;
     assert_eq!(record(before).unwrap(), decoy, "the next record is the one without a key");
     assert_eq!(record([0xff; 10]).unwrap(), decoy, "there is no next record, or only the decoy");
+}
+
+#[test]
+fn a_damaged_list_of_sessions_ends_them_and_keeps_nobody_from_changing_or_removing_the_account() {
+    let mut fixture = Fixture::new();
+    let accounts = [1, 2, 3].map(|name| AccountId::from_bytes([name; 10]));
+    let sessions = [1, 2, 3].map(|name| token_hash(&fixture.session(name)));
+    let [changed, removed, logged_in] = accounts;
+    fixture.close();
+    overwrite(&fixture.file(), |transaction| damage_all::<[u8; 10]>(transaction, &["account_sessions"]));
+    fixture.open();
+    let good =
+        |fixture: &Fixture| sessions.map(|session| fixture.store().authenticate(&session, TODAY).is_ok());
+    assert_eq!(good(&fixture), [true; 3]);
+
+    let message = ChangeFinish {
+        change: ChangeId::from_bytes([7; 16]),
+        upload: [7; 192],
+        master_key: vec![7; 115],
+        recovery: RecoveryChange::Keep,
+        keyring: None,
+    };
+    let begun_with = fixture.store().login_record(changed).unwrap().version;
+    let change =
+        AccountChange { account: changed, begun_with, message: &message, body: BodyDigest::of(b"change") };
+    fixture.wait(fixture.store().change_account(&change, &mut rand::rng())).expect("it is changed");
+    assert_eq!(good(&fixture), [false, true, true], "its sessions end, and no other's");
+    fixture.wait(fixture.store().remove_account(removed, None)).expect("it is removed");
+    assert_eq!(good(&fixture), [false, false, true], "its sessions end, and no other's");
+    let (one, two) = (random_token(), random_token());
+    fixture.open_session(changed, &one).expect("its list is there again");
+    fixture.open_session(logged_in, &two).expect("a login is not kept out, either");
+    assert_eq!(good(&fixture), [false; 3]);
+    for (session, account) in [(one, changed), (two, logged_in)] {
+        assert_eq!(fixture.store().authenticate(&token_hash(&session), TODAY).unwrap(), account);
+        assert_eq!(fixture.store().list_sessions(&token_hash(&session), TODAY).unwrap().len(), 1);
+    }
 }
 
 #[test]

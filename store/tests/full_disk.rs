@@ -221,8 +221,11 @@ fn a_small_disk_becomes_full_is_made_room_on_and_filled_again() {
     let others = disk.join("others");
     let mut file = std::fs::File::create(&others).unwrap();
     while file.write_all(&[1; 4096]).is_ok() {}
+    drop(file);
     let invited = fixture.store().issue_invitation(token_hash(&random_token()), TODAY);
     assert_refused!(fixture.wait(invited), Full);
+    let ended = fixture.store().destroy_blob(stored[0].id, &stored[0].write_key);
+    assert_refused!(fixture.wait(ended), Full, "an end writes, too, and must not find the disk full");
     all_there(&fixture, &stored);
     fixture.close();
     match open() {

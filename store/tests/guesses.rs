@@ -6,6 +6,7 @@ mod common;
 use common::{Fixture, random};
 use nightdrop_store::{Guesses, Minute, TooManyGuesses};
 use nightdrop_wire::ids::AccountId;
+use std::{future::poll_fn, task::Poll};
 
 const NOON: Minute = Minute(29_000_000);
 
@@ -110,4 +111,24 @@ fn failures_of_many_others_delay_nobody() {
     }
     fail(&guesses, owner, 5);
     assert_eq!(guesses.begin(owner, NOON), Err(TooManyGuesses), "its own do");
+}
+
+#[test]
+fn a_write_that_nobody_waits_for_any_more_keeps_no_later_one_from_being_made() {
+    for account in both() {
+        let (mut fixture, guesses) = fixture();
+        fail(&guesses, account, 3);
+        let mut given_up = Box::pin(guesses.keep());
+        fixture.wait(poll_fn(|context| {
+            assert!(given_up.as_mut().poll(context).is_pending());
+            Poll::Ready(())
+        }));
+        drop(given_up);
+        fail(&guesses, account, 2);
+        fixture.wait(guesses.keep()).unwrap();
+        drop(guesses);
+        fixture.open();
+        let guesses = Guesses::load(fixture.store()).unwrap();
+        assert_eq!(guesses.begin(account, NOON), Err(TooManyGuesses));
+    }
 }

@@ -96,8 +96,9 @@ impl Inner {
         let response = self.setup.start_registration(account, request).map_err(|_| Refusal::Refused)?;
         let change = ChangeId::from_bytes(self.environment.random());
         let begun = BegunChange { account, begun_with };
-        let now = self.environment.now();
-        self.changes.lock().unwrap_or_else(PoisonError::into_inner).insert(change, begun, now);
+        let (now, most) = (self.environment.now(), self.limits.pending_changes_per_account);
+        let mut changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        changes.insert_own(change, begun, now, most, |other| other.account == account);
         Ok((change, response))
     }
 

@@ -78,6 +78,9 @@ pub struct ServiceLimits {
     pub login_time: Duration,
     /// Changes of what opens an account, between their two requests; one more ends the oldest.
     pub pending_changes: usize,
+    /// The same of one account: one more ends its own oldest. Whoever has an account can begin as many as they like, and must
+    /// not end those of others by that.
+    pub pending_changes_per_account: usize,
     /// How long a change waits for its second request: Argon2id and a slow line lie between.
     pub change_time: Duration,
     /// Days that a session is good for.
@@ -95,6 +98,7 @@ impl Default for ServiceLimits {
             pending_logins: 65_536,
             login_time: Duration::from_secs(120),
             pending_changes: 4_096,
+            pending_changes_per_account: 4,
             change_time: Duration::from_secs(10 * 60),
             session_days: 30,
             credit_days: 30,

@@ -31,6 +31,32 @@ impl<Id: Copy + Eq + Hash, First> Pending<Id, First> {
         self.halves.insert(id, half);
     }
 
+    /// Keeps a first half of somebody who has at most `most` of them (at least one), in place of their own oldest if they
+    /// have as many: so nobody's take the place of others'.
+    pub(crate) fn insert_own(
+        &mut self,
+        id: Id,
+        half: First,
+        now: Instant,
+        most: usize,
+        is_own: impl Fn(&First) -> bool,
+    ) {
+        self.forget_old(now);
+        let own: Vec<Id> = self
+            .order
+            .iter()
+            .map(|(_, id)| *id)
+            .filter(|id| self.halves.get(id).is_some_and(&is_own))
+            .collect();
+        let superfluous = (own.len() + 1).saturating_sub(most.max(1));
+        for oldest in own.into_iter().take(superfluous) {
+            self.halves.remove(&oldest);
+            // Its place in the order, too, or it would be paid with that of another one.
+            self.order.retain(|(_, id)| *id != oldest);
+        }
+        self.insert(id, half, now);
+    }
+
     /// Takes a first half: there is no second try.
     pub(crate) fn take(&mut self, id: &Id, now: Instant) -> Option<First> {
         self.forget_old(now);
@@ -99,6 +125,21 @@ mod tests {
             assert_eq!(logins.take(&id(n), now), Some(n));
         }
         assert!(logins.order.len() <= 2 && logins.halves.is_empty());
+    }
+
+    #[test]
+    fn who_begins_many_changes_takes_the_place_of_nobody_else() {
+        let now = Instant::now();
+        // By whom each is.
+        let mut changes: Pending<LoginId, &str> = Pending::new(8, Duration::from_secs(120));
+        changes.insert_own(id(0), "another", now, 4, |by| *by == "another");
+        for n in 1..=100 {
+            changes.insert_own(id(n), "one", now, 4, |by| *by == "one");
+        }
+        assert_eq!(changes.get(&id(0), now), Some(&"another"));
+        let left: Vec<u8> = (1..=100).filter(|n| changes.get(&id(*n), now).is_some()).collect();
+        assert_eq!(left, [97, 98, 99, 100], "the oldest of the same one made room");
+        assert_eq!(changes.order.len(), 5);
     }
 
     #[test]

@@ -5,7 +5,8 @@
 //! - In any hour no more invitations are earned than the limit says, however many ask at once. That is counted in memory: a worker that
 //!   starts again counts anew, but work that was begun before is worth nothing then, because its key is gone.
 //! - Work that is sent again earns what it earned, and takes no other's place. An earned invitation is an invitation: kept as a hash,
-//!   spent once, gone after the next day.
+//!   spent once, gone after the next day. One that was spent or revoked stays so, because the store remembers it for longer than its
+//!   challenge counts.
 
 use super::{
     refusals::refusal_of,
@@ -136,7 +137,7 @@ impl Service {
             return Err(Refusal::Conflict);
         }
         match store.issue_invitation(hash, environment.today().plus(EARNED_DAYS)).await {
-            // It was issued when the work came first.
+            // It was issued when the work came first, whatever became of it since.
             Ok(()) | Err(StoreError::Conflict) => encode(&EarnedInvitation { invitation }),
             Err(error) => Err(refusal_of(&error)),
         }

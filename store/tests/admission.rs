@@ -1,0 +1,36 @@
+//! Who may send a large body: only whoever holds the credit that pays for it, or that has paid for it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use common::{Fixture, TODAY, TestBlob, TestLog, random_token};
+use nightdrop_wire::size_class::SizeClass;
+
+#[test]
+fn a_taken_id_admits_nobody_but_who_shows_the_credit_that_paid_for_it() {
+    let fixture = Fixture::new();
+    let store = fixture.store();
+    let (blob, log, free) = (TestBlob::new(1), TestLog::new(), TestBlob::new(1));
+    let (for_blob, for_log, unspent) = (fixture.credit(), fixture.credit(), fixture.credit());
+    store.admit_blob(blob.id, &for_blob, TODAY).expect("a credit that pays");
+    store.admit_log(log.space, &for_log, TODAY).expect("a credit that pays");
+    fixture.create(&blob.create_whole(for_blob.clone(), SizeClass::SMALLEST)).unwrap();
+    fixture.create_log(&log.create(for_log.clone())).unwrap();
+
+    store.admit_blob(blob.id, &for_blob, TODAY).expect("the answer was lost");
+    store.admit_blob(blob.id, &for_blob, TODAY.plus(100)).expect("however late");
+    store.admit_log(log.space, &for_log, TODAY).expect("the answer was lost");
+    for (why, credit) in [("made up", &random_token()), ("spent for something else", &for_log)] {
+        assert_refused!(store.admit_blob(blob.id, credit, TODAY), Refused, why);
+        assert_refused!(
+            store.admit_blob(free.id, credit, TODAY),
+            Refused,
+            "a free id is told from a taken one"
+        );
+    }
+    assert_refused!(store.admit_log(log.space, &random_token(), TODAY), Refused, "made up");
+    assert_refused!(store.admit_log(log.space, &for_blob, TODAY), Refused, "spent for something else");
+    store
+        .admit_blob(blob.id, &unspent, TODAY)
+        .expect("whether the id is taken is not told before it is paid for");
+}
