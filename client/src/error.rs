@@ -479,7 +479,7 @@ impl ClientError {
             ),
             Self::Chain(_) | Self::OlderKeyring { .. } => explain(
                 Tampered,
-                "Nothing was changed. The relay lost data, was restored from a backup, or hides what you did.",
+                "What it gave is not used. It lost data, was restored from a backup, or hides what you did: this command, perhaps, too.",
                 "Do not rely on this relay. Ask its operator, by another way, whether it was restored.",
             ),
             Self::DamagedMemory => explain(

@@ -11,9 +11,11 @@ use nightdrop_client::{
     transport::AnyTransport,
     unlocked::Unlocked,
 };
+use nightdrop_envelope::device_memory::DeviceMemory;
 use nightdrop_login::password::Password;
 use nightdrop_onion_config::Network;
 use nightdrop_tests::memory::{Host, MemoryRelay, MemoryTransport, PASSWORD, Person, address, patient};
+use nightdrop_wire::messages::log::LogHead;
 use std::{
     fs,
     future::{Future, pending},
@@ -364,6 +366,26 @@ async fn a_transfer_that_is_interrupted_ends() {
     let interrupted = async move { asked.was_asked().await };
     let exit = stage.types_at(&terminal, stage.path(), &["get", "-"], interrupted).await;
     assert!(matches!(exit, Ok(Some(1))), "{exit:?}");
+}
+
+/// Another process of this device has seen entries that the relay does not show to the agent.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_history_than_the_device_was_shown_meanwhile_ends_the_command() {
+    for ahead in [1, 50] {
+        let stage = Stage::set().await;
+        stage.file("notes", b"notes");
+        stage.json(&["put", "notes"]).await;
+        let session = stage.person.log_in().await.unwrap();
+        let seen = session.open_memory(stage.home.memory().unwrap().as_deref()).unwrap();
+        let other = LogHead { count: seen.home_head.unwrap().count + ahead, hash: [7; 32] };
+        let memory = session.seal_memory(DeviceMemory::default(), other).unwrap();
+        stage.home.keep_memory(&memory, &stage.home.lock().unwrap()).unwrap();
+        let (exit, terminal) = stage.types(&["put", "notes", "--name", "copy"]).await;
+        assert_eq!(exit, 6, "{:?}", terminal.messages());
+        assert!(terminal.messages()[0].contains("another history"), "{:?}", terminal.messages());
+        let kept = session.open_memory(stage.home.memory().unwrap().as_deref()).unwrap();
+        assert_eq!(kept.home_head, Some(other), "what was seen is not forgotten");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
