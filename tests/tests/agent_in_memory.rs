@@ -420,6 +420,39 @@ async fn it_locks_itself_after_idling_and_not_while_a_command_runs() {
     assert!(stage.is_locked().await);
 }
 
+/// A status line that asks all the time is no use of the account.
+#[tokio::test(flavor = "multi_thread")]
+async fn asking_for_the_status_postpones_no_lock() {
+    let limits = AgentLimits { idle_check: Duration::from_secs(1), ..AgentLimits::default() };
+    let mut stage = Stage::set_with(limits).await;
+    stage.clock.fetch_add(IDLE, Ordering::SeqCst);
+    let home = stage.home.clone();
+    let asks = tokio::spawn(async move {
+        loop {
+            if let Some(stream) = agent::connect(&home).await {
+                agent::status(stream, &AgentLimits::default()).await;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    assert!(stage.is_locked().await);
+    asks.abort();
+}
+
+/// It is looked at the clock now and then only, and not at all while the machine sleeps.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_comes_after_the_idle_limit_finds_the_account_locked() {
+    let limits = AgentLimits { idle_check: Duration::from_secs(3600), ..AgentLimits::default() };
+    let mut stage = Stage::set_with(limits).await;
+    stage.clock.fetch_add(IDLE - 1, Ordering::SeqCst);
+    assert_eq!(stage.names().await, Vec::<String>::new(), "in time");
+    stage.clock.fetch_add(IDLE, Ordering::SeqCst);
+    let terminal = Arc::new(Screen::default());
+    let refused = stage.types_at(&terminal, stage.path(), &["ls"], pending()).await;
+    assert!(matches!(refused, Err(ClientError::Locked)), "{refused:?}");
+    assert!(stage.is_locked().await);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn locking_ends_commands_and_the_session() {
     let mut stage = Stage::set().await;

@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 /// When `interrupted` is done the command is ended. When this process ends otherwise, the command goes on.
 ///
 /// # Errors
-/// [`ClientError::AgentBusy`] and [`ClientError::AgentOtherVersion`] if the command was not begun; [`ClientError::AgentLost`] if
+/// [`ClientError::AgentBusy`], [`ClientError::Locked`] and [`ClientError::AgentOtherVersion`] if the command was not begun; [`ClientError::AgentLost`] if
 /// nothing is known of its end; [`ClientError::Output`] if nobody reads what it prints.
 pub async fn call<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
     stream: S,
@@ -37,6 +37,7 @@ pub async fn call<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
     match timeout(limits.greeting, frame::read(&mut reader, SMALL_FRAME)).await {
         Ok(Ok(Some(FromAgent::Accepted))) => {}
         Ok(Ok(Some(FromAgent::Busy))) => return Err(ClientError::AgentBusy),
+        Ok(Ok(Some(FromAgent::Locked))) => return Err(ClientError::Locked),
         Ok(Ok(Some(FromAgent::OtherVersion))) => return Err(ClientError::AgentOtherVersion),
         Ok(Ok(None)) => return Ok(None),
         _ => return Err(ClientError::AgentLost),
