@@ -126,6 +126,12 @@ pub enum ClientError {
     /// The agent is of another version of the program.
     #[error("the agent is of another version of Nightdrop")]
     AgentOtherVersion,
+    /// A path that each process reads as something else.
+    #[error("{} is another file for the agent, which runs this command", path.display())]
+    ProcessPath {
+        /// Which.
+        path: PathBuf,
+    },
     /// No more credits today.
     #[error("the relay gives this account no more credits today")]
     NoCredits,
@@ -427,6 +433,11 @@ impl ClientError {
                 Failed,
                 NOTHING_SENT,
                 "End it with `nightdrop lock` and start it again with `nightdrop unlock`.",
+            ),
+            Self::ProcessPath { .. } => explain(
+                Usage,
+                NOTHING_SENT,
+                "Name the file itself. A link is read from standard input by `get -`; after `nightdrop lock`, such paths work, too.",
             ),
             Self::NoCredits => {
                 explain(Refused, "Nothing was uploaded.", "Try again tomorrow, or ask the relay's operator.")

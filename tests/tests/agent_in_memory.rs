@@ -14,7 +14,10 @@ use nightdrop_client::{
 use nightdrop_envelope::device_memory::DeviceMemory;
 use nightdrop_login::password::Password;
 use nightdrop_onion_config::Network;
-use nightdrop_tests::memory::{Host, MemoryRelay, MemoryTransport, PASSWORD, Person, address, patient};
+use nightdrop_tests::{
+    memory::{Host, MemoryRelay, MemoryTransport, PASSWORD, Person, address, patient},
+    system::program,
+};
 use nightdrop_wire::messages::log::LogHead;
 use std::{
     fs,
@@ -366,6 +369,38 @@ async fn a_transfer_that_is_interrupted_ends() {
     let interrupted = async move { asked.was_asked().await };
     let exit = stage.types_at(&terminal, stage.path(), &["get", "-"], interrupted).await;
     assert!(matches!(exit, Ok(Some(1))), "{exit:?}");
+}
+
+/// What such a path means depends on the process that opens it, which is not the one where it was typed.
+#[tokio::test(flavor = "multi_thread")]
+async fn descriptors_of_the_caller_are_not_looked_for_in_the_agent() {
+    let stage = Stage::set().await;
+    let notes = stage.file("notes", b"notes");
+    let input = stage.path().join("input");
+    std::os::unix::fs::symlink("/dev/stdin", &input).unwrap();
+    let nightdrop = |words: &[&str]| {
+        let mut command = std::process::Command::new(program("nightdrop").unwrap());
+        command.arg("--home").arg(stage.home.path()).args(words).current_dir(stage.path());
+        command.stdin(fs::File::open(&notes).unwrap()).output().unwrap()
+    };
+    for words in [
+        &["put", "/dev/stdin", "--name", "x"][..],
+        &["put", "/dev/fd/0", "--name", "x"],
+        &["put", "notes", "/proc/self/fd/0"],
+        &["put", "input"],
+        &["get", "notes", "-o", "/dev/fd/1"],
+        &["--network", "/dev/fd/0", "ls"],
+    ] {
+        let refused = nightdrop(words);
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(2), "{words:?}: {said}");
+        assert!(said.contains("is another file for the agent") && said.contains("nightdrop lock"), "{said}");
+    }
+    assert_eq!(stage.names().await, Vec::<String>::new());
+    // The password file is not read where the account is open.
+    let put = nightdrop(&["--password-file", "/dev/stdin", "put", "notes"]);
+    assert!(put.status.success(), "{}", String::from_utf8_lossy(&put.stderr));
+    assert_eq!(stage.names().await, ["notes"]);
 }
 
 /// Another process of this device has seen entries that the relay does not show to the agent.

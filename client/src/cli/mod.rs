@@ -9,6 +9,7 @@ mod network;
 mod opened;
 mod password;
 mod print;
+mod process_path;
 mod qr;
 mod served;
 mod terminal;
@@ -24,6 +25,7 @@ use arguments::{Arguments, Command, Global};
 use clap::Parser;
 use nightdrop_onion_config::Tor;
 use print::Printer;
+use process_path::require_same_everywhere;
 use std::{
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
@@ -57,14 +59,14 @@ pub fn main() -> ExitCode {
 
 /// In the agent if there is one and the command is one for it, otherwise here.
 async fn run_somewhere(
-    arguments: Arguments,
+    mut arguments: Arguments,
     directory: &Path,
     terminal: &Arc<Terminal>,
     printer: &Printer,
 ) -> Result<u8, ClientError> {
     if arguments.command.is_for_the_agent() {
         let home = arguments.global.open_home()?;
-        if let Some(exit) = run_in_the_agent(&home, directory, terminal).await? {
+        if let Some(exit) = run_in_the_agent(&home, &mut arguments, directory, terminal).await? {
             return Ok(exit);
         }
     }
@@ -80,10 +82,12 @@ async fn run_somewhere(
 /// The exit code; `None` if there is no agent.
 async fn run_in_the_agent(
     home: &Home,
+    arguments: &mut Arguments,
     directory: &Path,
     terminal: &Arc<Terminal>,
 ) -> Result<Option<u8>, ClientError> {
     let Some(stream) = agent::connect(home).await else { return Ok(None) };
+    arguments.files_of_the_command().into_iter().try_for_each(|path| require_same_everywhere(path))?;
     let invocation = Invocation {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         arguments: std::env::args_os().skip(1).map(|argument| Piece::new(argument.as_bytes())).collect(),
