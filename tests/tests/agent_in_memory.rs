@@ -371,6 +371,47 @@ async fn a_transfer_that_is_interrupted_ends() {
     assert!(matches!(exit, Ok(Some(1))), "{exit:?}");
 }
 
+/// A pipe of which nobody reads.
+#[derive(Debug)]
+struct Stuck {
+    written: watch::Sender<bool>,
+    read: Mutex<Receiver<()>>,
+}
+
+impl Console for Stuck {
+    fn result(&self, _bytes: &[u8]) -> io::Result<()> {
+        self.written.send_replace(true);
+        // Whoever waits for this has long failed by then.
+        let _ = self.read.lock().unwrap().recv_timeout(AT_MOST / 2);
+        Ok(())
+    }
+
+    fn message(&self, _line: &str) {}
+
+    fn bar(&self, _number: u32, _state: BarState) {}
+
+    fn read_input(&self, _buffer: &mut [u8]) -> io::Result<usize> {
+        Ok(0)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_ends_a_command_whose_output_nobody_reads() {
+    let stage = Stage::set().await;
+    stage.file("notes", b"notes");
+    stage.json(&["put", "notes"]).await;
+    let (reads, read) = channel();
+    let stuck = Arc::new(Stuck { written: watch::Sender::new(false), read: Mutex::new(read) });
+    let mut written = stuck.written.subscribe();
+    let interrupted = async move { drop(written.wait_for(|written| *written).await.unwrap()) };
+    let stream = agent::connect(&stage.home).await.unwrap();
+    let words = invocation(stage.path(), &["ls"]);
+    let ended = agent::call(stream, words, stuck, interrupted, &AgentLimits::default()).await;
+    assert!(matches!(ended, Err(ClientError::Stopped)), "{ended:?}");
+    drop(reads);
+    assert_eq!(stage.names().await, ["notes"]);
+}
+
 /// What such a path means depends on the process that opens it, which is not the one where it was typed.
 #[tokio::test(flavor = "multi_thread")]
 async fn descriptors_of_the_caller_are_not_looked_for_in_the_agent() {

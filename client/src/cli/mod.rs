@@ -31,9 +31,13 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
+    time::Duration,
 };
 use terminal::Terminal;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::sleep,
+};
 
 /// Runs the command that the process was started with.
 #[must_use]
@@ -45,16 +49,18 @@ pub fn main() -> ExitCode {
     let directory = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     arguments.resolve(&directory);
     let Ok(runtime) = tokio::runtime::Builder::new_multi_thread().enable_all().build() else {
-        printer.error(&ClientError::Stopped);
-        return ExitCode::FAILURE;
+        return fail(&printer, &ClientError::Stopped);
     };
     let outcome = runtime.block_on(run_somewhere(arguments, &directory, &terminal, &printer));
+    let exit = outcome.map_or_else(|error| fail(&printer, &error), ExitCode::from);
     // Standard input may still be waited for, which nobody needs any more.
     runtime.shutdown_background();
-    ExitCode::from(outcome.unwrap_or_else(|error| {
-        printer.error(&error);
-        error.explanation().exit as u8
-    }))
+    exit
+}
+
+fn fail(printer: &Printer, error: &ClientError) -> ExitCode {
+    printer.error(error);
+    ExitCode::from(error.explanation().exit as u8)
 }
 
 /// In the agent if there is one and the command is one for it, otherwise here.
@@ -64,13 +70,16 @@ async fn run_somewhere(
     terminal: &Arc<Terminal>,
     printer: &Printer,
 ) -> Result<u8, ClientError> {
+    let listens_itself = matches!(arguments.command, Command::Agent(_));
+    if !listens_itself {
+        tokio::spawn(end_if_stuck());
+    }
     if arguments.command.is_for_the_agent() {
         let home = arguments.global.open_home()?;
         if let Some(exit) = run_in_the_agent(&home, &mut arguments, directory, terminal).await? {
             return Ok(exit);
         }
     }
-    let listens_itself = matches!(arguments.command, Command::Agent(_));
     // Ends by dropping what is under way, so that partial files are removed.
     tokio::select! {
         biased;
@@ -107,6 +116,14 @@ async fn interrupted() {
         _ = tokio::signal::ctrl_c() => {}
         _ = terminated.recv() => {}
     }
+}
+
+/// Ends this process when it was interrupted and does not end by itself, because it waits for somebody to read what it prints.
+async fn end_if_stuck() {
+    interrupted().await;
+    // A command in the agent may take that long to end, and says so itself.
+    sleep(AgentLimits::default().ending + Duration::from_secs(1)).await;
+    std::process::exit(ClientError::Stopped.explanation().exit as i32);
 }
 
 async fn run(arguments: Arguments, printer: &Printer) -> Result<u8, ClientError> {
