@@ -66,7 +66,7 @@ enum Stage {
 }
 
 impl<E: Execute> Agent<E> {
-    /// An agent for an open account. `all_memory_locked` is what [`super::protect_process`] returned.
+    /// An agent for an open account. `all_memory_locked` is what [`super::lock_all_memory`] returned.
     pub fn new(
         execute: E,
         unlocked: Arc<Unlocked>,

@@ -18,7 +18,7 @@ pub use served::Served;
 
 use crate::{
     ClientError, Home,
-    agent::{self, AgentLimits, Invocation, Piece},
+    agent::{self, AgentLimits, Invocation, Piece, close_inherited, protect_process},
     transport::AnyTransport,
 };
 use arguments::{Arguments, Command, Global};
@@ -42,9 +42,15 @@ use tokio::{
 /// Runs the command that the process was started with.
 #[must_use]
 pub fn main() -> ExitCode {
+    // Before anything else: what was typed may be a secret already.
+    let protected =
+        protect_process().map_err(ClientError::file("protect", Path::new("this program's memory")));
     let mut arguments = Arguments::parse();
     let terminal = Arc::new(Terminal::default());
     let printer = Printer::new(&arguments.global, terminal.clone());
+    if let Err(error) = protected.and_then(|()| keep_own_descriptors(&arguments.command)) {
+        return fail(&printer, &error);
+    }
     log_to_stderr(arguments.global.verbose);
     let directory = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     arguments.resolve(&directory);
@@ -61,6 +67,16 @@ pub fn main() -> ExitCode {
 fn fail(printer: &Printer, error: &ClientError) -> ExitCode {
     printer.error(error);
     ExitCode::from(error.explanation().exit as u8)
+}
+
+/// The agent outlives whoever started it, and must not hold open what they hold. Comes before this process opens anything.
+fn keep_own_descriptors(command: &Command) -> Result<(), ClientError> {
+    match command {
+        Command::Agent(_) => {
+            close_inherited().map_err(ClientError::file("close", Path::new("inherited files")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// In the agent if there is one and the command is one for it, otherwise here.
