@@ -126,6 +126,12 @@ pub enum ClientError {
     /// The agent is of another version of the program.
     #[error("the agent is of another version of Nightdrop")]
     AgentOtherVersion,
+    /// A path that each process reads as something else.
+    #[error("{} is another file for the agent, which runs this command", path.display())]
+    ProcessPath {
+        /// Which.
+        path: PathBuf,
+    },
     /// No more credits today.
     #[error("the relay gives this account no more credits today")]
     NoCredits,
@@ -436,6 +442,11 @@ impl ClientError {
                 NOTHING_SENT,
                 "End it with `nightdrop lock` and start it again with `nightdrop unlock`.",
             ),
+            Self::ProcessPath { .. } => explain(
+                Usage,
+                NOTHING_SENT,
+                "Name the file itself. A link is read from standard input by `get -`; after `nightdrop lock`, such paths work, too.",
+            ),
             Self::NoCredits => {
                 explain(Refused, "Nothing was uploaded.", "Try again tomorrow, or ask the relay's operator.")
             }
@@ -487,7 +498,7 @@ impl ClientError {
             ),
             Self::Chain(_) | Self::OlderKeyring { .. } => explain(
                 Tampered,
-                "Nothing was changed. The relay lost data, was restored from a backup, or hides what you did.",
+                "What it gave is not used. It lost data, was restored from a backup, or hides what you did: this command, perhaps, too.",
                 "Do not rely on this relay. Ask its operator, by another way, whether it was restored.",
             ),
             Self::Closed { .. } => explain(

@@ -93,6 +93,15 @@ impl<T: Transport> HomeSpace<T> {
         Ok(())
     }
 
+    /// Reads on, to what another command of this device has seen or past it.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; [`ClientError::Chain`] if the relay has shown that command another history. Then it stands where it stood.
+    pub async fn read_towards(&mut self, seen: LogHead) -> Result<(), ClientError> {
+        self.log = read_on(&mut self.lane, self.log.clone().resume_towards(seen), None).await?.0;
+        Ok(())
+    }
+
     /// What the space holds.
     #[must_use]
     pub const fn state(&self) -> &State {
@@ -109,6 +118,14 @@ impl<T: Transport> HomeSpace<T> {
     #[must_use]
     pub const fn head(&self) -> LogHead {
         *self.log.head()
+    }
+
+    /// Whether it is as far as what this device has seen otherwise.
+    ///
+    /// # Errors
+    /// [`ClientError::Chain`] if the relay has shown another history there.
+    pub fn has_passed(&self, seen: &LogHead) -> Result<bool, ClientError> {
+        Ok(self.log.has_passed(seen)?)
     }
 
     /// Whether the space has to be made, and paid for, before the first entry.

@@ -3,6 +3,7 @@
 //! A command that runs by itself opens one and ends it; the agent keeps one for many commands. What always holds:
 //! - Two commands at once are to the home space as two devices: each has a copy of what was read, reads on, and appends by
 //!   compare-and-swap. The newest copy is kept for the next one.
+//! - What commands of one device have seen, at once or one after the other, in this process or another, is one history or an error.
 //! - After [`Unlocked::lock`] no key is left, and every use is [`ClientError::Locked`].
 
 use crate::{
@@ -37,7 +38,7 @@ struct Kept {
     lanes: Vec<RelayLane<AnyTransport>>,
     /// Nothing is gained by reading on.
     just_read: bool,
-    /// What the home directory remembers, if this process wrote it there.
+    /// What this process wrote into the home directory last.
     remembered: Option<LogHead>,
     session_ended: bool,
 }
@@ -127,11 +128,11 @@ impl Unlocked {
         Ok(space)
     }
 
-    /// Keeps a space for the next command, unless another one has read further meanwhile; its lane in any case.
+    /// Keeps a space for the next command, unless another one has read further meanwhile, or something else; its lane in any case.
     pub fn keep_space(&self, space: HomeSpace<AnyTransport>) {
         let (lane, log) = space.into_parts();
         if let Some(kept) = self.kept().as_mut() {
-            if log.head().count >= kept.log.head().count {
+            if matches!(log.has_passed(kept.log.head()), Ok(true)) {
                 kept.log = log;
             }
             kept.lanes.push(lane);
@@ -139,26 +140,32 @@ impl Unlocked {
         }
     }
 
-    /// Keeps in the home directory how far the home space is, if it is further than when this was done last.
+    /// Keeps in the home directory how far the home space is. If another command has seen more meanwhile, it gives what that was, and
+    /// the space is to be read on towards it before this is done again: the relay may have shown the two different histories.
     ///
     /// # Errors
-    /// [`ClientError`] if the home directory cannot be written: this device cannot notice an older state next time.
-    pub async fn remember(&self, head: LogHead) -> Result<(), ClientError> {
-        let remembered = self.kept().as_ref().and_then(|kept| kept.remembered);
-        if remembered.is_some_and(|remembered| remembered.count >= head.count) {
-            return Ok(());
+    /// [`ClientError::Chain`] if it has; another [`ClientError`] if the home directory cannot be written: this device cannot notice an
+    /// older state next time.
+    pub async fn remember(&self, space: &HomeSpace<AnyTransport>) -> Result<Option<LogHead>, ClientError> {
+        let head = space.head();
+        if self.kept().as_ref().and_then(|kept| kept.remembered) == Some(head) {
+            return Ok(None);
         }
         let session = self.session.lock().await;
         let session = session.as_ref().ok_or(ClientError::Locked)?;
         let lock = self.home.lock()?;
-        // Another process may have seen more meanwhile.
         let before = session.open_memory(self.home.memory()?.as_deref())?;
+        if let Some(seen) = before.home_head
+            && !space.has_passed(&seen)?
+        {
+            return Ok(Some(seen));
+        }
         let sealed = session.seal_memory(before, head)?;
         self.home.keep_memory(&sealed, &lock)?;
         if let Some(kept) = self.kept().as_mut() {
             kept.remembered = Some(head);
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Replaces everything that opens the account but the password. After it, this one opens nothing any more.

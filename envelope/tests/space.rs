@@ -242,6 +242,38 @@ fn m36_a_removed_file_stays_removed() {
 }
 
 /// Without the entry that made it no log is a space's: neither another owner's, nor bytes of the right size.
+/// What two commands of one device were shown at once: each is right by itself.
+#[test]
+fn m29_a_log_knows_whether_another_head_lies_on_its_way() {
+    let owner = Owner::new();
+    let common = owner.log(vec![put("a", 1)]);
+    let [mut ours, mut theirs] = [common.clone(), common.clone()];
+    owner.append(&mut ours, vec![put("ours", 2), put("more", 3)]);
+    owner.append(&mut theirs, vec![put("theirs", 2), put("more", 3)]);
+    let head = |log: &[Vec<u8>]| relay_head(&owner.keys(), log);
+    for remembered in [None, Some(head(&[])), Some(head(&common))] {
+        let log = owner.replay(remembered, &ours).unwrap();
+        for length in 0..=ours.len() {
+            assert_eq!(log.has_passed(&head(&ours[..length])), Ok(true), "{length}");
+        }
+        for length in 3..=4 {
+            let other = ChainError::Rollback { seen: length as u64, given: 4 };
+            assert_eq!(log.has_passed(&head(&theirs[..length])), Err(other));
+        }
+    }
+
+    // Of what lies ahead only reading on tells.
+    let shorter = owner.replay(None, &ours[..3]).unwrap();
+    for (seen, leads_there) in [(head(&ours), true), (head(&theirs), false)] {
+        assert_eq!(shorter.has_passed(&seen), Ok(false));
+        let mut replay = shorter.clone().resume_towards(seen);
+        let advanced = replay.advance(&ours[3]);
+        assert_eq!(advanced.is_ok(), leads_there, "{advanced:?}");
+        let stays = shorter.clone().resume_towards(seen).finish(shorter.head());
+        assert_eq!(stays.err(), Some(ChainError::Rollback { seen: 4, given: 3 }));
+    }
+}
+
 #[test]
 fn m34_m52_a_log_that_begins_otherwise_is_an_error() {
     let (owner, other) = (Owner::new(), Owner::new());

@@ -12,7 +12,8 @@ pub struct RelayLimits {
     /// connections, which go a moment later than a stream that gave its place away. Default: 1024.
     pub streams: usize,
     /// When no place is left, a circuit that holds more streams than this gives one away to a circuit that holds
-    /// fewer. Default: 4, twice what a client of ours opens by one circuit.
+    /// fewer; to one that holds none, a circuit that holds two or more does. Default: 4, twice what a client of ours
+    /// opens by one circuit.
     pub streams_undisturbed: usize,
     /// When no place is left, a stream on which nothing moved for this long gives its place away. Default: 20 seconds.
     pub stream_quiet: Duration,

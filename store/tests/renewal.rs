@@ -1,5 +1,5 @@
 //! Renewing a blob: who held its read token and write key before has nothing of it after.
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 mod common;
 

@@ -11,9 +11,14 @@ use nightdrop_client::{
     transport::AnyTransport,
     unlocked::Unlocked,
 };
+use nightdrop_envelope::device_memory::DeviceMemory;
 use nightdrop_login::password::Password;
 use nightdrop_onion_config::Network;
-use nightdrop_tests::memory::{Host, MemoryRelay, MemoryTransport, PASSWORD, Person, address, patient};
+use nightdrop_tests::{
+    memory::{Host, MemoryRelay, MemoryTransport, PASSWORD, Person, address, patient},
+    system::program,
+};
+use nightdrop_wire::messages::log::LogHead;
 use std::{
     fs,
     future::{Future, pending},
@@ -366,6 +371,99 @@ async fn a_transfer_that_is_interrupted_ends() {
     assert!(matches!(exit, Ok(Some(1))), "{exit:?}");
 }
 
+/// A pipe of which nobody reads.
+#[derive(Debug)]
+struct Stuck {
+    written: watch::Sender<bool>,
+    read: Mutex<Receiver<()>>,
+}
+
+impl Console for Stuck {
+    fn result(&self, _bytes: &[u8]) -> io::Result<()> {
+        self.written.send_replace(true);
+        // Whoever waits for this has long failed by then.
+        let _ = self.read.lock().unwrap().recv_timeout(AT_MOST / 2);
+        Ok(())
+    }
+
+    fn message(&self, _line: &str) {}
+
+    fn bar(&self, _number: u32, _state: BarState) {}
+
+    fn read_input(&self, _buffer: &mut [u8]) -> io::Result<usize> {
+        Ok(0)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_ends_a_command_whose_output_nobody_reads() {
+    let stage = Stage::set().await;
+    stage.file("notes", b"notes");
+    stage.json(&["put", "notes"]).await;
+    let (reads, read) = channel();
+    let stuck = Arc::new(Stuck { written: watch::Sender::new(false), read: Mutex::new(read) });
+    let mut written = stuck.written.subscribe();
+    let interrupted = async move { drop(written.wait_for(|written| *written).await.unwrap()) };
+    let stream = agent::connect(&stage.home).await.unwrap();
+    let words = invocation(stage.path(), &["ls"]);
+    let ended = agent::call(stream, words, stuck, interrupted, &AgentLimits::default()).await;
+    assert!(matches!(ended, Err(ClientError::Stopped)), "{ended:?}");
+    drop(reads);
+    assert_eq!(stage.names().await, ["notes"]);
+}
+
+/// What such a path means depends on the process that opens it, which is not the one where it was typed.
+#[tokio::test(flavor = "multi_thread")]
+async fn descriptors_of_the_caller_are_not_looked_for_in_the_agent() {
+    let stage = Stage::set().await;
+    let notes = stage.file("notes", b"notes");
+    let input = stage.path().join("input");
+    std::os::unix::fs::symlink("/dev/stdin", &input).unwrap();
+    let nightdrop = |words: &[&str]| {
+        let mut command = std::process::Command::new(program("nightdrop").unwrap());
+        command.arg("--home").arg(stage.home.path()).args(words).current_dir(stage.path());
+        command.stdin(fs::File::open(&notes).unwrap()).output().unwrap()
+    };
+    for words in [
+        &["put", "/dev/stdin", "--name", "x"][..],
+        &["put", "/dev/fd/0", "--name", "x"],
+        &["put", "notes", "/proc/self/fd/0"],
+        &["put", "input"],
+        &["get", "notes", "-o", "/dev/fd/1"],
+        &["--network", "/dev/fd/0", "ls"],
+    ] {
+        let refused = nightdrop(words);
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(2), "{words:?}: {said}");
+        assert!(said.contains("is another file for the agent") && said.contains("nightdrop lock"), "{said}");
+    }
+    assert_eq!(stage.names().await, Vec::<String>::new());
+    // The password file is not read where the account is open.
+    let put = nightdrop(&["--password-file", "/dev/stdin", "put", "notes"]);
+    assert!(put.status.success(), "{}", String::from_utf8_lossy(&put.stderr));
+    assert_eq!(stage.names().await, ["notes"]);
+}
+
+/// Another process of this device has seen entries that the relay does not show to the agent.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_history_than_the_device_was_shown_meanwhile_ends_the_command() {
+    for ahead in [1, 50] {
+        let stage = Stage::set().await;
+        stage.file("notes", b"notes");
+        stage.json(&["put", "notes"]).await;
+        let session = stage.person.log_in().await.unwrap();
+        let seen = session.open_memory(stage.home.memory().unwrap().as_deref()).unwrap();
+        let other = LogHead { count: seen.home_head.unwrap().count + ahead, hash: [7; 32] };
+        let memory = session.seal_memory(DeviceMemory::default(), other).unwrap();
+        stage.home.keep_memory(&memory, &stage.home.lock().unwrap()).unwrap();
+        let (exit, terminal) = stage.types(&["put", "notes", "--name", "copy"]).await;
+        assert_eq!(exit, 6, "{:?}", terminal.messages());
+        assert!(terminal.messages()[0].contains("another history"), "{:?}", terminal.messages());
+        let kept = session.open_memory(stage.home.memory().unwrap().as_deref()).unwrap();
+        assert_eq!(kept.home_head, Some(other), "what was seen is not forgotten");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn it_locks_itself_after_idling_and_not_while_a_command_runs() {
     let mut stage = Stage::set().await;
@@ -395,6 +493,39 @@ async fn it_locks_itself_after_idling_and_not_while_a_command_runs() {
     assert_eq!(put.await.0, 0);
     assert_eq!(stage.names().await, ["first", "notes"]);
     stage.clock.fetch_add(IDLE, Ordering::SeqCst);
+    assert!(stage.is_locked().await);
+}
+
+/// A status line that asks all the time is no use of the account.
+#[tokio::test(flavor = "multi_thread")]
+async fn asking_for_the_status_postpones_no_lock() {
+    let limits = AgentLimits { idle_check: Duration::from_secs(1), ..AgentLimits::default() };
+    let mut stage = Stage::set_with(limits).await;
+    stage.clock.fetch_add(IDLE, Ordering::SeqCst);
+    let home = stage.home.clone();
+    let asks = tokio::spawn(async move {
+        loop {
+            if let Some(stream) = agent::connect(&home).await {
+                agent::status(stream, &AgentLimits::default()).await;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    assert!(stage.is_locked().await);
+    asks.abort();
+}
+
+/// It is looked at the clock now and then only, and not at all while the machine sleeps.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_comes_after_the_idle_limit_finds_the_account_locked() {
+    let limits = AgentLimits { idle_check: Duration::from_secs(3600), ..AgentLimits::default() };
+    let mut stage = Stage::set_with(limits).await;
+    stage.clock.fetch_add(IDLE - 1, Ordering::SeqCst);
+    assert_eq!(stage.names().await, Vec::<String>::new(), "in time");
+    stage.clock.fetch_add(IDLE, Ordering::SeqCst);
+    let terminal = Arc::new(Screen::default());
+    let refused = stage.types_at(&terminal, stage.path(), &["ls"], pending()).await;
+    assert!(matches!(refused, Err(ClientError::Locked)), "{refused:?}");
     assert!(stage.is_locked().await);
 }
 

@@ -18,10 +18,11 @@ use zeroize::Zeroizing;
 /// Has the agent run a command and shows at `console` what it prints. Gives its exit code; `None` if the agent went before it began,
 /// so that the command can be run without it.
 ///
-/// When `interrupted` is done the command is ended. When this process ends otherwise, the command goes on.
+/// When `interrupted` is done the command is ended, also while nobody reads what it printed. When this process ends otherwise, the
+/// command goes on.
 ///
 /// # Errors
-/// [`ClientError::AgentBusy`] and [`ClientError::AgentOtherVersion`] if the command was not begun; [`ClientError::AgentLost`] if
+/// [`ClientError::AgentBusy`], [`ClientError::Locked`] and [`ClientError::AgentOtherVersion`] if the command was not begun; [`ClientError::AgentLost`] if
 /// nothing is known of its end; [`ClientError::Output`] if nobody reads what it prints.
 pub async fn call<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
     stream: S,
@@ -37,24 +38,32 @@ pub async fn call<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
     match timeout(limits.greeting, frame::read(&mut reader, SMALL_FRAME)).await {
         Ok(Ok(Some(FromAgent::Accepted))) => {}
         Ok(Ok(Some(FromAgent::Busy))) => return Err(ClientError::AgentBusy),
+        Ok(Ok(Some(FromAgent::Locked))) => return Err(ClientError::Locked),
         Ok(Ok(Some(FromAgent::OtherVersion))) => return Err(ClientError::AgentOtherVersion),
         Ok(Ok(None)) => return Ok(None),
         _ => return Err(ClientError::AgentLost),
     }
-    let mut call = Call { writer, console, reading: None };
+    let mut call = Call { writer, console, showing: None, reading: None };
     let mut messages = messages(reader);
     let (mut interrupted, mut give_up) = (pin!(interrupted), None);
     loop {
         let give_up_at = give_up.unwrap_or_else(Instant::now);
         tokio::select! {
-            message = messages.recv() => match message {
+            // One after the other: what has not been shown holds up what follows.
+            message = messages.recv(), if call.showing.is_none() => match message {
                 Some(FromAgent::Finished(exit)) => return Ok(Some(exit)),
-                Some(message) => call.show(message).await?,
+                Some(message) => call.show(message)?,
                 None => return Err(ClientError::AgentLost),
             },
-            piece = next_piece(&mut call.reading) => call.give(piece?).await?,
+            shown = done(&mut call.showing) => call.shown(shown?).await?,
+            piece = done(&mut call.reading) => call.give(piece?).await?,
             () = &mut interrupted, if give_up.is_none() => {
-                call.say(&FromCaller::Interrupt).await?;
+                // An agent that is done already hears no more; what it said last follows.
+                let _ = call.say(&FromCaller::Interrupt).await;
+                if call.showing.is_some() {
+                    // It may never be read, and then the end of the command would never be heard of.
+                    return Err(ClientError::Stopped);
+                }
                 give_up = Some(Instant::now() + limits.ending);
             }
             () = sleep_until(give_up_at), if give_up.is_some() => return Err(ClientError::Stopped),
@@ -99,27 +108,33 @@ pub async fn lock(
 struct Call<S> {
     writer: WriteHalf<S>,
     console: Arc<dyn Console>,
+    /// What is being shown, on a thread of its own: whoever is to read it may let it wait.
+    showing: Option<JoinHandle<std::io::Result<()>>>,
     /// Standard input that is being waited for.
     reading: Option<JoinHandle<std::io::Result<Piece>>>,
 }
 
 impl<S: AsyncWrite> Call<S> {
-    async fn show(&mut self, message: FromAgent) -> Result<(), ClientError> {
+    fn show(&mut self, message: FromAgent) -> Result<(), ClientError> {
+        let console = Arc::clone(&self.console);
         match message {
-            FromAgent::Result(piece) => {
-                if let Err(error) = self.console.result(piece.secret_bytes()) {
-                    // The command need not go on for nobody. Whether it hears of that makes no difference here.
-                    let _ = self.say(&FromCaller::Interrupt).await;
-                    return Err(ClientError::Output(error));
-                }
+            FromAgent::Result(_) | FromAgent::Message(_) | FromAgent::Bar { .. } => {
+                self.showing = Some(spawn_blocking(move || show(&*console, message)));
             }
-            FromAgent::Message(line) => self.console.message(&line),
-            FromAgent::Bar { number, state } => self.console.bar(number, state),
             FromAgent::WantInput if self.reading.is_none() => {
-                let console = Arc::clone(&self.console);
                 self.reading = Some(spawn_blocking(move || read_piece(&*console)));
             }
             _ => return Err(ClientError::AgentLost),
+        }
+        Ok(())
+    }
+
+    async fn shown(&mut self, shown: std::io::Result<()>) -> Result<(), ClientError> {
+        self.showing = None;
+        if let Err(error) = shown {
+            // The command need not go on for nobody. Whether it hears of that makes no difference here.
+            let _ = self.say(&FromCaller::Interrupt).await;
+            return Err(ClientError::Output(error));
         }
         Ok(())
     }
@@ -140,18 +155,26 @@ impl<S: AsyncWrite> Call<S> {
     }
 }
 
+fn show(console: &dyn Console, message: FromAgent) -> std::io::Result<()> {
+    match message {
+        FromAgent::Result(piece) => console.result(piece.secret_bytes())?,
+        FromAgent::Message(line) => console.message(&line),
+        FromAgent::Bar { number, state } => console.bar(number, state),
+        _ => {}
+    }
+    Ok(())
+}
+
 fn read_piece(console: &dyn Console) -> std::io::Result<Piece> {
     let mut buffer = Zeroizing::new(vec![0; Piece::LONGEST]);
     let count = console.read_input(&mut buffer)?;
     Ok(Piece::new(buffer.get(..count).unwrap_or_default()))
 }
 
-/// Waits for standard input, for ever if none is wanted.
-async fn next_piece(
-    reading: &mut Option<JoinHandle<std::io::Result<Piece>>>,
-) -> Result<std::io::Result<Piece>, ClientError> {
-    match reading {
-        Some(reading) => reading.await.map_err(|_| ClientError::Stopped),
+/// What came of work that may block; for ever nothing if there is none.
+async fn done<R>(work: &mut Option<JoinHandle<R>>) -> Result<R, ClientError> {
+    match work {
+        Some(work) => work.await.map_err(|_| ClientError::Stopped),
         None => std::future::pending().await,
     }
 }

@@ -86,6 +86,8 @@ pub(super) enum FromAgent {
     Accepted,
     /// The command was not begun: too many are running.
     Busy,
+    /// The command was not begun: the account is being locked.
+    Locked,
     /// The command was not begun: caller and agent are not of one version.
     OtherVersion,
     /// For standard output.

@@ -12,6 +12,7 @@
 //! - It knows no command. What it is asked for is run by an [`Execute`], which the command line gives it.
 
 mod call;
+mod descriptors;
 mod frame;
 mod idle;
 mod launch;
@@ -23,10 +24,11 @@ mod serve;
 mod socket;
 
 pub use call::{call, lock, status};
+pub use descriptors::close_inherited;
 pub use idle::{Clock, IdleLimit, since_boot};
 pub use launch::{Launch, launch};
 pub use limits::AgentLimits;
 pub use message::{AgentStatus, Invocation, Piece, TorStatus};
-pub use protection::{MemoryProtection, protect_process};
+pub use protection::{MemoryProtection, lock_all_memory, protect_process};
 pub use serve::{Agent, Execute};
 pub use socket::{Claim, Listening, connect};

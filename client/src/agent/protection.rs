@@ -1,10 +1,10 @@
 //! Keeping keys in memory only: no core file, no tracing by others, no swap.
 //!
-//! | What | How | Without the right to it |
-//! |---|---|---|
-//! | no core file | `RLIMIT_CORE` 0 | always possible |
-//! | not dumpable: no `ptrace`, no `/proc/PID/mem` but for root | `PR_SET_DUMPABLE` 0 | always possible |
-//! | all memory locked | `mlockall`, if locked memory is not limited | the pages of master key, keyring and session alone |
+//! | What | Where | How | Without the right to it |
+//! |---|---|---|---|
+//! | no core file | every command | `RLIMIT_CORE` 0 | always possible |
+//! | not dumpable: no `ptrace`, no `/proc/PID/mem` but for root | every command | `PR_SET_DUMPABLE` 0 | always possible |
+//! | all memory locked | the agent | `mlockall`, if locked memory is not limited | the pages of master key, keyring and session alone |
 
 use nix::sys::{
     mman::{MlockAllFlags, mlockall},
@@ -28,14 +28,20 @@ pub enum MemoryProtection {
     None,
 }
 
-/// Keeps this process's memory to itself. Returns whether all of it is locked.
+/// Keeps this process's memory to itself.
 ///
 /// # Errors
 /// If there would be core files, or other processes of the user could read the memory: then there must be no keys in it.
-pub fn protect_process() -> std::io::Result<bool> {
+pub fn protect_process() -> std::io::Result<()> {
     setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
-    set_dumpable(false)?;
-    Ok(may_lock_all() && mlockall(all_once_touched()).is_ok())
+    Ok(set_dumpable(false)?)
+}
+
+/// Keeps all memory of this process out of swap, if the system lets it; returns whether it does. A process of one command ends before it
+/// would be swapped, as a rule, and is not worth it.
+#[must_use]
+pub fn lock_all_memory() -> bool {
+    may_lock_all() && mlockall(all_once_touched()).is_ok()
 }
 
 /// All pages, present and future ones, but each only once it is used: stacks and arenas that nobody touches take no memory.
@@ -102,9 +108,11 @@ mod tests {
 
         set_dumpable(true).unwrap();
         assert!(get_dumpable().unwrap());
-        let all = protect_process().unwrap();
+        protect_process().unwrap();
         assert!(!get_dumpable().unwrap());
         assert_eq!(getrlimit(Resource::RLIMIT_CORE).unwrap(), (0, 0));
+        assert_eq!(locked(), before);
+        let all = lock_all_memory();
         assert_eq!(all, may_lock_all());
         assert_eq!(locked() > before, all);
     }

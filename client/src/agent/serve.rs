@@ -20,7 +20,7 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::{Semaphore, mpsc, oneshot, watch},
-    time::{sleep, timeout},
+    time::{interval, sleep, timeout},
 };
 
 /// Runs commands. The agent knows none.
@@ -66,7 +66,7 @@ enum Stage {
 }
 
 impl<E: Execute> Agent<E> {
-    /// An agent for an open account. `all_memory_locked` is what [`super::protect_process`] returned.
+    /// An agent for an open account. `all_memory_locked` is what [`super::lock_all_memory`] returned.
     pub fn new(
         execute: E,
         unlocked: Arc<Unlocked>,
@@ -106,6 +106,8 @@ impl<E: Execute> Agent<E> {
         let Inner { limits, .. } = &*self.inner;
         let callers = Arc::new(Semaphore::new(limits.callers));
         let warm = tokio::spawn(self.clone().keep_warm());
+        // Goes on whatever callers do: asking for the status every second must not keep the account open.
+        let mut looks = interval(limits.idle_check);
         loop {
             let accepted = async {
                 let room = Arc::clone(&callers).acquire_owned().await;
@@ -113,7 +115,7 @@ impl<E: Execute> Agent<E> {
             };
             tokio::select! {
                 () = self.reached(Stage::Locking) => break,
-                () = sleep(limits.idle_check) => self.lock_if_idle(),
+                _ = looks.tick() => self.lock_if_idle(),
                 (room, stream) = accepted => match stream {
                     Ok(Some(stream)) => {
                         let agent = self.clone();
@@ -180,9 +182,15 @@ impl<E: Execute> Agent<E> {
             return Err(FromAgent::OtherVersion);
         }
         let mut idle = self.idle();
+        // It may not have been looked for a while: the machine slept, or was busy.
+        if idle.left((self.inner.clock)()) == Some(Duration::ZERO) {
+            self.lock();
+        }
         // Asked under the same lock that counts commands, so that none begins unseen when the end has come.
-        if *self.inner.stage.borrow() != Stage::Open || idle.running() as usize >= self.inner.limits.commands
-        {
+        if *self.inner.stage.borrow() != Stage::Open {
+            return Err(FromAgent::Locked);
+        }
+        if idle.running() as usize >= self.inner.limits.commands {
             return Err(FromAgent::Busy);
         }
         idle.begin();

@@ -55,25 +55,33 @@ impl Arguments {
                 *path = directory.join(&*path);
             }
         };
-        let Global { home, network, password_file, json: _, quiet: _, verbose: _, unlocked: _ } =
+        let Global { home, network: _, password_file, json: _, quiet: _, verbose: _, unlocked: _ } =
             &mut self.global;
-        [home, network, password_file].into_iter().flatten().for_each(resolve);
+        [home, password_file].into_iter().flatten().for_each(resolve);
+        if let Command::Get(Get { what: _, output: output @ None }) = &mut self.command {
+            *output = Some(directory.to_owned());
+        }
+        self.files_of_the_command().into_iter().for_each(resolve);
+    }
+
+    /// The files that the command itself opens, wherever it runs: all but the home directory and the password file, which the agent
+    /// has no need of.
+    pub(super) fn files_of_the_command(&mut self) -> Vec<&mut PathBuf> {
+        let network = self.global.network.iter_mut();
         match &mut self.command {
             Command::Put(Put { paths, link: _, name: _, to: _, replace: _, qr }) => {
-                paths.iter_mut().chain(qr.files()).for_each(resolve);
+                network.chain(paths).chain(qr.files()).collect()
             }
-            Command::Get(Get { what: _, output }) => {
-                resolve(output.get_or_insert_with(|| directory.to_owned()));
-            }
+            Command::Get(Get { what: _, output }) => network.chain(output).collect(),
             Command::Passwd(Passwd { new_password_file, generate: _ }) => {
-                new_password_file.iter_mut().for_each(resolve);
+                network.chain(new_password_file).collect()
             }
             Command::Recover(Recover { relay: _, phrase_file, new: _ }) => {
-                phrase_file.iter_mut().for_each(resolve);
+                network.chain(phrase_file).collect()
             }
             Command::Register(Register { relay: _, invite: _, no_recovery: _, generate: _, qr })
             | Command::Login(Login { code: _, qr })
-            | Command::Share(Share { name: _, link: _, qr }) => qr.files().for_each(resolve),
+            | Command::Share(Share { name: _, link: _, qr }) => network.chain(qr.files()).collect(),
             Command::Sessions(Sessions { end: _, end_all: _ })
             | Command::Unregister(Unregister { yes: _ })
             | Command::Rekey(Rekey { no_recovery: _ })
@@ -87,7 +95,7 @@ impl Arguments {
             | Command::Rm(Rm { names: _, recursive: _ })
             | Command::Unshare(Name { name: _ })
             | Command::Completions { shell: _ }
-            | Command::Agent(Unlock { idle: _ }) => {}
+            | Command::Agent(Unlock { idle: _ }) => network.collect(),
         }
     }
 }

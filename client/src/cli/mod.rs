@@ -9,6 +9,7 @@ mod network;
 mod opened;
 mod password;
 mod print;
+mod process_path;
 mod qr;
 mod served;
 mod terminal;
@@ -17,58 +18,84 @@ pub use served::Served;
 
 use crate::{
     ClientError, Home,
-    agent::{self, AgentLimits, Invocation, Piece},
+    agent::{self, AgentLimits, Invocation, Piece, close_inherited, protect_process},
     transport::AnyTransport,
 };
 use arguments::{Arguments, Command, Global};
 use clap::Parser;
 use nightdrop_onion_config::Tor;
 use print::Printer;
+use process_path::require_same_everywhere;
 use std::{
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
+    time::Duration,
 };
 use terminal::Terminal;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::sleep,
+};
 
 /// Runs the command that the process was started with.
 #[must_use]
 pub fn main() -> ExitCode {
+    // Before anything else: what was typed may be a secret already.
+    let protected =
+        protect_process().map_err(ClientError::file("protect", Path::new("this program's memory")));
     let mut arguments = Arguments::parse();
     let terminal = Arc::new(Terminal::default());
     let printer = Printer::new(&arguments.global, terminal.clone());
+    if let Err(error) = protected.and_then(|()| keep_own_descriptors(&arguments.command)) {
+        return fail(&printer, &error);
+    }
     log_to_stderr(arguments.global.verbose);
     let directory = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     arguments.resolve(&directory);
     let Ok(runtime) = tokio::runtime::Builder::new_multi_thread().enable_all().build() else {
-        printer.error(&ClientError::Stopped);
-        return ExitCode::FAILURE;
+        return fail(&printer, &ClientError::Stopped);
     };
     let outcome = runtime.block_on(run_somewhere(arguments, &directory, &terminal, &printer));
+    let exit = outcome.map_or_else(|error| fail(&printer, &error), ExitCode::from);
     // Standard input may still be waited for, which nobody needs any more.
     runtime.shutdown_background();
-    ExitCode::from(outcome.unwrap_or_else(|error| {
-        printer.error(&error);
-        error.explanation().exit as u8
-    }))
+    exit
+}
+
+fn fail(printer: &Printer, error: &ClientError) -> ExitCode {
+    printer.error(error);
+    ExitCode::from(error.explanation().exit as u8)
+}
+
+/// The agent outlives whoever started it, and must not hold open what they hold. Comes before this process opens anything.
+fn keep_own_descriptors(command: &Command) -> Result<(), ClientError> {
+    match command {
+        Command::Agent(_) => {
+            close_inherited().map_err(ClientError::file("close", Path::new("inherited files")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// In the agent if there is one and the command is one for it, otherwise here.
 async fn run_somewhere(
-    arguments: Arguments,
+    mut arguments: Arguments,
     directory: &Path,
     terminal: &Arc<Terminal>,
     printer: &Printer,
 ) -> Result<u8, ClientError> {
+    let listens_itself = matches!(arguments.command, Command::Agent(_));
+    if !listens_itself {
+        tokio::spawn(end_if_stuck());
+    }
     if arguments.command.is_for_the_agent() {
         let home = arguments.global.open_home()?;
-        if let Some(exit) = run_in_the_agent(&home, directory, terminal).await? {
+        if let Some(exit) = run_in_the_agent(&home, &mut arguments, directory, terminal).await? {
             return Ok(exit);
         }
     }
-    let listens_itself = matches!(arguments.command, Command::Agent(_));
     // Ends by dropping what is under way, so that partial files are removed.
     tokio::select! {
         biased;
@@ -80,10 +107,12 @@ async fn run_somewhere(
 /// The exit code; `None` if there is no agent.
 async fn run_in_the_agent(
     home: &Home,
+    arguments: &mut Arguments,
     directory: &Path,
     terminal: &Arc<Terminal>,
 ) -> Result<Option<u8>, ClientError> {
     let Some(stream) = agent::connect(home).await else { return Ok(None) };
+    arguments.files_of_the_command().into_iter().try_for_each(|path| require_same_everywhere(path))?;
     let invocation = Invocation {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         arguments: std::env::args_os().skip(1).map(|argument| Piece::new(argument.as_bytes())).collect(),
@@ -103,6 +132,14 @@ async fn interrupted() {
         _ = tokio::signal::ctrl_c() => {}
         _ = terminated.recv() => {}
     }
+}
+
+/// Ends this process when it was interrupted and does not end by itself, because it waits for somebody to read what it prints.
+async fn end_if_stuck() {
+    interrupted().await;
+    // A command in the agent may take that long to end, and says so itself.
+    sleep(AgentLimits::default().ending + Duration::from_secs(1)).await;
+    std::process::exit(ClientError::Stopped.explanation().exit as i32);
 }
 
 async fn run(arguments: Arguments, printer: &Printer) -> Result<u8, ClientError> {

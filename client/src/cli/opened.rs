@@ -72,9 +72,7 @@ async fn with_unlocked<R>(
     work: impl AsyncFnOnce(&mut Opened<'_>) -> Result<R, ClientError>,
 ) -> Result<R, ClientError> {
     let mut opened = Opened { space: unlocked.space().await?, unlocked, printer };
-    opened.remember().await;
-    opened.warn_of_strays();
-    let outcome = match opened.finish_renewing().await {
+    let outcome = match opened.begin().await {
         Ok(()) => work(&mut opened).await,
         Err(error) => Err(error),
     };
@@ -94,6 +92,13 @@ impl Opened<'_> {
 
     pub(super) const fn limits(&self) -> &ClientLimits {
         self.unlocked.limits()
+    }
+
+    /// What comes before the work of every command.
+    async fn begin(&mut self) -> Result<(), ClientError> {
+        self.remember().await?;
+        self.warn_of_strays();
+        self.finish_renewing().await
     }
 
     /// Refuses a list of files that a rekey has closed.
@@ -128,7 +133,7 @@ impl Opened<'_> {
         let (transport, relay) = (self.unlocked.transport(), self.unlocked.relay());
         let renewed = renew_carried(transport, relay, &mut self.space, self.unlocked.limits(), &()).await;
         bar.done();
-        self.remember().await;
+        self.remember().await?;
         for blob in renewed? {
             let file = self.space.state().files().find(|(_, file)| file.blob == blob);
             let name = file.map_or("a file that is off the list", |(path, _)| path.as_str());
@@ -149,7 +154,7 @@ impl Opened<'_> {
         let mut credits = self.unlocked.fetch_credits(blobs + u16::from(self.space.is_new())).await?;
         if self.space.is_new() {
             self.space.create(credits.pop().ok_or(ClientError::NoCredits)?).await?;
-            self.remember().await;
+            self.remember().await?;
         }
         Ok(credits)
     }
@@ -160,7 +165,8 @@ impl Opened<'_> {
         decide: impl FnMut(&State) -> Result<Vec<Operation>, ClientError>,
     ) -> Result<(), ClientError> {
         let outcome = self.space.append(decide).await;
-        self.remember().await;
+        // Two histories weigh more than whatever went wrong on one of them.
+        self.remember().await?;
         outcome
     }
 
@@ -199,12 +205,22 @@ impl Opened<'_> {
         self.unlocked.lane()
     }
 
-    /// Keeps how far the home space is. The command itself does not depend on it, so a failure is told and no more.
-    async fn remember(&self) {
-        if let Err(error) = self.unlocked.remember(self.space.head()).await {
-            self.printer.warn(&format!(
-                "{error}; this device cannot notice if the relay gives an older state next time"
-            ));
+    /// Keeps how far the home space is, and finds out whether it is the history that other commands of this device were shown. That it
+    /// cannot be kept is told and no more: the command itself does not depend on it.
+    async fn remember(&mut self) -> Result<(), ClientError> {
+        loop {
+            match self.unlocked.remember(&self.space).await {
+                Ok(None) => return Ok(()),
+                // Ends: what is read then leads past it, and only a further command can have seen more.
+                Ok(Some(further)) => self.space.read_towards(further).await?,
+                Err(error @ ClientError::Chain(_)) => return Err(error),
+                Err(error) => {
+                    self.printer.warn(&format!(
+                        "{error}; this device cannot notice if the relay gives an older state next time"
+                    ));
+                    return Ok(());
+                }
+            }
         }
     }
 

@@ -21,6 +21,7 @@ mod operation;
 mod path;
 mod replay;
 mod state;
+mod trail;
 
 pub use keys::HomeKeys;
 pub use operation::{FileRecord, HeldCapabilities, Operation, TicketRecord};

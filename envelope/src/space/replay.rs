@@ -5,6 +5,7 @@ use super::{
     draft::Draft,
     entry::{open_entry, seal_entry},
     keys::space_id,
+    trail::Trail,
 };
 use crate::{OpenError, identity::Identity};
 use nightdrop_wire::messages::log::LogHead;
@@ -69,6 +70,8 @@ pub enum ChainError {
 pub struct Replay {
     keys: HomeKeys,
     head: LogHead,
+    /// From what this device remembers on.
+    trail: Trail,
     state: State,
     reports: Reports,
     /// What this device remembers, which the log must lead to or past.
@@ -99,7 +102,9 @@ impl Replay {
     pub fn new(keys: HomeKeys, remembered: Option<LogHead>) -> Self {
         let space = keys.space();
         let head = LogHead::before_first(space);
-        Self { keys, head, state: State::new(space), reports: Reports::default(), remembered }
+        let mut trail = Trail::beginning_with(remembered.map_or(0, |seen| seen.count));
+        trail.reach(&head);
+        Self { keys, head, trail, state: State::new(space), reports: Reports::default(), remembered }
     }
 
     /// The keys of the space.
@@ -138,6 +143,7 @@ impl Replay {
             return Err(ChainError::NoBeginning);
         }
         self.head = next_head(&self.head, sealed);
+        self.trail.reach(&self.head);
         match self.remembered {
             Some(seen) if seen.count == self.head.count && seen.hash != self.head.hash => {
                 Err(ChainError::Rollback { seen: seen.count, given: self.head.count })
@@ -192,10 +198,24 @@ impl VerifiedLog {
         self.replay
     }
 
+    /// Goes on from here, on a device that has seen `seen` meanwhile: what is read next must lead to it or past it.
+    #[must_use]
+    pub fn resume_towards(self, seen: LogHead) -> Replay {
+        Replay { remembered: Some(seen), ..self.replay }
+    }
+
     /// Where it stands.
     #[must_use]
     pub const fn head(&self) -> &LogHead {
         &self.replay.head
+    }
+
+    /// Whether it is as far as what this device has seen otherwise; if not, only reading on towards it shows whether it is on the way.
+    ///
+    /// # Errors
+    /// [`ChainError::Rollback`] if it leads elsewhere: the relay has shown two histories.
+    pub fn has_passed(&self, seen: &LogHead) -> Result<bool, ChainError> {
+        self.replay.trail.require(seen, &self.replay.head)
     }
 
     /// What the entries add up to.

@@ -2,7 +2,9 @@
 //!
 //! Strangers may open as many circuits as they like and hold what they open, so places are not first come, first
 //! served. A stream that finds none
-//! 1. takes that of the quietest stream of the circuit that holds the most, if its own circuit stays below that one;
+//! 1. takes that of the quietest stream of the circuit that holds the most, if that one holds more than it needs and its
+//!    own circuit stays below it. What a circuit needs is `streams_undisturbed` against one that has a stream already, and
+//!    a single stream against one that has none;
 //! 2. else takes that of the quietest stream of all that has been quiet for `stream_quiet`, if that one's circuit holds
 //!    no less than its own;
 //! 3. else is refused.
@@ -85,7 +87,9 @@ impl<C: Copy + Eq + Hash> Places<C> {
     fn who_gives_way(&self, held: &Held<C>, newcomer: C) -> Option<u64> {
         let own = held.of(newcomer);
         let greatest = held.circuits.values().copied().max()?;
-        if greatest > self.undisturbed && greatest > own.saturating_add(1) {
+        // Else circuits of few streams each, kept busy, would hold all places against whoever comes later.
+        let needed = if own == 0 { 1 } else { self.undisturbed };
+        if greatest > needed && greatest > own.saturating_add(1) {
             let (number, _) = held.quietest(|holder| held.of(holder.circuit) == greatest)?;
             return Some(number);
         }
@@ -168,11 +172,31 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_place_that_is_given_back_is_free() {
         let places = places(2, usize::MAX);
-        let mut held = take(&places, 'a', 2);
-        assert!(places.take('b').is_none(), "nobody gives way");
-        held.pop();
-        assert!(places.take('b').is_some());
-        assert!(!gave_way(&held[0]));
+        let (kept, given_back) = (places.take('a').unwrap(), places.take('b').unwrap());
+        assert!(places.take('c').is_none(), "nobody gives way");
+        drop(given_back);
+        assert!(places.take('c').is_some());
+        assert!(!gave_way(&kept));
+    }
+
+    /// No circuit holds more than is left undisturbed, and every stream is used all the time.
+    #[tokio::test(start_paused = true)]
+    async fn busy_circuits_of_few_streams_keep_no_other_circuit_out() {
+        let places = places(8, 4);
+        let _held = [take(&places, 'a', 4), take(&places, 'b', 4)];
+        let newcomers: Vec<_> = ('c'..='z').map_while(|circuit| places.take(circuit)).collect();
+        assert_eq!(newcomers.len(), 6, "until each circuit has one");
+        assert!(newcomers.iter().all(|place| !gave_way(place)), "nobody loses the only one");
+        assert!(places.held().circuits.values().all(|count| *count == 1));
+        assert!(places.take('c').is_none(), "whoever has one takes none of another's few");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_has_a_stream_takes_none_of_a_circuit_of_few() {
+        let places = places(4, 4);
+        let (_few, _own) = (take(&places, 'a', 3), places.take('b').unwrap());
+        assert!(places.take('b').is_none());
+        assert!(places.take('c').is_some());
     }
 
     #[tokio::test(start_paused = true)]

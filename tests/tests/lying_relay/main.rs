@@ -17,6 +17,7 @@ mod http;
 mod keys;
 mod lines;
 mod logins;
+mod one_device;
 mod paging;
 mod recovery;
 mod strays;

@@ -2,7 +2,7 @@
 
 use crate::{
     ClientError, Home,
-    agent::{self, Agent, AgentLimits, Claim, Launch, Listening, TorStatus, protect_process, since_boot},
+    agent::{self, Agent, AgentLimits, Claim, Launch, Listening, TorStatus, lock_all_memory, since_boot},
     cli::{
         Served,
         arguments::{Global, Unlock},
@@ -26,8 +26,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// Not printed to by anybody: what it has to say goes to whoever started it, as long as they wait for it.
 pub(in crate::cli) async fn run(global: &Global, arguments: &Unlock) -> Result<(), ClientError> {
     // Before there is anything to protect.
-    let all_memory_locked =
-        protect_process().map_err(ClientError::file("protect", Path::new("the agent's memory")))?;
+    let all_memory_locked = lock_all_memory();
     let limits = AgentLimits::default();
     let (mut launch, password) = Launch::receive(&limits).await?;
     let printer = Printer::new(global, launch.console());
