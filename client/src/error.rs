@@ -150,6 +150,9 @@ pub enum ClientError {
     /// Results could not be printed.
     #[error("cannot write to standard output: {0}")]
     Output(io::Error),
+    /// Standard input could not be read.
+    #[error("cannot read standard input: {0}")]
+    Input(io::Error),
     /// The kept account code is damaged.
     #[error("the account code in {} is damaged: {reason}", path.display())]
     DamagedHome {
@@ -465,6 +468,9 @@ impl ClientError {
             }
             Self::ChangedMeanwhile(_) => {
                 explain(Refused, NOTHING_CHANGED, "Look with `nightdrop ls`, then run the command again.")
+            }
+            Self::Input(_) => {
+                explain(Failed, "This file was not stored.", "Look at what writes to it, then run it again.")
             }
             Self::Output(_) => explain(
                 Failed,

@@ -138,12 +138,8 @@ impl SealedChunk {
     }
 }
 
-/// SHA-256 over the hashes of all chunks; `None` unless chunks 0 to `count` − 1 are held and no others.
-pub(crate) fn digest_of_all(
-    rows: &impl Rows,
-    id: BlobId,
-    count: u32,
-) -> Result<Option<[u8; 32]>, StoreError> {
+/// SHA-256 over the hashes of all chunks that are held, and how many there are; `None` unless they are the first ones, and at least one.
+pub(crate) fn digest_of_all(rows: &impl Rows, id: BlobId) -> Result<Option<([u8; 32], u32)>, StoreError> {
     let mut hasher = Sha256::new();
     let (mut held, mut in_order) = (0, true);
     rows.each(&ChunkHashRow::TABLE, from(id, 0), |key, bytes| {
@@ -153,5 +149,5 @@ pub(crate) fn digest_of_all(
         hasher.update(hash);
         Ok(ControlFlow::Continue(()))
     })?;
-    Ok((in_order && held == count).then(|| hasher.finalize().into()))
+    Ok((in_order && held > 0).then(|| (hasher.finalize().into(), held)))
 }

@@ -137,12 +137,12 @@ async fn content(person: &Person, file: &FileRecord) -> Result<String, ClientErr
     let output = OutputPath::new(Some(&directory.path().join("out"))).unwrap();
     let (transport, limits) = (&person.transport, patient());
     let done = transfer::download_file(transport, &address(), file, &output, &limits, Arc::new(())).await?;
-    Ok(std::fs::read_to_string(done.path).unwrap())
+    Ok(std::fs::read_to_string(done.path.unwrap()).unwrap())
 }
 
 async fn content_of_link(stage: &Stage, link: &FileLink) -> Result<String, ClientError> {
     let gotten = stage.get(link).await;
-    gotten.outcome.map(|done| std::fs::read_to_string(done.path).unwrap())
+    gotten.outcome.map(|done| std::fs::read_to_string(done.path.unwrap()).unwrap())
 }
 
 /// All that was on a device when it was stolen, unlocked.

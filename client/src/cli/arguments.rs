@@ -292,7 +292,7 @@ pub(super) struct Logout {
 
 #[derive(Debug, Args)]
 pub(super) struct Put {
-    /// The files
+    /// The files; `-` is standard input, of any length, stored under the name of `--name`
     #[arg(required = true, value_name = "PATH")]
     pub(super) paths: Vec<PathBuf>,
     /// Print a link to each: whoever has it can read the file, without an account
@@ -364,7 +364,7 @@ pub(super) struct Get {
     /// One of your files, or a link; `-` reads it from standard input
     #[arg(value_name = "NAME|LINK")]
     pub(super) what: String,
-    /// Where to put the file: a path, or a directory [default: the file's own name, here]
+    /// Where to put the file: a path, a directory, or `-` for standard output [default: the file's own name, here]
     #[arg(short, long, value_name = "PATH")]
     pub(super) output: Option<PathBuf>,
 }

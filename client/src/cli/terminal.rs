@@ -84,9 +84,11 @@ impl Bar {
             BarState::Bytes { position, length } => {
                 if self.length != Some(length) {
                     self.length = Some(length);
-                    self.style(
-                        "{msg} [{bar:30}] {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec}, {eta} left",
-                    );
+                    self.style(match length {
+                        // How long a stream will be is not known.
+                        0 => "{msg} {binary_bytes} {binary_bytes_per_sec}",
+                        _ => "{msg} [{bar:30}] {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec}, {eta} left",
+                    });
                     self.drawn.set_length(length);
                     self.drawn.reset_elapsed();
                     self.drawn.reset_eta();

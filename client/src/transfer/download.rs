@@ -3,7 +3,11 @@
 //! Each step needs the witness of the one before: a [`VerifiedTicket`](nightdrop_envelope::ticket::VerifiedTicket) for the
 //! manifest, a [`VerifiedManifest`] for the chunks, a verified chunk for the disk.
 
-use super::{ChunkQueue, OutputPath, Progress, output::PartialFile};
+use super::{
+    ChunkQueue, OutputPath, Progress,
+    in_order::{InOrder, StreamOutput},
+    output::PartialFile,
+};
 use crate::{
     ClientError,
     limits::ClientLimits,
@@ -11,7 +15,11 @@ use crate::{
     transport::Transport,
 };
 use bytes::Bytes;
-use nightdrop_envelope::{link::FileLink, manifest::VerifiedManifest, space::FileRecord};
+use nightdrop_envelope::{
+    link::FileLink,
+    manifest::{FileFacts, VerifiedManifest},
+    space::FileRecord,
+};
 use nightdrop_wire::{
     authorization::Authorization,
     endpoint::Endpoint,
@@ -26,11 +34,35 @@ use std::{
 };
 use tokio::task::JoinSet;
 
+/// Where a download goes.
+#[derive(Clone)]
+pub enum Output {
+    /// To a file, which gets its name when it is whole.
+    File(OutputPath),
+    /// To a stream, chunk by chunk in order: what was written before an error stays written.
+    Stream(StreamOutput),
+}
+
+impl From<&OutputPath> for Output {
+    fn from(path: &OutputPath) -> Self {
+        Self::File(path.clone())
+    }
+}
+
+impl std::fmt::Debug for Output {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+            Self::Stream(_) => f.write_str("Stream"),
+        }
+    }
+}
+
 /// A finished download.
 #[derive(Debug)]
 pub struct Downloaded {
-    /// Where the file is.
-    pub path: PathBuf,
+    /// Where the file is, unless it went to a stream.
+    pub path: Option<PathBuf>,
     /// The author's name for it.
     pub name: String,
     /// Bytes.
@@ -44,10 +76,11 @@ pub struct Downloaded {
 pub async fn download_link<T: Transport>(
     transport: &T,
     link: &FileLink,
-    output: &OutputPath,
+    output: impl Into<Output>,
     limits: &ClientLimits,
     progress: Arc<dyn Progress>,
 ) -> Result<Downloaded, ClientError> {
+    let output = &output.into();
     let mut lane = RelayLane::isolated(transport, &link.relay, limits);
     let authorization = link.secret.authorization();
     let endpoint = Endpoint::GetTicket(link.secret.id());
@@ -84,10 +117,11 @@ pub async fn download_file<T: Transport>(
     transport: &T,
     relay: &OnionAddress,
     file: &FileRecord,
-    output: &OutputPath,
+    output: impl Into<Output>,
     limits: &ClientLimits,
     progress: Arc<dyn Progress>,
 ) -> Result<Downloaded, ClientError> {
+    let output = &output.into();
     let mut lane = RelayLane::isolated(transport, relay, limits);
     let authorization = Authorization::Bearer(file.read_token.clone());
     let head = get_head(&mut lane, file.blob, &authorization).await?;
@@ -115,21 +149,20 @@ async fn fetch<T: Transport>(
     lane: RelayLane<T>,
     manifest: VerifiedManifest,
     authorization: Authorization,
-    output: &OutputPath,
+    output: &Output,
     limits: &ClientLimits,
     progress: Arc<dyn Progress>,
 ) -> Result<Downloaded, ClientError> {
     let (facts, layout) = (manifest.facts().clone(), *manifest.layout());
     progress.begin(layout.sealed_bytes());
-    let (place, name) = (output.clone(), facts.name.clone());
-    let begin = move || place.begin(&name, facts.size);
-    let partial = tokio::task::spawn_blocking(begin).await.map_err(|_| ClientError::Stopped)??;
+    let sink = Sink::begin(output, &facts).await?;
     let queue = ChunkQueue::new(layout.chunks());
-    let partial = RwLock::new(Some(partial));
-    let fetch = Arc::new(Fetch { manifest, authorization, queue, partial, progress });
+    let fetch = Arc::new(Fetch { manifest, authorization, queue, sink, progress });
     let partial = fetch_all_chunks(fetch, transport, lane, relay, limits).await?;
-    let path =
-        tokio::task::spawn_blocking(move || partial.finish()).await.map_err(|_| ClientError::Stopped)??;
+    let path = match partial {
+        Some(partial) => Some(blocking(move || partial.finish()).await?),
+        None => None,
+    };
     Ok(Downloaded { path, name: facts.name.as_str().to_owned(), size: facts.size })
 }
 
@@ -137,22 +170,64 @@ struct Fetch {
     manifest: VerifiedManifest,
     authorization: Authorization,
     queue: ChunkQueue,
-    /// Taken out at the end; writers share it, so that taking it waits for them.
-    partial: RwLock<Option<PartialFile>>,
+    sink: Sink,
     progress: Arc<dyn Progress>,
 }
 
-impl Fetch {
-    fn store(&self, index: u32, sealed: Vec<u8>) -> Result<(), ClientError> {
-        let chunk = self.manifest.open_chunk(index, sealed).map_err(ClientError::opened)?;
-        let partial = self.partial.read().map_err(|_| ClientError::Stopped)?;
-        partial.as_ref().ok_or(ClientError::Stopped)?.write(&chunk)
+/// What takes verified chunks.
+enum Sink {
+    /// In any order. Taken out at the end; writers share it, so that taking it waits for them.
+    File(RwLock<Option<PartialFile>>),
+    Stream(InOrder),
+}
+
+impl Sink {
+    async fn begin(output: &Output, facts: &FileFacts) -> Result<Self, ClientError> {
+        match output.clone() {
+            Output::Stream(output) => Ok(Self::Stream(InOrder::new(output))),
+            Output::File(place) => {
+                let (name, size) = (facts.name.clone(), facts.size);
+                let partial = blocking(move || place.begin(&name, size)).await?;
+                Ok(Self::File(RwLock::new(Some(partial))))
+            }
+        }
     }
 
-    /// Ends all writing.
-    fn take(&self) -> Option<PartialFile> {
-        self.partial.write().ok()?.take()
+    /// Ends all writing, and gives the file.
+    fn end(&self) -> Result<Option<PartialFile>, ClientError> {
+        match self {
+            Self::Stream(_) => Ok(None),
+            Self::File(partial) => {
+                let partial = partial.write().map_err(|_| ClientError::Stopped)?.take();
+                partial.map(Some).ok_or(ClientError::Stopped)
+            }
+        }
     }
+}
+
+impl Fetch {
+    /// Opens a chunk and gives it to its sink.
+    async fn take(self: &Arc<Self>, index: u32, sealed: Vec<u8>) -> Result<(), ClientError> {
+        let fetch = Arc::clone(self);
+        let opened = blocking(move || {
+            let chunk = fetch.manifest.open_chunk(index, sealed).map_err(ClientError::opened)?;
+            let Sink::File(partial) = &fetch.sink else { return Ok(Some(chunk)) };
+            let partial = partial.read().map_err(|_| ClientError::Stopped)?;
+            partial.as_ref().ok_or(ClientError::Stopped)?.write(&chunk).map(|()| None)
+        })
+        .await?;
+        match (&self.sink, opened) {
+            (Sink::Stream(stream), Some(chunk)) => stream.write(index, chunk).await,
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Runs what reads the disk or opens seals away from the tasks that move bytes.
+async fn blocking<R: Send + 'static>(
+    work: impl FnOnce() -> Result<R, ClientError> + Send + 'static,
+) -> Result<R, ClientError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| ClientError::Stopped)?
 }
 
 /// Fetches the chunks over as many lanes as the limits say, the first of which is open already.
@@ -162,7 +237,7 @@ async fn fetch_all_chunks<T: Transport>(
     first: RelayLane<T>,
     relay: &OnionAddress,
     limits: &ClientLimits,
-) -> Result<PartialFile, ClientError> {
+) -> Result<Option<PartialFile>, ClientError> {
     let more = limits.lanes.min(fetch.manifest.layout().chunks() as usize).saturating_sub(1);
     let mut lanes = JoinSet::new();
     lanes.spawn(fetch_chunks(Arc::clone(&fetch), first));
@@ -171,8 +246,8 @@ async fn fetch_all_chunks<T: Transport>(
     }
     let outcome = all_of(&mut lanes).await;
     // Whatever the outcome, nothing writes any more; after an error the partial file is removed here, by being dropped.
-    let partial = fetch.take().ok_or(ClientError::Stopped)?;
-    outcome.map(|()| partial)
+    let partial = fetch.sink.end();
+    outcome.and(partial)
 }
 
 /// Waits for every lane; the first error ends the others.
@@ -192,10 +267,7 @@ async fn fetch_chunks<T: Transport>(fetch: Arc<Fetch>, mut lane: RelayLane<T>) -
             .exchange(endpoint, Some(&fetch.authorization), Bytes::new(), sealed)
             .await
             .map_err(ClientError::listed)?;
-        let work = Arc::clone(&fetch);
-        tokio::task::spawn_blocking(move || work.store(index, chunk))
-            .await
-            .map_err(|_| ClientError::Stopped)??;
+        fetch.take(index, chunk).await?;
         fetch.progress.advance(sealed as u64);
     }
     Ok(())

@@ -2,15 +2,21 @@
 //!
 //! Each lane has its own circuit and carries one chunk at a time; memory is one chunk per lane, whatever the file's size.
 
+mod content;
 mod download;
+mod in_order;
 mod output;
 mod source;
+mod stream;
 mod ticket;
 mod upload;
 
-pub use download::{Downloaded, download_file, download_link};
+pub use content::Content;
+pub use download::{Downloaded, Output, download_file, download_link};
+pub use in_order::StreamOutput;
 pub use output::OutputPath;
 pub use source::Source;
+pub use stream::Stream;
 pub use ticket::{destroy, end_ticket, make_ticket};
 pub use upload::upload;
 
@@ -18,7 +24,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Hears of a transfer's progress, in sealed bytes.
 pub trait Progress: Send + Sync {
-    /// The transfer is about to move this many bytes in all.
+    /// The transfer is about to move this many bytes in all; 0 if that is not known.
     fn begin(&self, sealed_bytes: u64);
     /// So many more have arrived.
     fn advance(&self, sealed_bytes: u64);
@@ -31,6 +37,7 @@ impl Progress for () {
 }
 
 /// Hands out the chunks of a transfer to its lanes, in order, each once.
+#[derive(Debug)]
 struct ChunkQueue {
     next: AtomicU32,
     chunks: u32,

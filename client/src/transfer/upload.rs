@@ -3,12 +3,12 @@
 //! A file of one chunk is created, stored and finished in one request. When an upload fails, what the relay got of it is
 //! destroyed as far as it can be reached; unfinished blobs cannot be read by anyone in the meantime.
 
-use super::{ChunkQueue, Progress, Source, destroy};
+use super::{Content, Progress, destroy};
 use crate::{ClientError, limits::ClientLimits, random, relay::RelayLane, transport::Transport};
 use bytes::Bytes;
 use nightdrop_envelope::{
     capability::{BlobCapabilities, hash_token},
-    chunk::SealedChunk,
+    chunk::{ChunkBuffer, SealedChunk},
     key::FileKey,
     manifest::{FileFacts, SealedManifest, seal_manifest},
     space::FileRecord,
@@ -20,17 +20,17 @@ use nightdrop_wire::{
     onion::OnionAddress,
     token::Token,
 };
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 use tokio::task::JoinSet;
 
-/// Stores a file at `relay`, paid with `credit`. What is returned is all that its owner needs to keep.
+/// Stores a file or a stream at `relay`, paid with `credit`. What is returned is all that its owner needs to keep.
 ///
 /// # Errors
 /// [`ClientError`]; nothing that was stored before is touched.
 pub async fn upload<T: Transport>(
     transport: &T,
     relay: &OnionAddress,
-    source: Source,
+    content: impl Into<Content>,
     credit: Token,
     limits: &ClientLimits,
     progress: Arc<dyn Progress>,
@@ -38,20 +38,15 @@ pub async fn upload<T: Transport>(
     let mut rng = random::system();
     let upload = Arc::new(Upload {
         relay: relay.clone(),
-        source,
+        content: content.into(),
         key: FileKey::generate(&mut rng),
         capabilities: BlobCapabilities::generate(&mut rng),
         progress,
     });
-    upload.progress.begin(upload.source.layout().sealed_bytes());
+    upload.progress.begin(upload.content.sealed_bytes().unwrap_or(0));
     let mut lane = RelayLane::isolated(transport, relay, limits);
-    let stored = if upload.source.layout().chunks() == 1 {
-        store_whole(&upload, &mut lane, credit).await
-    } else {
-        store_chunks(&upload, transport, &mut lane, credit, limits).await
-    };
-    match stored {
-        Ok(manifest) => Ok(upload.record(&manifest)),
+    match store(&upload, transport, &mut lane, credit, limits).await {
+        Ok(stored) => Ok(upload.record(stored)),
         Err(error) => {
             // Best effort: the line may be what failed. An unfinished blob is readable by nobody.
             let BlobCapabilities { blob, write_key, .. } = &upload.capabilities;
@@ -63,10 +58,17 @@ pub async fn upload<T: Transport>(
 
 struct Upload {
     relay: OnionAddress,
-    source: Source,
+    content: Content,
     key: FileKey,
     capabilities: BlobCapabilities,
     progress: Arc<dyn Progress>,
+}
+
+/// What was stored.
+struct Stored {
+    manifest: SealedManifest,
+    facts: FileFacts,
+    content: [u8; 32],
 }
 
 impl Upload {
@@ -74,36 +76,55 @@ impl Upload {
         Authorization::Bearer(self.capabilities.write_key.clone())
     }
 
-    fn create(&self, credit: Token, whole: Option<WholeBlob>) -> CreateBlob {
+    fn create(&self, credit: Token, chunks: u32, whole: Option<WholeBlob>) -> CreateBlob {
         CreateBlob {
             blob: self.capabilities.blob,
             credit,
             read_token: hash_token(&self.capabilities.read_token),
             write_key: hash_token(&self.capabilities.write_key),
-            chunks: self.source.layout().chunks(),
+            chunks,
             whole,
         }
     }
 
-    fn seal_chunk(&self, index: u32) -> Result<SealedChunk, ClientError> {
-        let buffer = self.source.read_chunk(index)?;
-        buffer
+    fn seal_chunk(&self, index: u32, chunk: ChunkBuffer) -> Result<SealedChunk, ClientError> {
+        chunk
             .seal(&self.key, self.capabilities.blob, index, &mut random::system())
             .map_err(ClientError::Sealing)
     }
 
-    /// Seals the manifest, unless the file changed since its first chunk was read.
-    fn seal_manifest(&self, hashes: &[ChunkHash]) -> Result<SealedManifest, ClientError> {
-        self.source.require_unchanged()?;
-        let blob = self.capabilities.blob;
-        seal_manifest(self.source.facts(), hashes, &self.key, blob, &mut random::system())
-            .map_err(ClientError::Sealing)
+    /// The next chunk, sealed.
+    fn next_chunk(&self) -> Result<Option<(u32, SealedChunk)>, ClientError> {
+        let Some((index, chunk)) = self.content.next_chunk()? else { return Ok(None) };
+        Ok(Some((index, self.seal_chunk(index, chunk)?)))
     }
 
-    fn record(&self, manifest: &SealedManifest) -> FileRecord {
-        let FileFacts { name: _, size, modified } = self.source.facts();
+    /// Seals the manifest, unless a file changed since its first chunk was read.
+    fn seal_manifest(&self, hashes: &[ChunkHash]) -> Result<Stored, ClientError> {
+        let (facts, content) = self.content.finish()?;
+        let blob = self.capabilities.blob;
+        let manifest = seal_manifest(&facts, hashes, &self.key, blob, &mut random::system())
+            .map_err(ClientError::Sealing)?;
+        Ok(Stored { manifest, facts, content })
+    }
+
+    fn record(&self, stored: Stored) -> FileRecord {
+        let Stored { manifest, facts: FileFacts { name: _, size, modified }, content } = stored;
         let capabilities = self.capabilities.clone();
-        FileRecord::new(capabilities, &self.key, manifest.hash, *size, *modified, *self.source.content())
+        FileRecord::new(capabilities, &self.key, manifest.hash, size, modified, content)
+    }
+}
+
+async fn store<T: Transport>(
+    upload: &Arc<Upload>,
+    transport: &T,
+    lane: &mut RelayLane<T>,
+    credit: Token,
+    limits: &ClientLimits,
+) -> Result<Stored, ClientError> {
+    match blocking(upload, |upload| upload.content.whole()).await? {
+        Some(chunk) => store_whole(upload, lane, credit, chunk).await,
+        None => store_chunks(upload, transport, lane, credit, limits).await,
     }
 }
 
@@ -111,19 +132,20 @@ async fn store_whole<T: Transport>(
     upload: &Arc<Upload>,
     lane: &mut RelayLane<T>,
     credit: Token,
-) -> Result<SealedManifest, ClientError> {
-    let (chunk, manifest) = blocking(upload, |upload| {
-        let chunk = upload.seal_chunk(0)?;
-        let manifest = upload.seal_manifest(&[chunk.hash])?;
-        Ok((chunk, manifest))
+    chunk: ChunkBuffer,
+) -> Result<Stored, ClientError> {
+    let (chunk, stored) = blocking(upload, |upload| {
+        let chunk = upload.seal_chunk(0, chunk)?;
+        let stored = upload.seal_manifest(&[chunk.hash])?;
+        Ok((chunk, stored))
     })
     .await?;
     let sealed = chunk.bytes.len() as u64;
-    let whole = WholeBlob { chunk: chunk.bytes, manifest: manifest.bytes.clone() };
-    let create = upload.create(credit, Some(whole));
+    let whole = WholeBlob { chunk: chunk.bytes, manifest: stored.manifest.bytes.clone() };
+    let create = upload.create(credit, 1, Some(whole));
     lane.tell(Endpoint::CreateBlob, None, &create).await.map_err(ClientError::upload)?;
     upload.progress.advance(sealed);
-    Ok(manifest)
+    Ok(stored)
 }
 
 async fn store_chunks<T: Transport>(
@@ -132,14 +154,16 @@ async fn store_chunks<T: Transport>(
     lane: &mut RelayLane<T>,
     credit: Token,
     limits: &ClientLimits,
-) -> Result<SealedManifest, ClientError> {
-    lane.tell(Endpoint::CreateBlob, None, &upload.create(credit, None)).await.map_err(ClientError::upload)?;
+) -> Result<Stored, ClientError> {
+    let create = upload.create(credit, upload.content.most_chunks(), None);
+    lane.tell(Endpoint::CreateBlob, None, &create).await.map_err(ClientError::upload)?;
     let hashes = put_all_chunks(upload, transport, limits).await?;
-    let manifest = blocking(upload, move |upload| upload.seal_manifest(&hashes)).await?;
-    let finish = FinishBlob { chunks_digest: manifest.chunks_digest, manifest: manifest.bytes.clone() };
+    let stored = blocking(upload, move |upload| upload.seal_manifest(&hashes)).await?;
+    let SealedManifest { chunks_digest, bytes, .. } = &stored.manifest;
+    let finish = FinishBlob { chunks_digest: *chunks_digest, manifest: bytes.clone() };
     let endpoint = Endpoint::FinishBlob(upload.capabilities.blob);
     lane.tell(endpoint, Some(&upload.write_authorization()), &finish).await.map_err(ClientError::upload)?;
-    Ok(manifest)
+    Ok(stored)
 }
 
 /// Puts the chunks over as many lanes as the limits say; the first error ends all of them.
@@ -148,34 +172,26 @@ async fn put_all_chunks<T: Transport>(
     transport: &T,
     limits: &ClientLimits,
 ) -> Result<Vec<ChunkHash>, ClientError> {
-    let chunks = upload.source.layout().chunks();
-    let queue = Arc::new(ChunkQueue::new(chunks));
     let mut lanes = JoinSet::new();
     for _ in 0..limits.lanes {
         let lane = RelayLane::isolated(transport, &upload.relay, limits);
-        lanes.spawn(put_chunks(Arc::clone(upload), lane, Arc::clone(&queue)));
+        lanes.spawn(put_chunks(Arc::clone(upload), lane));
     }
-    let mut hashes = vec![ChunkHash::default(); chunks as usize];
+    let mut hashes = BTreeMap::new();
     while let Some(finished) = lanes.join_next().await {
-        for (index, hash) in finished.map_err(|_| ClientError::Stopped)?? {
-            if let Some(slot) = hashes.get_mut(index as usize) {
-                *slot = hash;
-            }
-        }
+        hashes.extend(finished.map_err(|_| ClientError::Stopped)??);
     }
-    Ok(hashes)
+    Ok(hashes.into_values().collect())
 }
 
 /// The work of one lane: takes chunks until there are none left.
 async fn put_chunks<T: Transport>(
     upload: Arc<Upload>,
     mut lane: RelayLane<T>,
-    queue: Arc<ChunkQueue>,
 ) -> Result<Vec<(u32, ChunkHash)>, ClientError> {
     let authorization = upload.write_authorization();
     let mut hashes = Vec::new();
-    while let Some(index) = queue.take() {
-        let chunk = blocking(&upload, move |upload| upload.seal_chunk(index)).await?;
+    while let Some((index, chunk)) = blocking(&upload, Upload::next_chunk).await? {
         let sealed = chunk.bytes.len() as u64;
         let endpoint = Endpoint::PutChunk(upload.capabilities.blob, index);
         lane.exchange(endpoint, Some(&authorization), Bytes::from(chunk.bytes), 0)

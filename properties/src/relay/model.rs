@@ -42,6 +42,9 @@ struct Invitation {
 #[derive(Debug)]
 struct Blob {
     created_by: (u8, Shape),
+    /// What it was made for decides the size of its chunks.
+    made_for: u32,
+    /// How many it may have, and has once it is finished.
     chunks: u32,
     held: BTreeMap<u32, Vec<u8>>,
     /// Its manifest, once it is finished.
@@ -225,7 +228,7 @@ impl Model {
         let taken = self.blobs.contains_key(&blob) || self.ended_blobs.contains_key(&blob);
         refuse_if(taken, Answer::Conflict)?;
         self.credits.remove(&credit);
-        self.blobs.insert(blob, Blob { created_by, chunks, held, finished });
+        self.blobs.insert(blob, Blob { created_by, made_for: chunks, chunks, held, finished });
         Ok(())
     }
 
@@ -237,7 +240,7 @@ impl Model {
         refuse_if(!right, Answer::Refused)?;
         let blob = self.writable(blob, shown)?;
         refuse_if(n >= blob.chunks, Answer::Conflict)?;
-        let chunk = chunk(blob.chunks, contents, right);
+        let chunk = chunk(blob.made_for, contents, right);
         let changed = blob.finished.is_some() && blob.held.get(&n) != Some(&chunk);
         refuse_if(changed, Answer::Conflict)?;
         blob.held.insert(n, chunk);
@@ -247,10 +250,12 @@ impl Model {
     fn finish(&mut self, blob: u8, shown: Shown, right_digest: bool, manifest: u8) -> Result<(), Answer> {
         refuse_if(manifest == 2, Answer::Refused)?;
         let blob = self.writable(blob, shown)?;
-        let complete = (0..blob.chunks).all(|n| blob.held.contains_key(&n));
+        let held = u32::try_from(blob.held.len()).unwrap();
+        let complete = held > 0 && (0..held).all(|n| blob.held.contains_key(&n));
         let other = blob.finished.is_some_and(|finished| finished != manifest);
         refuse_if(!right_digest || !complete || other, Answer::Conflict)?;
         blob.finished = Some(manifest);
+        blob.chunks = held;
         Ok(())
     }
 

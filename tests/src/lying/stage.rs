@@ -89,7 +89,10 @@ impl Gotten {
     /// The download succeeded, with this content and no other file beside it.
     pub fn expect_content(&self, content: &[u8]) {
         let downloaded = self.outcome.as_ref().unwrap();
-        assert!(std::fs::read(&downloaded.path).unwrap() == content, "the content is another");
+        assert!(
+            std::fs::read(downloaded.path.as_ref().unwrap()).unwrap() == content,
+            "the content is another"
+        );
         assert_eq!(files(self.directory.path()).len(), 1, "only the file itself is left");
         assert!(!self.too_early, "the final name appears only at the end");
     }

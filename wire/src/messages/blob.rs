@@ -20,7 +20,8 @@ pub struct CreateBlob {
     pub read_token: TokenHash,
     /// Who shows the key of this hash may add chunks, make tickets and destroy.
     pub write_key: TokenHash,
-    /// Chunks, padding included: 1 to [`crate::limits::MAX_CHUNKS`].
+    /// Chunks at most, padding included: 1 to [`crate::limits::MAX_CHUNKS`]. If it is 1, the chunk is of any size class, else all are of the
+    /// largest. How many there are is settled when the blob is finished.
     pub chunks: u32,
     /// For a blob of one chunk: stores and finishes it in the same request.
     pub whole: Option<WholeBlob>,

@@ -7,8 +7,9 @@ use crate::{
         opened::{Opened, path, with_account},
         print::{Bar, Printer},
     },
+    console::Console,
     limits::ClientLimits,
-    transfer::{self, Downloaded, OutputPath},
+    transfer::{self, Downloaded, Output, OutputPath},
 };
 use nightdrop_envelope::{
     file_name::FileName,
@@ -30,46 +31,66 @@ pub(in crate::cli) async fn run(
     arguments: Get,
     printer: &Printer,
 ) -> Result<(), ClientError> {
-    if arguments.output.as_deref() == Some(Path::new("-")) {
-        let advice = "`-o -` (standard output) is not there yet: name a file";
-        return Err(ClientError::Usage(advice.to_owned()));
-    }
     let mut standard_input = printer.standard_input();
     let what = standard_input.argument(&arguments.what)?;
-    let output = OutputPath::new(arguments.output.as_deref())?;
+    let place = match arguments.output.as_deref() {
+        Some(path) if path == Path::new("-") => Place::StandardOutput(printer.console()),
+        path => Place::Path(OutputPath::new(path)?),
+    };
     let bar = printer.bar("Downloading");
     let is_link = what.trim().get(..SCHEME.len()).is_some_and(|start| start.eq_ignore_ascii_case(SCHEME));
     let downloaded = if is_link {
-        get_link(global, &FileLink::from_text(&what)?, &output, &bar, printer).await
+        get_link(global, &FileLink::from_text(&what)?, place, &bar, printer).await
     } else {
         let name = path(what.trim_end_matches('\n'))?;
-        let get = async |opened: &mut Opened<'_>| get_file(opened, &name, output, &bar).await;
+        let get = async |opened: &mut Opened<'_>| get_file(opened, &name, place, &bar).await;
         with_account(global, standard_input, printer, get).await
     };
     bar.done();
     let downloaded = downloaded?;
-    let path = downloaded.path.to_string_lossy();
+    // What was asked for is the only thing on standard output.
+    let Some(path) = downloaded.path else { return Ok(()) };
+    let path = path.to_string_lossy();
     printer.result(&Shown { name: &downloaded.name, path: &path, size: downloaded.size }, &path)
+}
+
+/// Where the user wants it.
+enum Place {
+    Path(OutputPath),
+    StandardOutput(Arc<dyn Console>),
+}
+
+impl Place {
+    /// For a file that may have a name that its owner chose.
+    fn of(self, name: Option<FileName>) -> Output {
+        match (self, name) {
+            (Self::Path(path), Some(name)) => Output::File(path.or_named(name)),
+            (Self::Path(path), None) => Output::File(path),
+            (Self::StandardOutput(console), _) => {
+                Output::Stream(Arc::new(move |bytes| console.result(bytes)))
+            }
+        }
+    }
 }
 
 /// Needs no account.
 async fn get_link(
     global: &Global,
     link: &FileLink,
-    output: &OutputPath,
+    place: Place,
     bar: &Bar,
     printer: &Printer,
 ) -> Result<Downloaded, ClientError> {
     let transport = global.transport(printer).await?;
     bar.wait();
     let limits = ClientLimits::default();
-    transfer::download_link(&transport, link, output, &limits, Arc::new(bar.clone())).await
+    transfer::download_link(&transport, link, place.of(None), &limits, Arc::new(bar.clone())).await
 }
 
 async fn get_file(
     opened: &mut Opened<'_>,
     name: &SpacePath,
-    output: OutputPath,
+    place: Place,
     bar: &Bar,
 ) -> Result<Downloaded, ClientError> {
     if opened.space.state().is_directory(name) {
@@ -79,8 +100,8 @@ async fn get_file(
     // The name that it has among one's files, which need not be the one that it was stored with.
     let own_name =
         FileName::parse(name.file_name()).map_err(|_| ClientError::BadPath(name.as_str().to_owned()))?;
-    let output = output.or_named(own_name);
+    let output = place.of(Some(own_name));
     bar.wait();
     let (relay, progress) = (opened.relay(), Arc::new(bar.clone()));
-    transfer::download_file(opened.transport(), relay, file, &output, opened.limits(), progress).await
+    transfer::download_file(opened.transport(), relay, file, output, opened.limits(), progress).await
 }

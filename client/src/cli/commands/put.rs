@@ -1,4 +1,4 @@
-//! `nightdrop put PATH… [--to DIR] [--link]`
+//! `nightdrop put PATH… [--to DIR] [--link]`; `-` is standard input.
 
 use super::share::{Shown, share};
 use crate::{
@@ -8,11 +8,19 @@ use crate::{
         opened::{Opened, path, with_account},
         print::Printer,
     },
-    transfer::{self, Source},
+    console::Console,
+    transfer::{self, Content, Source, Stream},
 };
-use nightdrop_envelope::space::{FileRecord, Operation, SpacePath, State};
+use nightdrop_envelope::{
+    file_name::FileName,
+    space::{FileRecord, Operation, SpacePath, State},
+};
 use serde::Serialize;
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    io::{self, Read},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 #[derive(Serialize)]
 struct Stored<'a> {
@@ -34,11 +42,12 @@ pub(in crate::cli) async fn run(
         ));
     }
     arguments.qr.check(printer)?;
+    require_one_standard_input(global, &arguments)?;
     // All of them are opened before any is sent, so that a mistyped name costs nothing.
     let mut sources = Vec::with_capacity(arguments.paths.len());
     for file in &arguments.paths {
-        let source = open(file.clone(), arguments.name.clone(), printer).await?;
-        let name = SpacePath::from(source.facts().name.clone());
+        let (name, source) = open(file.clone(), arguments.name.clone(), printer).await?;
+        let name = SpacePath::from(name);
         let name = match &arguments.to {
             None => name,
             Some(directory) => path(&format!("{}/{}", path(directory)?.as_str(), name.as_str()))?,
@@ -58,28 +67,72 @@ pub(in crate::cli) async fn run(
     with_account(global, printer.standard_input(), printer, put_all).await
 }
 
+/// What is to be stored under one name.
+enum Given {
+    File(Source),
+    /// It is read when everything else is ready.
+    StandardInput(FileName),
+}
+
+fn require_one_standard_input(global: &Global, arguments: &Put) -> Result<(), ClientError> {
+    let standard_input = Path::new("-");
+    if !arguments.paths.iter().any(|path| path == standard_input) {
+        return Ok(());
+    }
+    if arguments.paths.len() > 1 || global.password_file.as_deref() == Some(standard_input) {
+        let advice = "standard input is one file, and can be nothing else beside it";
+        return Err(ClientError::Usage(advice.to_owned()));
+    }
+    if arguments.name.is_none() {
+        return Err(ClientError::Usage("name what comes from standard input, with --name".to_owned()));
+    }
+    Ok(())
+}
+
 /// Opens and hashes a file, which takes a while for a long one.
-async fn open(file: PathBuf, name: Option<String>, printer: &Printer) -> Result<Source, ClientError> {
+async fn open(
+    file: PathBuf,
+    name: Option<String>,
+    printer: &Printer,
+) -> Result<(FileName, Given), ClientError> {
+    if file == Path::new("-") {
+        let name = FileName::parse(name.as_deref().unwrap_or_default());
+        let name = name.map_err(|_| ClientError::BadName { path: file })?;
+        return Ok((name.clone(), Given::StandardInput(name)));
+    }
     let bar = printer.bar("Reading");
     bar.wait();
     let open = move || Source::open(&file, name.as_deref());
     let source = tokio::task::spawn_blocking(open).await.map_err(|_| ClientError::Stopped);
     bar.done();
-    source?
+    let source = source??;
+    Ok((source.facts().name.clone(), Given::File(source)))
+}
+
+/// Standard input of whoever typed the command.
+struct StandardInput(Arc<dyn Console>);
+
+impl Read for StandardInput {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read_input(buffer)
+    }
 }
 
 async fn put(
     opened: &mut Opened<'_>,
     name: &SpacePath,
-    source: Source,
+    given: Given,
     arguments: &Put,
     printer: &Printer,
 ) -> Result<(), ClientError> {
-    let listed = opened.space.state().file(name);
-    let same = listed.filter(|file| file.content == *source.content() && file.size == source.facts().size);
-    let (file, uploaded) = match same.cloned() {
+    let same = match &given {
+        Given::File(source) => same_file(opened.space.state(), name, source).cloned(),
+        // What it is shows at its end.
+        Given::StandardInput(_) => None,
+    };
+    let (file, uploaded) = match same {
         Some(file) => (file, false),
-        None => (upload(opened, name, source, arguments.replace, printer).await?, true),
+        None => (upload(opened, name, given, arguments.replace, printer).await?, true),
     };
     if arguments.link {
         let link = share(opened, name, &file).await?;
@@ -90,19 +143,32 @@ async fn put(
     printer.result(&Stored { name: name.as_str(), uploaded }, &format!("{} {done}", name.as_str()))
 }
 
+/// The file that is listed under this name, if it has this content.
+fn same_file<'a>(state: &'a State, name: &SpacePath, source: &Source) -> Option<&'a FileRecord> {
+    state.file(name).filter(|file| file.content == *source.content() && file.size == source.facts().size)
+}
+
 async fn upload(
     opened: &mut Opened<'_>,
     name: &SpacePath,
-    source: Source,
+    given: Given,
     replace: bool,
     printer: &Printer,
 ) -> Result<FileRecord, ClientError> {
     require_free(opened.space.state(), name, replace)?;
     let credit = opened.credits(1).await?.pop().ok_or(ClientError::NoCredits)?;
+    let content = match given {
+        Given::File(source) => Content::from(source),
+        Given::StandardInput(name) => {
+            let input = StandardInput(printer.console());
+            let begin = move || Stream::begin(input, name);
+            tokio::task::spawn_blocking(begin).await.map_err(|_| ClientError::Stopped)??.into()
+        }
+    };
     let bar = printer.bar("Uploading");
     let relay = opened.relay().clone();
     let stored =
-        transfer::upload(opened.transport(), &relay, source, credit, opened.limits(), Arc::new(bar.clone()))
+        transfer::upload(opened.transport(), &relay, content, credit, opened.limits(), Arc::new(bar.clone()))
             .await;
     bar.done();
     let file = stored?;
