@@ -30,7 +30,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
         mpsc::{Receiver, Sender, channel},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tempfile::TempDir;
 use tokio::{io::DuplexStream, sync::watch, task::JoinHandle, time::timeout};
@@ -371,6 +371,9 @@ async fn a_transfer_that_is_interrupted_ends() {
     assert!(matches!(exit, Ok(Some(1))), "{exit:?}");
 }
 
+/// So long nobody reads: no command takes that long by itself.
+const STUCK: Duration = Duration::from_secs(30);
+
 /// A pipe of which nobody reads.
 #[derive(Debug)]
 struct Stuck {
@@ -381,8 +384,7 @@ struct Stuck {
 impl Console for Stuck {
     fn result(&self, _bytes: &[u8]) -> io::Result<()> {
         self.written.send_replace(true);
-        // Whoever waits for this has long failed by then.
-        let _ = self.read.lock().unwrap().recv_timeout(AT_MOST / 2);
+        let _ = self.read.lock().unwrap().recv_timeout(STUCK);
         Ok(())
     }
 
@@ -406,8 +408,10 @@ async fn ctrl_c_ends_a_command_whose_output_nobody_reads() {
     let interrupted = async move { drop(written.wait_for(|written| *written).await.unwrap()) };
     let stream = agent::connect(&stage.home).await.unwrap();
     let words = invocation(stage.path(), &["ls"]);
+    let begun = Instant::now();
     let ended = agent::call(stream, words, stuck, interrupted, &AgentLimits::default()).await;
     assert!(matches!(ended, Err(ClientError::Stopped)), "{ended:?}");
+    assert!(begun.elapsed() < STUCK, "it waited for a reader");
     drop(reads);
     assert_eq!(stage.names().await, ["notes"]);
 }
