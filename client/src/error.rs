@@ -191,9 +191,7 @@ pub enum ClientError {
         next: u64,
     },
     /// What this device sealed to remember does not open.
-    #[error(
-        "what this device remembers of the account is damaged, of another account, or from before its last two rekeys"
-    )]
+    #[error("what this device remembers of the account is damaged or belongs to another account")]
     DamagedMemory,
     /// No such file in the home space.
     #[error("there is no {0} among your files")]
@@ -509,8 +507,8 @@ impl ClientError {
             ),
             Self::Closed { .. } => explain(
                 Tampered,
-                "Nothing was changed. A rekey was begun: it was cut off, or another device made it, or the relay hides that it was made.",
-                "If an agent runs, `nightdrop lock` and try again. If you began a rekey that did not end, run `nightdrop rekey` again. Otherwise do not rely on this relay.",
+                "Nothing was changed. A rekey closed it: one that was cut off, one on another device, or one that the relay hides.",
+                "If an agent runs, `nightdrop lock` and try again. If you began a rekey that did not end, or a thief may have, run `nightdrop rekey`. If it was done on another device, this relay hides it: do not rely on it.",
             ),
             Self::DamagedMemory => explain(
                 Failed,

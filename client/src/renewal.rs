@@ -14,19 +14,23 @@ use crate::{
 };
 use nightdrop_envelope::{
     capability::hash_token,
-    space::{Operation, Renewal},
+    space::{Operation, Renewal, State, TicketRecord},
 };
 use nightdrop_wire::{
-    authorization::Authorization, endpoint::Endpoint, ids::BlobId, messages::blob::RenewBlob,
-    onion::OnionAddress, refusal::Refusal,
+    authorization::Authorization,
+    endpoint::Endpoint,
+    ids::{BlobId, TicketId},
+    messages::blob::RenewBlob,
+    onion::OnionAddress,
+    refusal::Refusal,
 };
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use tokio::task::JoinSet;
 
 /// Blobs between two appends to the home space.
 const BATCH: usize = 128;
 
-/// Renews all that is still to be renewed, and gives the blobs that the relay takes neither key for: whoever had the old keys destroyed
+/// Renews all that is still to be renewed, and gives the blobs that turned out to be lost, because the relay takes neither key for them: whoever had the old keys destroyed
 /// them or took them over, or the relay lies.
 ///
 /// # Errors
@@ -38,8 +42,7 @@ pub async fn renew_carried<T: Transport>(
     limits: &ClientLimits,
     progress: &dyn Progress,
 ) -> Result<Vec<BlobId>, ClientError> {
-    let mut waiting: VecDeque<(BlobId, Renewal)> =
-        space.state().renewing().map(|(blob, renewal)| (blob, renewal.clone())).collect();
+    let mut waiting = waiting(space.state());
     progress.begin(waiting.len() as u64);
     let lanes = limits.lanes.clamp(1, waiting.len().max(1));
     let mut lanes: Vec<_> = (0..lanes).map(|_| RelayLane::isolated(transport, relay, limits)).collect();
@@ -49,9 +52,10 @@ pub async fn renew_carried<T: Transport>(
         let count = batch.len() as u64;
         let Outcome { renewed, denied, lanes: free, error } = renew_all(lanes, batch).await;
         lanes = free;
-        let ended: Vec<BlobId> = renewed.iter().chain(&denied).copied().collect();
-        lost.extend(denied);
-        note(space, &ended).await?;
+        note(space, &renewed, |blobs| Operation::Renewed { blobs }).await?;
+        note(space, &denied, |blobs| Operation::Lost { blobs }).await?;
+        // Another device may have replaced them, or destroyed their files, meanwhile.
+        lost.extend(denied.into_iter().filter(|blob| space.state().lost().any(|(lost, _)| lost == *blob)));
         if let Some(error) = error {
             return Err(error);
         }
@@ -60,14 +64,43 @@ pub async fn renew_carried<T: Transport>(
     Ok(lost)
 }
 
+/// A blob to be renewed, and the request that does it.
+struct Waiting {
+    blob: BlobId,
+    renewal: Renewal,
+    message: RenewBlob,
+}
+
+fn waiting(state: &State) -> VecDeque<Waiting> {
+    let mut tickets: BTreeMap<BlobId, Vec<TicketId>> = state
+        .files()
+        .map(|(_, file)| (file.blob, file.tickets.iter().map(TicketRecord::id).collect()))
+        .collect();
+    let waiting = state.renewing().map(|(blob, renewal)| {
+        let message = RenewBlob {
+            read_token: hash_token(&renewal.next.read_token),
+            write_key: hash_token(&renewal.next.write_key),
+            tickets: tickets.remove(&blob).unwrap_or_default(),
+        };
+        Waiting { blob, renewal: renewal.clone(), message }
+    });
+    waiting.collect()
+}
+
 /// Another device may have noted some of them meanwhile.
-async fn note<T: Transport>(space: &mut HomeSpace<T>, ended: &[BlobId]) -> Result<(), ClientError> {
-    let decide = |state: &nightdrop_envelope::space::State| {
-        if state.closed_for().is_some() {
-            return Ok(Vec::new());
+async fn note<T: Transport>(
+    space: &mut HomeSpace<T>,
+    ended: &[BlobId],
+    operation: impl Fn(Vec<BlobId>) -> Operation,
+) -> Result<(), ClientError> {
+    let decide = |state: &State| {
+        let still = state.renewing().map(|(blob, _)| blob).filter(|blob| ended.contains(blob));
+        let still: Vec<BlobId> = still.collect();
+        if state.closed_for().is_some() || still.is_empty() {
+            Ok(Vec::new())
+        } else {
+            Ok(vec![operation(still)])
         }
-        let still = state.renewing().filter(|(blob, _)| ended.contains(blob));
-        Ok(still.map(|(blob, _)| Operation::Renewed { blob }).collect())
     };
     space.append(decide).await
 }
@@ -81,7 +114,7 @@ struct Outcome<T> {
 }
 
 /// Spreads the blobs over the lanes.
-async fn renew_all<T: Transport>(lanes: Vec<RelayLane<T>>, mut blobs: Vec<(BlobId, Renewal)>) -> Outcome<T> {
+async fn renew_all<T: Transport>(lanes: Vec<RelayLane<T>>, mut blobs: Vec<Waiting>) -> Outcome<T> {
     let share = blobs.len().div_ceil(lanes.len().max(1));
     let mut running = JoinSet::new();
     for lane in lanes {
@@ -103,12 +136,12 @@ async fn renew_all<T: Transport>(lanes: Vec<RelayLane<T>>, mut blobs: Vec<(BlobI
     outcome
 }
 
-async fn renew_share<T: Transport>(mut lane: RelayLane<T>, blobs: Vec<(BlobId, Renewal)>) -> Outcome<T> {
+async fn renew_share<T: Transport>(mut lane: RelayLane<T>, blobs: Vec<Waiting>) -> Outcome<T> {
     let (mut renewed, mut denied, mut error) = (Vec::new(), Vec::new(), None);
-    for (blob, renewal) in blobs {
-        match renew(&mut lane, blob, &renewal).await {
-            Ok(true) => renewed.push(blob),
-            Ok(false) => denied.push(blob),
+    for waiting in blobs {
+        match renew(&mut lane, &waiting).await {
+            Ok(true) => renewed.push(waiting.blob),
+            Ok(false) => denied.push(waiting.blob),
             Err(first) => {
                 error = Some(first);
                 break;
@@ -119,17 +152,11 @@ async fn renew_share<T: Transport>(mut lane: RelayLane<T>, blobs: Vec<(BlobId, R
 }
 
 /// Whether the relay took one of the two keys.
-async fn renew<T: Transport>(
-    lane: &mut RelayLane<T>,
-    blob: BlobId,
-    renewal: &Renewal,
-) -> Result<bool, ClientError> {
-    let Renewal { held, next } = renewal;
-    let message =
-        RenewBlob { read_token: hash_token(&next.read_token), write_key: hash_token(&next.write_key) };
+async fn renew<T: Transport>(lane: &mut RelayLane<T>, waiting: &Waiting) -> Result<bool, ClientError> {
+    let Waiting { blob, renewal: Renewal { held, next }, message } = waiting;
     for shown in [&held.write_key, &next.write_key] {
         let authorization = Authorization::Bearer(shown.clone());
-        match lane.tell(Endpoint::RenewBlob(blob), Some(&authorization), &message).await {
+        match lane.tell(Endpoint::RenewBlob(*blob), Some(&authorization), message).await {
             Ok(()) => return Ok(true),
             Err(RequestError::Refused(Refusal::Refused)) => {}
             Err(error) => return Err(ClientError::listed(error)),

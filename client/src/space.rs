@@ -108,6 +108,12 @@ impl<T: Transport> HomeSpace<T> {
         self.log.state()
     }
 
+    /// Hash of that, which two devices that see the same have in common.
+    #[must_use]
+    pub const fn state_hash(&self) -> &[u8; 32] {
+        self.log.state_hash()
+    }
+
     /// The first entries that are not as an honest device writes them, and how many there are in all.
     #[must_use]
     pub fn reports(&self) -> (&[Report], u64) {

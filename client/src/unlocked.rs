@@ -8,7 +8,7 @@
 
 use crate::{
     ClientError, Home,
-    account::{self, RecoveryWish, Rekeyed, Session},
+    account::{self, RecoveryWish, Rekeyed, Rekeying, Session},
     limits::ClientLimits,
     relay::RelayLane,
     space::HomeSpace,
@@ -168,19 +168,33 @@ impl Unlocked {
         Ok(None)
     }
 
-    /// Replaces everything that opens the account but the password. After it, this one opens nothing any more.
+    /// Replaces everything that opens the account but the password. After it, this one opens nothing any more, and the home directory
+    /// remembers what follows.
     ///
     /// # Errors
-    /// As [`account::rekey`]; [`ClientError::Locked`].
+    /// As [`Rekeying`]; [`ClientError::Locked`].
     pub async fn rekey(
         &self,
         space: &mut HomeSpace<AnyTransport>,
         password: &Password,
         recovery: RecoveryWish,
     ) -> Result<Rekeyed, ClientError> {
+        let (transport, limits) = (&self.transport, &self.limits);
+        let rekeying = {
+            let mut session = self.session.lock().await;
+            let session = session.as_mut().ok_or(ClientError::Locked)?;
+            Rekeying::prepare(transport, session, space, password, limits).await?
+        };
+        rekeying.close(space).await?;
+        // From here on this device does not believe in an older state, whatever the relay says that it did.
+        if self.remember(space).await?.is_some() {
+            return Err(ClientError::ChangedMeanwhile("your files".to_owned()));
+        }
         let mut session = self.session.lock().await;
         let session = session.as_mut().ok_or(ClientError::Locked)?;
-        account::rekey(&self.transport, session, space, password, recovery, &self.limits).await
+        let rekeyed = rekeying.finish(transport, session, space, password, recovery, limits).await?;
+        self.home.keep_memory(&rekeyed.memory, &self.home.lock()?)?;
+        Ok(rekeyed)
     }
 
     /// Ends all sessions of the account, this one, too.

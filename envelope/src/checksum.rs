@@ -49,6 +49,10 @@ pub(crate) fn from_text<const N: usize>(
     let text = Zeroizing::new(text.trim().to_ascii_lowercase());
     let rest = text.strip_prefix(prefix).ok_or(BadText::Prefix(prefix))?;
     let (relay, code) = rest.split_once('/').ok_or(BadText::Form)?;
+    // Alone it may have white space around it, here it stands in the midst of a text.
+    if relay.contains(char::is_whitespace) {
+        return Err(BadText::Relay);
+    }
     let relay: OnionAddress = relay.parse().map_err(|_| BadText::Relay)?;
     if code.len() != ((N + CHECKSUM) * 8).div_ceil(5) {
         return Err(BadText::Form);

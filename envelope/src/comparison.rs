@@ -2,25 +2,24 @@
 //! it an older state.
 //!
 //! ```text
-//! code = SHA-256("nightdrop/v1 comparison" ‖ keyring version (u64, big-endian) ‖ entries (u64, big-endian) ‖ head)[..5], as 4 + 4 symbols
+//! code = SHA-256("nightdrop/v1 comparison" ‖ keyring version (u64, big-endian) ‖ state hash)[..10], as 4 groups of 4 symbols
 //! ```
-//! 40 bits suffice: a relay cannot make states, it can only choose among those that there were.
+//! The state hash runs over what the owner signed and nothing else, so a relay can only choose among states that there were.
 
-use nightdrop_wire::{contexts, messages::log::LogHead, text};
+use nightdrop_wire::{contexts, text};
 use sha2::{Digest, Sha256};
 
-/// The code of a keyring version and a head of the home space.
+/// The code of a keyring version and the state that a home space comes to.
 #[must_use]
-pub fn comparison_code(keyring_version: u64, head: &LogHead) -> String {
+pub fn comparison_code(keyring_version: u64, state_hash: &[u8; 32]) -> String {
     let digest = Sha256::new()
         .chain_update(contexts::COMPARISON)
         .chain_update(keyring_version.to_be_bytes())
-        .chain_update(head.count.to_be_bytes())
-        .chain_update(head.hash)
+        .chain_update(state_hash)
         .finalize();
-    let mut code = text::encode(digest.first_chunk::<5>().map_or(&[], |start| start.as_slice()));
-    code.insert(code.len() / 2, '-');
-    code
+    let code = text::encode(digest.first_chunk::<10>().map_or(&[], |start| start.as_slice()));
+    let groups: Vec<&str> = (0..code.len()).step_by(4).filter_map(|at| code.get(at..at + 4)).collect();
+    groups.join("-")
 }
 
 #[cfg(test)]
@@ -29,12 +28,10 @@ mod tests {
 
     #[test]
     fn every_part_counts() {
-        let head = LogHead { count: 3, hash: [7; 32] };
-        let code = comparison_code(1, &head);
-        assert_eq!((code.len(), code.find('-')), (9, Some(4)));
-        assert_eq!(code, comparison_code(1, &head));
-        assert_ne!(code, comparison_code(2, &head));
-        assert_ne!(code, comparison_code(1, &LogHead { count: 4, ..head }));
-        assert_ne!(code, comparison_code(1, &LogHead { hash: [8; 32], ..head }));
+        let code = comparison_code(1, &[7; 32]);
+        assert_eq!((code.len(), code.matches('-').count()), (19, 3));
+        assert_eq!(code, comparison_code(1, &[7; 32]));
+        assert_ne!(code, comparison_code(2, &[7; 32]));
+        assert_ne!(code, comparison_code(1, &[8; 32]));
     }
 }

@@ -43,6 +43,10 @@ secret_key!(
     MasterKey
 );
 secret_key!(
+    /// Seals what a device remembers. From the seed of the identity key.
+    MemoryKey
+);
+secret_key!(
     /// Seals the master key for the holder of the recovery phrase.
     RecoveryKey
 );

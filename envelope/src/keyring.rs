@@ -11,8 +11,9 @@
 use crate::{
     OpenError,
     context::Context,
+    derive::derive,
     identity::IdentityKey,
-    key::{MasterKey, random},
+    key::{MasterKey, MemoryKey, random},
     padded::{pad, unpad},
     seal::{Kind, open, seal},
     space::HomeKeys,
@@ -20,6 +21,7 @@ use crate::{
 use nightdrop_wire::{
     codec,
     ids::AccountId,
+    labels,
     messages::{account, log::LogHead},
     onion::OnionAddress,
 };
@@ -50,8 +52,6 @@ struct Contents {
     home_head: Option<LogHead>,
     /// Day on which it was made: days since 1970-01-01 (UTC), by the clock of the device that made it.
     day: u32,
-    /// The master key before the last rekey. It opens what other devices had sealed to remember until then.
-    master_before: Option<[u8; 32]>,
 }
 
 impl Keyring {
@@ -63,7 +63,6 @@ impl Keyring {
             home_secret: random(rng),
             home_head: None,
             day,
-            master_before: None,
         };
         Self { version: 1, contents }
     }
@@ -72,19 +71,13 @@ impl Keyring {
     ///
     /// # Errors
     /// [`OpenError::Inconsistent`] if no version is left.
-    pub fn rekeyed<R: CryptoRng + ?Sized>(
-        &self,
-        master: &MasterKey,
-        day: u32,
-        rng: &mut R,
-    ) -> Result<Self, OpenError> {
+    pub fn rekeyed<R: CryptoRng + ?Sized>(&self, day: u32, rng: &mut R) -> Result<Self, OpenError> {
         let contents = Contents {
             identity_seed: self.contents.identity_seed,
             sharing_seed: random(rng),
             home_secret: random(rng),
             home_head: None,
             day,
-            master_before: Some(*master.secret_bytes()),
         };
         let version = self.version.checked_add(1).ok_or(OpenError::Inconsistent)?;
         Ok(Self { version, contents })
@@ -109,10 +102,10 @@ impl Keyring {
         self.contents.day
     }
 
-    /// The master key before the last rekey, if there was one.
+    /// Seals what a device of this account remembers. It stays through a rekey, so that a device notices an older keyring after one, too.
     #[must_use]
-    pub fn master_before(&self) -> Option<MasterKey> {
-        self.contents.master_before.map(MasterKey::from_bytes)
+    pub fn memory_key(&self) -> MemoryKey {
+        MemoryKey::from_bytes(derive(&self.contents.identity_seed, labels::DEVICE_MEMORY_KEY, b""))
     }
 
     /// Counts up from 1 with each replacement.
@@ -185,9 +178,9 @@ mod tests {
     #[test]
     fn a_rekeyed_one_keeps_the_identity_and_nothing_else() {
         let (old, master) = (Keyring::generate(1, &mut rand::rng()), MasterKey::from_bytes([2; 32]));
-        let new = old.rekeyed(&master, u32::MAX, &mut rand::rng()).unwrap();
+        let new = old.rekeyed(u32::MAX, &mut rand::rng()).unwrap();
         assert_eq!((new.version(), new.day(), new.home_head()), (2, u32::MAX, None));
-        assert_eq!(new.master_before().unwrap().secret_bytes(), master.secret_bytes());
+        assert_eq!(old.memory_key().secret_bytes(), new.memory_key().secret_bytes());
         let (before, after) = (old.home_keys(), new.home_keys());
         assert_eq!(before.owner(), after.owner());
         assert_ne!(before.space(), after.space());
@@ -196,7 +189,7 @@ mod tests {
         assert_ne!(old.contents.sharing_seed, new.contents.sharing_seed);
         let mut last = Keyring::generate(1, &mut rand::rng());
         last.version = u64::MAX;
-        assert!(last.rekeyed(&master, 1, &mut rand::rng()).is_err());
+        assert!(last.rekeyed(1, &mut rand::rng()).is_err());
         // The largest there is fits.
         let relay = "2gzyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen53wid".parse().unwrap();
         let full = new.with_home_head(LogHead { count: u64::MAX, hash: [7; 32] });
@@ -217,7 +210,7 @@ mod tests {
         assert_eq!(opened.version(), 1);
         assert_eq!(opened.contents.identity_seed, keyring.contents.identity_seed);
 
-        let second = keyring.rekeyed(&master, 2, &mut rand::rng()).unwrap();
+        let second = keyring.rekeyed(2, &mut rand::rng()).unwrap();
         let second = second.seal(&master, &relay, account, &mut rand::rng()).unwrap();
         assert_eq!(Keyring::open(&second, &master, &relay, account).unwrap().version(), 2);
 

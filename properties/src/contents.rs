@@ -5,7 +5,7 @@ use hkdf::Hkdf;
 use nightdrop_envelope::{
     context::Context,
     device_memory::DeviceMemory,
-    key::{EncryptionKey, MasterKey},
+    key::{EncryptionKey, MasterKey, MemoryKey},
     keyring::Keyring,
     master_key::open_master_key,
     recovery::RecoveryPhrase,
@@ -110,11 +110,11 @@ fn keyring(plaintext: &[u8]) -> bool {
 }
 
 fn device_memory(plaintext: &[u8]) -> bool {
-    let (relay, master) = (relay_address(), MasterKey::from_bytes(KEY));
+    let (relay, key) = (relay_address(), MemoryKey::from_bytes(KEY));
     let context = place(b"device memory", b"");
     let sealed = sealed(Kind::DeviceMemory, &KEY, &context, plaintext);
-    let Ok(memory) = DeviceMemory::open(&sealed, &master, &relay, ACCOUNT) else { return false };
-    let again = memory.seal(&master, &relay, ACCOUNT, &mut Fixed::new(1)).unwrap();
+    let Ok(memory) = DeviceMemory::open(&sealed, &key, &relay, ACCOUNT) else { return false };
+    let again = memory.seal(&key, &relay, ACCOUNT, &mut Fixed::new(1)).unwrap();
     let again = open(Kind::DeviceMemory, &KEY, &context, &again).unwrap();
     assert_eq!(again.as_slice(), plaintext, "two forms of one memory");
     true

@@ -11,7 +11,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -166,4 +166,58 @@ async fn two_hundred_small_and_twenty_large_downloads_beside_a_flood_are_served_
     );
     assert!(flood.iter().all(|count| *count >= HOSTILE), "the flood reached the worker: {flood:?}");
     println!("{}\n{}", judge("small", &counts[..SMALL]), judge("large", &counts[SMALL..]));
+}
+
+/// A guesser who never stops: what it costs others, and the relay, is a refusal that looks at one place in memory.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_logins_on_one_account_does_not_slow_others() {
+    const ROUNDS: usize = 6;
+    const PROBES: usize = 50;
+    let worker = Arc::new(Worker::start().await);
+    let mut connection = worker.connect();
+    let victim = worker.user(&mut connection).await;
+    let mut medians = [Vec::new(), Vec::new()];
+    let mut refused = 0;
+    for round in 0..ROUNDS * 2 {
+        let flooded = round % 2 == 1;
+        let (stop, mut floods) = (Arc::new(AtomicBool::new(false)), JoinSet::new());
+        for _ in 0..if flooded { 4 } else { 0 } {
+            let (worker, stop) = (Arc::clone(&worker), Arc::clone(&stop));
+            let start = victim.login().1;
+            floods.spawn(async move {
+                let mut refused = 0;
+                // 500 requests in a second in all: more than onion circuits bring.
+                let mut ticks = tokio::time::interval(Duration::from_millis(8));
+                while !stop.load(Ordering::Relaxed) {
+                    ticks.tick().await;
+                    // A refusal ends the connection.
+                    let answer = worker.connect().post("/v1/login/1", None, &start).await;
+                    refused += u32::from(answer.status() == 429);
+                }
+                refused
+            });
+        }
+        let mut times = Vec::with_capacity(PROBES);
+        for _ in 0..PROBES {
+            let other = User { account: AccountId::from_bytes(random()), ..worker.stranger(&victim) };
+            let start = other.login().1;
+            let began = Instant::now();
+            connection.post("/v1/login/1", None, &start).await.success();
+            times.push(began.elapsed());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        stop.store(true, Ordering::Relaxed);
+        while let Some(flood) = floods.join_next().await {
+            refused += flood.unwrap();
+        }
+        times.sort_unstable();
+        medians[usize::from(flooded)].push(times[PROBES / 2]);
+    }
+    let [alone, flooded] = medians.map(|mut medians| {
+        medians.sort_unstable();
+        medians[ROUNDS / 2]
+    });
+    eprintln!("a login begins in {alone:?} alone, in {flooded:?} beside {refused} refused ones");
+    assert!(refused > 100, "there is a flood");
+    assert!(flooded < alone * 3 + Duration::from_millis(2), "{flooded:?} against {alone:?}");
 }

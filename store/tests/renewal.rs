@@ -11,14 +11,20 @@ fn renew(fixture: &Fixture, blob: &TestBlob, shown: &Token, message: &RenewBlob)
     fixture.wait(fixture.store().renew_blob(blob.id, shown, message))
 }
 
+fn renewal(read_token: &Token, write_key: &Token) -> RenewBlob {
+    RenewBlob { read_token: token_hash(read_token), write_key: token_hash(write_key), tickets: Vec::new() }
+}
+
 #[test]
 fn what_read_and_changed_a_blob_before_does_so_no_more() {
     let fixture = Fixture::new();
     let blob = fixture.whole_blob();
     let (ticket, token) = blob.ticket();
     fixture.ticket(&ticket, &blob.write_key).unwrap();
+    let (planted, planted_token) = blob.ticket();
+    fixture.ticket(&planted, &blob.write_key).unwrap();
     let (read_token, write_key) = (random_token(), random_token());
-    let message = RenewBlob { read_token: token_hash(&read_token), write_key: token_hash(&write_key) };
+    let message = RenewBlob { tickets: vec![ticket.ticket], ..renewal(&read_token, &write_key) };
 
     assert!(matches!(renew(&fixture, &blob, &random_token(), &message), Err(StoreError::Refused)));
     let token_of_reader = Token::from_bytes(*blob.read_token.secret_bytes());
@@ -38,7 +44,9 @@ fn what_read_and_changed_a_blob_before_does_so_no_more() {
     let reading = Authorization::Bearer(read_token);
     assert_eq!(fixture.store().read_chunk(blob.id, 0, &reading).unwrap(), blob.chunks[0]);
     assert_eq!(fixture.store().read_manifest(blob.id, &reading).unwrap(), blob.manifest);
-    assert!(fixture.store().read_ticket(ticket.ticket, &token).is_ok(), "tickets stay");
+    assert!(fixture.store().read_ticket(ticket.ticket, &token).is_ok(), "it was named");
+    assert!(fixture.store().read_ticket(planted.ticket, &planted_token).is_err(), "it was not");
+    fixture.wait(fixture.store().end_ticket(planted.ticket, &write_key)).unwrap();
     fixture.ticket(&another, &write_key).unwrap();
     fixture.wait(fixture.store().destroy_blob(blob.id, &write_key)).unwrap();
 }
@@ -48,12 +56,15 @@ fn the_same_again_is_answered_alike_to_the_new_key_only() {
     let mut fixture = Fixture::new();
     let blob = fixture.whole_blob();
     let (read_token, write_key) = (random_token(), random_token());
-    let message = RenewBlob { read_token: token_hash(&read_token), write_key: token_hash(&write_key) };
+    let message = renewal(&read_token, &write_key);
     renew(&fixture, &blob, &blob.write_key, &message).unwrap();
     fixture.close();
     fixture.open();
     renew(&fixture, &blob, &write_key, &message).unwrap();
     let other = RenewBlob { read_token: token_hash(&random_token()), ..message };
     assert!(matches!(renew(&fixture, &blob, &write_key, &other), Err(StoreError::Conflict)));
+    let ticket = blob.ticket().0.ticket;
+    let many = RenewBlob { tickets: vec![ticket; 481], ..other };
+    assert!(matches!(renew(&fixture, &blob, &write_key, &many), Err(StoreError::Refused)));
     assert!(fixture.store().read_chunk(blob.id, 0, &Authorization::Bearer(read_token)).is_ok());
 }

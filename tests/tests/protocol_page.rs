@@ -94,6 +94,7 @@ fn limits() {
         ("MAX_KEYRING_ENVELOPE".to_owned(), limits::MAX_KEYRING_ENVELOPE),
         ("TICKET_ENVELOPE".to_owned(), limits::TICKET_ENVELOPE),
         ("MAX_MANIFEST".to_owned(), limits::MAX_MANIFEST),
+        ("MAX_KEPT_TICKETS".to_owned(), limits::MAX_KEPT_TICKETS),
         ("MAX_LOG_ENTRIES".to_owned(), usize::try_from(limits::MAX_LOG_ENTRIES).unwrap()),
         ("MAX_ENTRIES".to_owned(), limits::MAX_ENTRIES),
         ("MAX_ENTRIES_BODY".to_owned(), limits::MAX_ENTRIES_BODY),
@@ -225,7 +226,10 @@ fn control_bodies() {
         walk("CreateBlob", &create);
     }
     walk("FinishBlob", &FinishBlob { chunks_digest: [18; 32], manifest: vec![19; 4028] });
-    walk("RenewBlob", &RenewBlob { read_token: hash, write_key: hash });
+    walk(
+        "RenewBlob",
+        &RenewBlob { read_token: hash, write_key: hash, tickets: vec![TicketId::from_bytes([20; 16])] },
+    );
     let (space, head) = (SpaceId::from_bytes([22; 32]), LogHead { count: 300, hash: [23; 32] });
     let entries = || vec![ByteBuf::from([24; 512]), ByteBuf::from([25; 1024])];
     let (read_token, append_token) = (hash, hash);

@@ -5,16 +5,16 @@
 use bytes::Bytes;
 use nightdrop_client::{
     ClientError, ExitCode,
-    account::{self, RecoveryWish, Rekeyed, Session},
+    account::{self, RecoveryWish, Rekeyed, Rekeying, Session},
     relay::{RelayLane, RequestError},
     renewal::renew_carried,
     space::HomeSpace,
     transfer::{self, OutputPath},
 };
 use nightdrop_envelope::{
-    capability::hash_token,
+    capability::{BlobCapabilities, hash_token},
     comparison::comparison_code,
-    key::MasterKey,
+    key::{FileKey, MasterKey},
     keyring::Keyring,
     link::FileLink,
     master_key::{encryption_key, open_master_key},
@@ -96,10 +96,17 @@ impl Device {
         self.space.append(|_| Ok(vec![put.clone()])).await.unwrap();
     }
 
+    /// What the command does once all sessions have ended.
     async fn rekey(&mut self, person: &Person) -> Result<Rekeyed, ClientError> {
-        let Self { session, space, .. } = self;
-        let (password, wish) = (Password::new(PASSWORD), RecoveryWish::Replace);
-        account::rekey(&person.transport, session, space, &password, wish, &patient()).await
+        let (password, wish, limits) = (Password::new(PASSWORD), RecoveryWish::Replace, patient());
+        let Self { session, space, memory } = self;
+        let transport = &person.transport;
+        let rekeying = Rekeying::prepare(transport, session, space, &password, &limits).await?;
+        rekeying.close(space).await?;
+        *memory = session.seal_memory(session.open_memory(Some(memory))?, space.head())?;
+        let rekeyed = rekeying.finish(transport, session, space, &password, wish, &limits).await?;
+        memory.clone_from(&rekeyed.memory);
+        Ok(rekeyed)
     }
 
     async fn renew(&mut self, person: &Person) -> Result<usize, ClientError> {
@@ -200,6 +207,7 @@ impl Thief {
             let same = RenewBlob {
                 read_token: hash_token(&file.read_token),
                 write_key: hash_token(&file.write_key),
+                tickets: Vec::new(),
             };
             powers.renews |= renew_as(person, file, &same).await.is_ok();
         }
@@ -293,6 +301,34 @@ async fn with_all_that_a_stolen_device_held_nothing_written_afterwards_is_read_a
     assert!(matches!(content_of_link(&stage, &link).await, Err(ClientError::LinkEnded)));
 }
 
+/// He lists what no device would, and makes tickets that nobody listed: neither keeps the owner from a rekey, nor outlives it.
+#[tokio::test]
+async fn what_a_thief_plants_before_keeps_nobody_from_a_rekey() {
+    let stage = Stage::set().await;
+    let person = stage.person().await;
+    let (mut device, link) = Device::with_files(&person, 2).await;
+    let thief = Thief::steal(&person).await;
+    let planted = ticket(&person, &thief.files[1].1).await.link(&address());
+    assert_eq!(content_of_link(&stage, &planted).await.unwrap(), "file 1");
+    let invented = FileRecord::new(
+        BlobCapabilities::generate(&mut rand::rng()),
+        &FileKey::from_bytes([1; 32]),
+        [1; 32],
+        1,
+        None,
+        [1; 32],
+    );
+    device.put("invented", &invented).await;
+    device.space.append(|_| Ok(vec![Operation::Remove { path: path("invented") }])).await.unwrap();
+
+    let rekeyed = device.rekey(&person).await.unwrap();
+    assert_eq!((rekeyed.files, rekeyed.left), (2, 1));
+    let mut device = Device::open(&person, Some(&device.memory)).await.unwrap();
+    assert_eq!(device.renew(&person).await.unwrap(), 0);
+    assert!(matches!(content_of_link(&stage, &planted).await, Err(ClientError::LinkEnded)));
+    assert_eq!(content_of_link(&stage, &link).await.unwrap(), "file 0", "what is listed stays");
+}
+
 #[tokio::test]
 async fn the_recovery_phrase_from_before_opens_nothing_and_the_new_one_does() {
     let stage = Stage::set().await;
@@ -330,12 +366,39 @@ async fn another_device_goes_on_with_what_it_remembers() {
     let kept = other.session.open_memory(Some(&other.memory)).unwrap();
     assert_eq!((kept.keyring_version, kept.home_head.map(|head| head.count > 0)), (2, Some(true)));
 
-    // Two rekeys later, what is remembered opens no more: an error, and never a device that trusts anything.
+    // Several rekeys later, too.
     for _ in 0..2 {
         Device::open(&person, None).await.unwrap().rekey(&person).await.unwrap();
     }
-    let stale = Device::open(&person, Some(&other.memory)).await.err().unwrap();
-    assert!(matches!(stale, ClientError::DamagedMemory), "{stale:?}");
+    let late = Device::open(&person, Some(&other.memory)).await.unwrap();
+    assert_eq!((late.session.keyring().version(), late.files().len()), (4, 2));
+}
+
+/// A relay that says that it did everything, and did nothing: the device that ran the rekey does not believe it, and neither does one that has
+/// seen what followed.
+#[tokio::test]
+async fn m28_a_relay_that_goes_back_behind_a_rekey_is_noticed() {
+    let stage = Stage::set().await;
+    let person = stage.person().await;
+    let (mut device, _) = Device::with_files(&person, 1).await;
+    let changes = |endpoint: &Endpoint| matches!(endpoint, Endpoint::ChangeFinish);
+    stage.liar.tell(on(changes, Swallow(200)));
+    device.rekey(&person).await.unwrap();
+    stage.liar.tell(Honest);
+    let noticed = Device::open(&person, Some(&device.memory)).await.err().unwrap();
+    assert!(matches!(noticed, ClientError::OlderKeyring { seen: 2, given: 1 }), "{noticed:?}");
+    assert_eq!(noticed.explanation().exit, ExitCode::Tampered);
+
+    // One that closes the list, and then serves it as it was.
+    let person = stage.person().await;
+    let (mut device, _) = Device::with_files(&person, 1).await;
+    let keys = device.session.keyring().home_keys();
+    let before = newest_log(&person).await;
+    stage.liar.tell(on(changes, Swallow(404)));
+    assert!(matches!(device.rekey(&person).await, Err(ClientError::ChangeRefused)));
+    stage.liar.tell(KeptLog::serving(keys.space(), before));
+    let noticed = Device::open(&person, Some(&device.memory)).await.err().unwrap();
+    assert!(matches!(noticed, ClientError::Chain(_)), "{noticed:?}");
 }
 
 /// Wherever it is cut off: the list can be read, nothing is lost, and running it again finishes it.
@@ -434,8 +497,11 @@ async fn what_a_thief_destroyed_or_took_over_before_is_told() {
     device.rekey(&person).await.unwrap();
     let (destroyed, taken) = (&thief.files[0].1, &thief.files[1].1);
     transfer::destroy(&mut lane(&person), destroyed.blob, &destroyed.write_key).await.unwrap();
-    let his =
-        RenewBlob { read_token: TokenHash::from_bytes([1; 32]), write_key: TokenHash::from_bytes([2; 32]) };
+    let his = RenewBlob {
+        read_token: TokenHash::from_bytes([1; 32]),
+        write_key: TokenHash::from_bytes([2; 32]),
+        tickets: Vec::new(),
+    };
     renew_as(&person, taken, &his).await.unwrap();
 
     let mut device = Device::open(&person, None).await.unwrap();
@@ -444,7 +510,10 @@ async fn what_a_thief_destroyed_or_took_over_before_is_told() {
     for n in [0, 1] {
         let withheld = content(&person, &files[n].1).await;
         assert!(matches!(withheld, Err(ClientError::Withheld)), "{withheld:?}");
+        assert!(device.space.state().lost().any(|(lost, _)| lost == files[n].1.blob));
+        assert!(device.space.state().held(files[n].1.blob).is_some(), "what may still open it is kept");
     }
+    assert!(device.space.state().held(files[2].1.blob).is_none());
     assert_eq!(content(&person, &files[2].1).await.unwrap(), "file 2");
     assert_eq!(device.renew(&person).await.unwrap(), 0, "told once");
 }
@@ -455,7 +524,8 @@ async fn m49_the_comparison_code_tells_an_older_state_from_a_newer_one() {
     let stage = Stage::set().await;
     let person = stage.person().await;
     let (mut device, _) = Device::with_files(&person, 1).await;
-    let code = |device: &Device| comparison_code(device.session.keyring().version(), &device.space.head());
+    let code =
+        |device: &Device| comparison_code(device.session.keyring().version(), device.space.state_hash());
     let before = code(&device);
     let (file, _) = stored(&person, "more").await;
     device.put("more", &file).await;
@@ -470,6 +540,11 @@ async fn m49_the_comparison_code_tells_an_older_state_from_a_newer_one() {
     let set_back = Device::open(&person, None).await.unwrap();
     assert_eq!(code(&set_back), before);
     assert_ne!(code(&set_back), code(&device));
+    // What it adds itself changes nothing of the code, so it cannot look for a log that gives the right one.
+    let padded = [&entries[..entries.len() - 1], &[vec![7; 512]]].concat();
+    stage.liar.tell(KeptLog::serving(keys.space(), padded));
+    let padded = Device::open(&person, None).await.unwrap();
+    assert_eq!((code(&padded), padded.space.reports().1), (before.clone(), 1));
     let noticed = Device::open(
         &person,
         Some(&device.session.seal_memory(Default::default(), device.space.head()).unwrap()),

@@ -39,6 +39,9 @@ pub const ENTRY_KEY: &[u8] = b"nightdrop/v1 entry key";
 /// Read token of a space, from the epoch key.
 pub const SPACE_READ_TOKEN: &[u8] = b"nightdrop/v1 space read token";
 
+/// What seals a device's memory, from the seed of the identity key: it outlives a rekey.
+pub const DEVICE_MEMORY_KEY: &[u8] = b"nightdrop/v1 device memory key";
+
 /// All of the above.
 pub const ALL: &[&[u8]] = &[
     SEAL,
@@ -59,6 +62,7 @@ pub const ALL: &[&[u8]] = &[
     HOME_APPEND_TOKEN,
     ENTRY_KEY,
     SPACE_READ_TOKEN,
+    DEVICE_MEMORY_KEY,
 ];
 
 #[cfg(test)]

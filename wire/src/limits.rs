@@ -20,6 +20,8 @@ pub const MAX_SMALL_BODY: usize = 8 * 1024;
 pub const MAX_MANIFEST: usize = SizeClass::FULL.sealed();
 /// Bytes of a control body that carries one chunk and its manifest.
 pub const MAX_LARGE_BODY: usize = 2 * SizeClass::FULL.sealed() + MAX_SMALL_BODY;
+/// Tickets that a renewal of their blob may keep, so that naming them fits a control body.
+pub const MAX_KEPT_TICKETS: usize = 480;
 /// Entries of one log at most.
 pub const MAX_LOG_ENTRIES: u64 = 1_000_000;
 /// Entries of one append, and of one page of a log, at most.

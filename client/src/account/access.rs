@@ -79,29 +79,51 @@ pub async fn change_password<T: Transport>(
     begun.finish(transport, lane, code.clone(), new, recovery, limits).await
 }
 
-/// Gives the account another master key and the keyring that it seals; the password stays. No recovery phrase from before opens it.
-///
-/// # Errors
-/// As [`change_password`]; [`ClientError::ChangeRefused`], too, if the account's keyring is no more the one of `session`.
-pub(super) async fn change_master_key<T: Transport>(
-    transport: &T,
-    session: &Session<T>,
-    password: &Password,
-    next: (MasterKey, Keyring),
-    recovery: RecoveryWish,
-    limits: &ClientLimits,
-) -> Result<NewAccess, ClientError> {
-    let code = session.code();
-    let mut lane = RelayLane::isolated(transport, code.relay(), limits);
-    let mut begun = Begun::with_password(&mut lane, code, password, password).await?;
-    if begun.keyring_version != session.keyring().version() {
-        return Err(ClientError::ChangeRefused);
+/// A change to another master key, and the keyring that it seals; the password stays. No recovery phrase from before opens it.
+pub(super) struct MasterKeyChange<T> {
+    lane: RelayLane<T>,
+    begun: Begun,
+}
+
+impl<T: Transport> MasterKeyChange<T> {
+    /// Proves the password.
+    ///
+    /// # Errors
+    /// As [`change_password`]; [`ClientError::ChangeRefused`], too, if the account's keyring is no more the one of `session`.
+    pub(super) async fn begin(
+        transport: &T,
+        session: &Session<T>,
+        password: &Password,
+        limits: &ClientLimits,
+    ) -> Result<Self, ClientError> {
+        let code = session.code();
+        let mut lane = RelayLane::isolated(transport, code.relay(), limits);
+        let begun = Begun::with_password(&mut lane, code, password, password).await?;
+        if begun.keyring_version != session.keyring().version() {
+            return Err(ClientError::ChangeRefused);
+        }
+        Ok(Self { lane, begun })
     }
-    let (master, keyring) = next;
-    let sealed = keyring.seal(&master, code.relay(), code.account(), &mut random::system());
-    begun.next_keyring = Some(sealed.map_err(ClientError::Sealing)?);
-    begun.master = master;
-    begun.finish(transport, lane, code.clone(), password, recovery, limits).await
+
+    /// Makes it.
+    ///
+    /// # Errors
+    /// As [`change_password`].
+    pub(super) async fn finish(
+        self,
+        transport: &T,
+        code: &AccountCode,
+        password: &Password,
+        keyring: &Keyring,
+        recovery: RecoveryWish,
+        limits: &ClientLimits,
+    ) -> Result<NewAccess, ClientError> {
+        let Self { lane, mut begun } = self;
+        begun.master = MasterKey::generate(&mut random::system());
+        let sealed = keyring.seal(&begun.master, code.relay(), code.account(), &mut random::system());
+        begun.next_keyring = Some(sealed.map_err(ClientError::Sealing)?);
+        begun.finish(transport, lane, code.clone(), password, recovery, limits).await
+    }
 }
 
 /// Sets a new password, and makes a new account code, with the recovery phrase alone.

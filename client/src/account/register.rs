@@ -137,7 +137,8 @@ fn seal_account(
     let keyring = Keyring::generate(clock::today(), &mut rng);
     let home_head = Some(LogHead::before_first(keyring.home_keys().space()));
     let memory = DeviceMemory { keyring_version: keyring.version(), home_head };
-    let memory = memory.seal(&master, relay, account, &mut rng).map_err(ClientError::Sealing)?;
+    let memory =
+        memory.seal(&keyring.memory_key(), relay, account, &mut rng).map_err(ClientError::Sealing)?;
     let envelope = |phrase: &RecoveryPhrase| {
         let envelope = phrase.seal(&master, account, relay, &mut random::system())?;
         Ok(Recovery { id: phrase.id(relay), token: hash_token(&phrase.token(relay)), envelope })

@@ -1,27 +1,33 @@
 //! Rekey: after a device was stolen while it was unlocked, everything that it held is replaced.
 //!
 //! ```text
-//! 1  the home space is closed: nothing that is appended to it after this has an effect
-//! 2  a home space under new keys is made; it carries the files, each with new capabilities beside those that its blob still has
-//! 3  master key, keyring, record and recovery envelope are replaced in one transaction, and all sessions end
-//! 4  each blob gets its new capabilities
+//! prepare  a home space under new keys is made; it carries the files, each with new capabilities beside those that its blob still has
+//! close    the old home space is closed: nothing that is appended to it after this has an effect
+//! finish   master key, keyring, record and recovery envelope are replaced in one transaction, and all sessions end
+//! then     each blob gets its new capabilities, and loses the tickets that its owner did not list: see [`renewal`](crate::renewal)
 //! ```
-//! What a crash leaves: before 1, nothing. Before 3, a list that can be read and not changed until a rekey is run again, and perhaps a space that
-//! nobody can open. After 3, files whose blobs still have the old capabilities: every command goes on with them, see
-//! [`renewal`](crate::renewal). The identity stays; so does what was shared by link.
+//! What can be refused comes before what cannot be taken back. Between `close` and `finish` the caller remembers the closed head, so that a
+//! relay that only says that it did either is found out. What a crash leaves: before `close`, perhaps a space that nobody can open. Before
+//! `finish`, a list that can be read and not changed until a rekey is run again. After it, files whose blobs still have the old
+//! capabilities: every command goes on with them. The identity stays.
 
-use super::{NewAccess, RecoveryWish, Session, access::change_master_key};
+use super::{NewAccess, RecoveryWish, Session, access::MasterKeyChange};
 use crate::{
     ClientError, clock, limits::ClientLimits, random, relay::RelayLane, renewal::renew_carried,
     space::HomeSpace, transfer, transport::Transport,
 };
 use nightdrop_envelope::{
-    key::MasterKey,
+    device_memory::DeviceMemory,
     keyring::Keyring,
-    space::{Operation, State},
+    space::{FileRecord, Operation, SpacePath, State, TicketRecord},
 };
 use nightdrop_login::password::Password;
-use nightdrop_wire::{onion::OnionAddress, token::Token};
+use nightdrop_wire::{
+    ids::{BlobId, TicketId},
+    limits::MAX_KEPT_TICKETS,
+    onion::OnionAddress,
+    token::Token,
+};
 
 /// What opens the account after a rekey.
 #[derive(Debug)]
@@ -30,80 +36,158 @@ pub struct Rekeyed {
     pub access: NewAccess,
     /// Files that are carried over.
     pub files: usize,
+    /// Blobs that were to be destroyed, and of which the relay does not say that they are.
+    pub left: usize,
+    /// What this device is to remember from here on, sealed.
+    pub memory: Vec<u8>,
 }
 
-/// Replaces what somebody knows who held this account's keys. `space` is the home space, read; after this, it is closed.
-///
-/// # Errors
-/// As [`HomeSpace::append`] and [`super::change_password`]. Whatever it is, it can be run again.
-pub async fn rekey<T: Transport>(
+/// A rekey that can be carried out.
+pub struct Rekeying<T> {
+    change: MasterKeyChange<T>,
+    keyring: Keyring,
+    next: HomeSpace<T>,
+    carried: Vec<Carried>,
+}
+
+/// Which files are carried, with which tickets.
+type Carried = (SpacePath, BlobId, Vec<TicketId>);
+
+impl<T: Transport> Rekeying<T> {
+    /// Makes the home space to be, and proves the password. `space` is the one that is to be closed, read.
+    ///
+    /// # Errors
+    /// As [`HomeSpace::append`] and [`super::change_password`]; nothing was changed.
+    pub async fn prepare(
+        transport: &T,
+        session: &mut Session<T>,
+        space: &mut HomeSpace<T>,
+        password: &Password,
+        limits: &ClientLimits,
+    ) -> Result<Self, ClientError> {
+        let relay = session.code().relay().clone();
+        // What an earlier rekey left undone: this one knows one old key of each blob, not two.
+        renew_carried(transport, &relay, space, limits, &()).await?;
+        if space.is_new() {
+            // No other device may begin it after this.
+            space.create(one_credit(session).await?).await?;
+        }
+        let keyring = session.keyring().rekeyed(clock::today(), &mut random::system());
+        let keyring = keyring.map_err(ClientError::Sealing)?;
+        let next = carry(transport, session, &keyring, space.state(), limits).await?;
+        let change = MasterKeyChange::begin(transport, session, password, limits).await?;
+        Ok(Self { change, keyring, next, carried: listed(space.state()) })
+    }
+
+    /// Closes the old home space.
+    ///
+    /// # Errors
+    /// As [`HomeSpace::append`].
+    pub async fn close(&self, space: &mut HomeSpace<T>) -> Result<(), ClientError> {
+        let close = |state: &State| match state.closed_for() {
+            None => Ok(vec![Operation::Close { keyring: self.keyring.version() }]),
+            Some(_) => Ok(Vec::new()),
+        };
+        space.append(close).await
+    }
+
+    /// Replaces what opens the account.
+    ///
+    /// # Errors
+    /// As [`super::change_password`]. It can be run again from the beginning.
+    pub async fn finish(
+        mut self,
+        transport: &T,
+        session: &mut Session<T>,
+        space: &HomeSpace<T>,
+        password: &Password,
+        recovery: RecoveryWish,
+        limits: &ClientLimits,
+    ) -> Result<Rekeyed, ClientError> {
+        let code = session.code().clone();
+        if listed(space.state()) != self.carried {
+            // Another device wrote while this one prepared; what it was told is kept.
+            self.next = carry(transport, session, &self.keyring, space.state(), limits).await?;
+        }
+        let left = destroy_leaving(transport, space, code.relay(), limits).await?;
+        let head = self.next.head();
+        let keyring = self.keyring.with_home_head(head);
+        let memory = DeviceMemory { keyring_version: keyring.version(), home_head: Some(head) };
+        let memory = memory.seal(&keyring.memory_key(), code.relay(), code.account(), &mut random::system());
+        let memory = memory.map_err(ClientError::Sealing)?;
+        let access = self.change.finish(transport, &code, password, &keyring, recovery, limits).await?;
+        Ok(Rekeyed { access, files: space.state().files().count(), left, memory })
+    }
+}
+
+impl<T> std::fmt::Debug for Rekeying<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { change: _, keyring: _, next: _, carried: _ } = self;
+        f.write_str("Rekeying")
+    }
+}
+
+fn listed(state: &State) -> Vec<Carried> {
+    let files = state.files();
+    files
+        .map(|(path, file)| (path.clone(), file.blob, kept_tickets(file).map(|t| t.id()).collect()))
+        .collect()
+}
+
+/// Makes the home space of a keyring, with these files in it.
+async fn carry<T: Transport>(
     transport: &T,
     session: &mut Session<T>,
-    space: &mut HomeSpace<T>,
-    password: &Password,
-    recovery: RecoveryWish,
+    keyring: &Keyring,
+    state: &State,
     limits: &ClientLimits,
-) -> Result<Rekeyed, ClientError> {
-    let relay = session.code().relay().clone();
-    let master = MasterKey::generate(&mut random::system());
-    let keyring = session
-        .keyring()
-        .rekeyed(session.master(), clock::today(), &mut random::system())
-        .map_err(ClientError::Sealing)?;
-    // What an earlier rekey left undone: this one knows one old key of each blob, not two.
-    renew_carried(transport, &relay, space, limits, &()).await?;
-    close(session, space, keyring.version()).await?;
-    destroy_leaving(transport, space, &relay, limits).await?;
-    let mut next = HomeSpace::never_written(transport, &relay, keyring.home_keys(), limits);
+) -> Result<HomeSpace<T>, ClientError> {
+    let mut next = HomeSpace::never_written(transport, session.code().relay(), keyring.home_keys(), limits);
     next.create(one_credit(session).await?).await?;
-    let carried = carry(space.state());
-    next.append(|_state| Ok(carried.clone())).await?;
-    let keyring: Keyring = keyring.with_home_head(next.head());
-    let access = change_master_key(transport, session, password, (master, keyring), recovery, limits).await?;
-    Ok(Rekeyed { access, files: space.state().files().count() })
+    let operations = operations(state);
+    next.append(|_state| Ok(operations.clone())).await?;
+    Ok(next)
 }
 
-/// A space that was never written is made, so that it can be closed: no other device may begin it after this.
-async fn close<T: Transport>(
-    session: &mut Session<T>,
-    space: &mut HomeSpace<T>,
-    keyring: u64,
-) -> Result<(), ClientError> {
-    if space.is_new() {
-        space.create(one_credit(session).await?).await?;
+/// Tickets follow their file one by one: a file may have more of them than an entry has room for.
+fn operations(state: &State) -> Vec<Operation> {
+    let mut operations = Vec::new();
+    for (path, file) in state.files() {
+        let (renewed, mut held) = file.renewed(&mut random::system());
+        if let Some(lost) = state.held(file.blob) {
+            held = lost.clone();
+        }
+        operations.push(Operation::Carry { path: path.clone(), file: Box::new(renewed), held });
+        operations.extend(
+            kept_tickets(file).map(|ticket| Operation::Share { path: path.clone(), ticket: ticket.clone() }),
+        );
     }
-    let close = |state: &State| match state.closed_for() {
-        None => Ok(vec![Operation::Close { keyring }]),
-        Some(_) => Ok(Vec::new()),
-    };
-    space.append(close).await
+    operations
 }
 
-/// What is off the list is not carried over, so it ends here. A repetition is answered alike.
+/// The newest ones, as many as a renewal may keep.
+fn kept_tickets(file: &FileRecord) -> impl Iterator<Item = &TicketRecord> {
+    file.tickets.iter().skip(file.tickets.len().saturating_sub(MAX_KEPT_TICKETS))
+}
+
+/// What is off the list is not carried over, so it ends here. A repetition is answered alike. Gives how many the relay denies: a thief may
+/// have listed them, or taken them over.
 async fn destroy_leaving<T: Transport>(
     transport: &T,
     space: &HomeSpace<T>,
     relay: &OnionAddress,
     limits: &ClientLimits,
-) -> Result<(), ClientError> {
+) -> Result<usize, ClientError> {
     let mut lane = RelayLane::isolated(transport, relay, limits);
+    let mut left = 0;
     for (blob, write_key) in space.state().leaving() {
-        transfer::destroy(&mut lane, blob, write_key).await?;
+        match transfer::destroy(&mut lane, blob, write_key).await {
+            Ok(()) => {}
+            Err(ClientError::Withheld) => left += 1,
+            Err(error) => return Err(error),
+        }
     }
-    Ok(())
-}
-
-/// Tickets follow their file one by one: a file may have more of them than an entry has room for.
-fn carry(state: &State) -> Vec<Operation> {
-    let mut operations = Vec::new();
-    for (path, file) in state.files() {
-        let (renewed, held) = file.renewed(&mut random::system());
-        operations.push(Operation::Carry { path: path.clone(), file: Box::new(renewed), held });
-        let tickets = file.tickets.iter();
-        operations
-            .extend(tickets.map(|ticket| Operation::Share { path: path.clone(), ticket: ticket.clone() }));
-    }
-    operations
+    Ok(left)
 }
 
 async fn one_credit<T: Transport>(session: &mut Session<T>) -> Result<Token, ClientError> {

@@ -50,8 +50,8 @@ impl<T: Transport> Session<T> {
         &self.code
     }
 
-    /// Opens what this device sealed to remember, and refuses a keyring that is older. What was sealed under the master key before a rekey
-    /// tells of a home space that is closed; of the one that follows, the keyring says how far it was.
+    /// Opens what this device sealed to remember, and refuses a keyring that is older. Of a home space that follows a rekey, the keyring says how
+    /// far it was.
     ///
     /// # Errors
     /// [`ClientError::OlderKeyring`]; [`ClientError::DamagedMemory`] if it is not what was sealed.
@@ -59,21 +59,13 @@ impl<T: Transport> Session<T> {
         let given = self.keyring.version();
         let least = DeviceMemory { keyring_version: given, home_head: self.keyring.home_head() };
         let Some(sealed) = sealed else { return Ok(least) };
-        if let Some(memory) = self.open_with(sealed, &self.master) {
-            if given < memory.keyring_version {
-                return Err(ClientError::OlderKeyring { seen: memory.keyring_version, given });
-            }
-            return Ok(memory.newer(least));
+        let key = self.keyring.memory_key();
+        let memory = DeviceMemory::open(sealed, &key, self.code.relay(), self.code.account())
+            .map_err(|_| ClientError::DamagedMemory)?;
+        if given < memory.keyring_version {
+            return Err(ClientError::OlderKeyring { seen: memory.keyring_version, given });
         }
-        let before = self.keyring.master_before().and_then(|master| self.open_with(sealed, &master));
-        match before {
-            Some(before) if before.keyring_version < given => Ok(least),
-            Some(_) | None => Err(ClientError::DamagedMemory),
-        }
-    }
-
-    fn open_with(&self, sealed: &[u8], master: &MasterKey) -> Option<DeviceMemory> {
-        DeviceMemory::open(sealed, master, self.code.relay(), self.code.account()).ok()
+        Ok(memory.newer(least))
     }
 
     /// Seals what this device is to remember: what it remembered, this keyring, and this head of the home space.
@@ -83,13 +75,8 @@ impl<T: Transport> Session<T> {
     pub fn seal_memory(&self, kept: DeviceMemory, home_head: LogHead) -> Result<Vec<u8>, ClientError> {
         let seen = DeviceMemory { keyring_version: self.keyring.version(), home_head: Some(home_head) };
         kept.newer(seen)
-            .seal(&self.master, self.code.relay(), self.code.account(), &mut random::system())
+            .seal(&self.keyring.memory_key(), self.code.relay(), self.code.account(), &mut random::system())
             .map_err(ClientError::Sealing)
-    }
-
-    /// What seals the keyring.
-    pub(super) const fn master(&self) -> &MasterKey {
-        &self.master
     }
 
     /// The account's keys.

@@ -60,10 +60,7 @@ pub async fn call<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
             () = &mut interrupted, if give_up.is_none() => {
                 // An agent that is done already hears no more; what it said last follows.
                 let _ = call.say(&FromCaller::Interrupt).await;
-                if call.showing.is_some() {
-                    // It may never be read, and then the end of the command would never be heard of.
-                    return Err(ClientError::Stopped);
-                }
+                // What is being shown may never be read, and then the end of the command would never be heard of.
                 give_up = Some(Instant::now() + limits.ending);
             }
             () = sleep_until(give_up_at), if give_up.is_some() => return Err(ClientError::Stopped),

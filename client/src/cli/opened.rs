@@ -32,7 +32,7 @@ pub(super) async fn with_account<R>(
     work: impl AsyncFnOnce(&mut Opened<'_>) -> Result<R, ClientError>,
 ) -> Result<R, ClientError> {
     let work = async |opened: &mut Opened<'_>| {
-        opened.require_open()?;
+        opened.warn_if_closed();
         work(opened).await
     };
     if let Some(unlocked) = &global.unlocked {
@@ -51,9 +51,20 @@ pub(super) async fn with_password<R>(
     printer: &Printer,
     work: impl AsyncFnOnce(&mut Opened<'_>) -> Result<R, ClientError>,
 ) -> Result<R, ClientError> {
+    let transport = AnyTransport::new(global.connect(&global.open_home()?, printer).await?);
+    with_password_over(transport, global, password, printer, work).await
+}
+
+/// The same over a Tor that is connected.
+pub(super) async fn with_password_over<R>(
+    transport: AnyTransport,
+    global: &Global,
+    password: &Password,
+    printer: &Printer,
+    work: impl AsyncFnOnce(&mut Opened<'_>) -> Result<R, ClientError>,
+) -> Result<R, ClientError> {
     let home = global.open_home()?;
     let code = home.account()?;
-    let transport = AnyTransport::new(global.connect(&home, printer).await?);
     let bar = printer.bar("Opening your files");
     bar.wait();
     let unlocked = Unlocked::unlock(transport, home, &code, password, ClientLimits::default()).await;
@@ -101,11 +112,11 @@ impl Opened<'_> {
         self.finish_renewing().await
     }
 
-    /// Refuses a list of files that a rekey has closed.
-    pub(super) fn require_open(&self) -> Result<(), ClientError> {
-        match self.space.state().closed_for() {
-            Some(next) => Err(ClientError::Closed { next }),
-            None => Ok(()),
+    /// What is read of a list that a rekey has closed may be old; nothing is written to it.
+    fn warn_if_closed(&self) {
+        if let Some(next) = self.space.state().closed_for() {
+            let closed = ClientError::Closed { next };
+            self.printer.warn(&format!("{closed}. {}", closed.explanation().next));
         }
     }
 
@@ -170,6 +181,21 @@ impl Opened<'_> {
         outcome
     }
 
+    /// Destroys at the relay all that a list holds to which nothing can be written; gives how many files that were.
+    pub(super) async fn destroy_closed(&self) -> Result<usize, ClientError> {
+        let state = self.space.state();
+        let files = state.files().map(|(_, file)| (file.blob, &file.write_key));
+        let mut lane = self.lane();
+        for (blob, write_key) in files.chain(state.leaving()) {
+            match self.destroy(&mut lane, blob, write_key).await {
+                // With an interrupted rekey it may have gone on elsewhere.
+                Ok(()) | Err(ClientError::Withheld) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(state.files().count())
+    }
+
     /// Destroys at the relay what is off the list, also what an earlier command could not finish.
     pub(super) async fn destroy_leaving(&mut self) -> Result<(), ClientError> {
         let leaving: Vec<(BlobId, Token)> =
@@ -181,7 +207,7 @@ impl Opened<'_> {
         let mut destroyed = Vec::with_capacity(leaving.len());
         let mut outcome = Ok(());
         for (blob, write_key) in &leaving {
-            match transfer::destroy(&mut lane, *blob, write_key).await {
+            match self.destroy(&mut lane, *blob, write_key).await {
                 Ok(()) => destroyed.push(*blob),
                 // The others are to end all the same.
                 Err(error @ ClientError::Withheld) => outcome = Err(error),
@@ -198,6 +224,29 @@ impl Opened<'_> {
         })
         .await?;
         outcome
+    }
+
+    /// Destroys a blob with whichever of its keys the relay takes. One that is lost is not the owner's any more, whatever the relay says.
+    async fn destroy(
+        &self,
+        lane: &mut RelayLane<AnyTransport>,
+        blob: BlobId,
+        write_key: &Token,
+    ) -> Result<(), ClientError> {
+        let state = self.space.state();
+        let destroyed = match (transfer::destroy(lane, blob, write_key).await, state.held(blob)) {
+            (Err(ClientError::Withheld), Some(held)) => transfer::destroy(lane, blob, &held.write_key).await,
+            (destroyed, _) => destroyed,
+        };
+        match destroyed {
+            Err(ClientError::Withheld) if state.lost().any(|(lost, _)| lost == blob) => {
+                self.printer.warn(
+                    "a file that was lost is off the list; the relay may keep it for whoever took it over",
+                );
+                Ok(())
+            }
+            destroyed => destroyed,
+        }
     }
 
     /// A lane for what is done to files, which shares circuits with nothing else.

@@ -129,6 +129,25 @@ pub async fn download_file<T: Transport>(
     fetch(transport, relay, lane, manifest, authorization, output, limits, progress).await
 }
 
+/// Whether the relay takes the read token of a file of one's own.
+///
+/// # Errors
+/// [`ClientError`] if that cannot be found out.
+pub async fn is_readable<T: Transport>(
+    transport: &T,
+    relay: &OnionAddress,
+    file: &FileRecord,
+    limits: &ClientLimits,
+) -> Result<bool, ClientError> {
+    let mut lane = RelayLane::isolated(transport, relay, limits);
+    let authorization = Authorization::Bearer(file.read_token.clone());
+    match get_head(&mut lane, file.blob, &authorization).await {
+        Ok(_) => Ok(true),
+        Err(ClientError::Withheld) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 async fn get_head<T: Transport>(
     lane: &mut RelayLane<T>,
     blob: BlobId,

@@ -12,7 +12,7 @@ mod ticket;
 mod upload;
 
 pub use content::Content;
-pub use download::{Downloaded, Output, download_file, download_link};
+pub use download::{Downloaded, Output, download_file, download_link, is_readable};
 pub use in_order::StreamOutput;
 pub use output::OutputPath;
 pub use source::Source;

@@ -42,10 +42,15 @@ pub enum Operation {
         /// What it has.
         held: HeldCapabilities,
     },
-    /// The relay confirmed that a carried blob has its new capabilities; or that they can never be given to it.
+    /// The relay confirmed that carried blobs have their new capabilities.
     Renewed {
         /// Which.
-        blob: BlobId,
+        blobs: Vec<BlobId>,
+    },
+    /// The relay takes no key of the owner's for carried blobs: whoever had the old ones destroyed them or took them over, or the relay lies.
+    Lost {
+        /// Which.
+        blobs: Vec<BlobId>,
     },
     /// The owner goes on in the home space of a later keyring. Nothing that follows has an effect.
     Close {
@@ -147,6 +152,13 @@ impl FileRecord {
         let held =
             HeldCapabilities { read_token: self.read_token.clone(), write_key: self.write_key.clone() };
         (Self { read_token, write_key, tickets: Vec::new(), ..self.clone() }, held)
+    }
+
+    /// The record with the capabilities that its blob may have at the relay still.
+    #[must_use]
+    pub fn holding(&self, held: &HeldCapabilities) -> Self {
+        let HeldCapabilities { read_token, write_key } = held.clone();
+        Self { read_token, write_key, ..self.clone() }
     }
 
     /// The key that opens the file.

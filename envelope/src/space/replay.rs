@@ -230,6 +230,12 @@ impl VerifiedLog {
         (&self.replay.reports.first, self.replay.reports.count)
     }
 
+    /// Hash of that: it runs over what the owner signed, and nothing else.
+    #[must_use]
+    pub const fn state_hash(&self) -> &[u8; 32] {
+        self.replay.state.hash()
+    }
+
     /// The keys of the space.
     #[must_use]
     pub const fn keys(&self) -> &HomeKeys {

@@ -17,6 +17,8 @@ pub struct State {
     leaving: BTreeMap<BlobId, Token>,
     /// Carried blobs whose new capabilities the relay has not confirmed yet.
     renewing: BTreeMap<BlobId, Renewal>,
+    /// Carried blobs for which the relay takes no key.
+    lost: BTreeMap<BlobId, Renewal>,
     /// Version of the keyring in whose home space the owner goes on.
     closed_for: Option<u64>,
     /// Every blob that was ever listed: none comes back.
@@ -47,11 +49,12 @@ enum Change {
     Created,
     Put { path: SpacePath, replaced: Option<Box<FileRecord>> },
     Carried { path: SpacePath },
-    Renewed { blob: BlobId, renewal: Box<Renewal> },
+    Renewed { blobs: Vec<(BlobId, Renewal)> },
+    Lost { blobs: Vec<BlobId> },
     Closed,
     Moved { from: SpacePath, to: SpacePath },
     Removed { path: SpacePath, file: Box<FileRecord> },
-    Destroyed { blob: BlobId, write_key: Token },
+    Destroyed { blob: BlobId, write_key: Token, lost: Option<Box<Renewal>> },
     Shared { path: SpacePath },
     Unshared { path: SpacePath, position: usize, ticket: TicketRecord },
 }
@@ -63,6 +66,7 @@ impl State {
             files: BTreeMap::new(),
             leaving: BTreeMap::new(),
             renewing: BTreeMap::new(),
+            lost: BTreeMap::new(),
             closed_for: None,
             blobs: BTreeSet::new(),
             hash: *space.as_bytes(),
@@ -88,6 +92,17 @@ impl State {
     /// Carried blobs whose new capabilities the relay has not confirmed yet.
     pub fn renewing(&self) -> impl Iterator<Item = (BlobId, &Renewal)> {
         self.renewing.iter().map(|(blob, renewal)| (*blob, renewal))
+    }
+
+    /// Carried blobs for which the relay takes no key of the owner's.
+    pub fn lost(&self) -> impl Iterator<Item = (BlobId, &Renewal)> {
+        self.lost.iter().map(|(blob, renewal)| (*blob, renewal))
+    }
+
+    /// What a blob may have at the relay still, if it is not confirmed that it has what its record says.
+    #[must_use]
+    pub fn held(&self, blob: BlobId) -> Option<&HeldCapabilities> {
+        self.renewing.get(&blob).or_else(|| self.lost.get(&blob)).map(|renewal| &renewal.held)
     }
 
     /// Version of the keyring in whose home space the owner goes on: nothing can be changed here.
@@ -127,9 +142,13 @@ impl State {
             }
             Operation::PutFile { path, file } => self.put(path, *file)?,
             Operation::Carry { path, file, held } => self.carry(path, *file, held)?,
-            Operation::Renewed { blob } => {
-                let renewal = self.renewing.remove(&blob).ok_or(WithoutSense)?;
-                Change::Renewed { blob, renewal: Box::new(renewal) }
+            Operation::Renewed { blobs } => {
+                Change::Renewed { blobs: take_all(&mut self.renewing, &blobs).ok_or(WithoutSense)? }
+            }
+            Operation::Lost { blobs } => {
+                let taken = take_all(&mut self.renewing, &blobs).ok_or(WithoutSense)?;
+                self.lost.extend(taken);
+                Change::Lost { blobs }
             }
             Operation::Close { keyring } => {
                 self.closed_for = Some(keyring);
@@ -143,7 +162,8 @@ impl State {
             }
             Operation::Destroyed { blob } => {
                 let write_key = self.leaving.remove(&blob).ok_or(WithoutSense)?;
-                Change::Destroyed { blob, write_key }
+                let lost = self.lost.remove(&blob).map(Box::new);
+                Change::Destroyed { blob, write_key, lost }
             }
             Operation::Share { path, ticket } => {
                 let file = self.files.get_mut(&path).ok_or(WithoutSense)?;
@@ -170,7 +190,8 @@ impl State {
 
     fn put(&mut self, path: SpacePath, file: FileRecord) -> Result<Change, WithoutSense> {
         let replaces = self.files.contains_key(&path);
-        if self.blobs.contains(&file.blob) || (!replaces && self.blocks(&path)) {
+        let new = !self.blobs.contains(&file.blob) && each_once(&file.tickets);
+        if !new || (!replaces && self.blocks(&path)) {
             return Err(WithoutSense);
         }
         self.blobs.insert(file.blob);
@@ -188,7 +209,7 @@ impl State {
         file: FileRecord,
         held: HeldCapabilities,
     ) -> Result<Change, WithoutSense> {
-        if self.blobs.contains(&file.blob) || self.blocks(&path) {
+        if self.blobs.contains(&file.blob) || self.blocks(&path) || !file.tickets.is_empty() {
             return Err(WithoutSense);
         }
         let next =
@@ -229,8 +250,10 @@ impl State {
                     self.renewing.remove(&carried.blob);
                 }
             }
-            Change::Renewed { blob, renewal } => {
-                self.renewing.insert(blob, *renewal);
+            Change::Renewed { blobs } => self.renewing.extend(blobs),
+            Change::Lost { blobs } => {
+                let lost = blobs.iter().filter_map(|blob| self.lost.remove_entry(blob));
+                self.renewing.extend(lost);
             }
             Change::Closed => self.closed_for = None,
             Change::Moved { from, to } => {
@@ -242,7 +265,8 @@ impl State {
                 self.leaving.remove(&file.blob);
                 self.files.insert(path, *file);
             }
-            Change::Destroyed { blob, write_key } => {
+            Change::Destroyed { blob, write_key, lost } => {
+                self.lost.extend(lost.map(|lost| (blob, *lost)));
                 self.leaving.insert(blob, write_key);
             }
             Change::Shared { path } => {
@@ -269,6 +293,20 @@ impl State {
         let below = self.files.range(path.first_below()..).next();
         below.is_some_and(|(file, _)| file.is_below(path))
     }
+}
+
+/// Takes these blobs out; none if one of them is not there, or named twice.
+fn take_all(from: &mut BTreeMap<BlobId, Renewal>, blobs: &[BlobId]) -> Option<Vec<(BlobId, Renewal)>> {
+    let named: BTreeSet<&BlobId> = blobs.iter().collect();
+    if named.len() != blobs.len() || blobs.is_empty() || !named.iter().all(|blob| from.contains_key(blob)) {
+        return None;
+    }
+    Some(blobs.iter().filter_map(|blob| from.remove_entry(blob)).collect())
+}
+
+fn each_once(tickets: &[TicketRecord]) -> bool {
+    let ids: BTreeSet<_> = tickets.iter().map(TicketRecord::id).collect();
+    ids.len() == tickets.len()
 }
 
 #[cfg(test)]
@@ -299,7 +337,7 @@ mod tests {
 
     /// Everything that a state holds, in one form that can be compared.
     fn picture(state: &State) -> Vec<Vec<u8>> {
-        let State { created, files, leaving, renewing, closed_for, blobs, hash } = state;
+        let State { created, files, leaving, renewing, lost, closed_for, blobs, hash } = state;
         let files =
             files.iter().flat_map(|(path, file)| [path.as_str().into(), codec::encode(file).unwrap()]);
         let leaving =
@@ -311,7 +349,14 @@ mod tests {
         picture.push(b"leaving".to_vec());
         picture.extend(leaving);
         picture.push(b"renewing".to_vec());
-        picture.extend(renewing.iter().flat_map(|(blob, Renewal { held, next })| {
+        let none = HeldCapabilities {
+            read_token: Token::from_bytes([0; 32]),
+            write_key: Token::from_bytes([0; 32]),
+        };
+        let separator = Renewal { held: none.clone(), next: none };
+        let no_blob = BlobId::from_bytes([0xff; 16]);
+        let waiting = renewing.iter().chain([(&no_blob, &separator)]).chain(lost);
+        picture.extend(waiting.flat_map(|(blob, Renewal { held, next })| {
             [blob.as_bytes().to_vec(), codec::encode(held).unwrap(), codec::encode(next).unwrap()]
         }));
         picture.push(b"blobs".to_vec());
@@ -327,10 +372,10 @@ mod tests {
         match rng.random_range(0..10) {
             0..3 => put(rng.random()),
             8 => carry(rng.random()),
-            9 => match state.renewing().next() {
-                Some((blob, _)) => Operation::Renewed { blob },
-                None => Operation::Renewed { blob: BlobId::from_bytes([0; 16]) },
-            },
+            9 => {
+                let blobs = state.renewing().take(rng.random_range(0..3)).map(|(blob, _)| blob).collect();
+                if rng.random() { Operation::Renewed { blobs } } else { Operation::Lost { blobs } }
+            }
             3 => Operation::Move { from: one, to: other },
             4 => Operation::Remove { path: one },
             5 => {

@@ -1,7 +1,7 @@
 //! Blobs. Chunks and manifests travel as raw bodies where they travel alone.
 
 use crate::{
-    ids::BlobId,
+    ids::{BlobId, TicketId},
     token::{Token, TokenHash},
 };
 use serde::{Deserialize, Serialize};
@@ -38,14 +38,16 @@ pub struct WholeBlob {
     pub manifest: Vec<u8>,
 }
 
-/// `POST /v1/blobs/{id}/renew`: replaces what reads and what changes a blob; its tickets stay. Shown: the write key that it has, or,
-/// after a lost answer, the one that it got.
+/// `POST /v1/blobs/{id}/renew`: replaces what reads and what changes a blob, and ends all its tickets but those that are named. Shown: the
+/// write key that it has, or, after a lost answer, the one that it got: then nothing is changed again.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RenewBlob {
     /// Who shows the token of this hash may read.
     pub read_token: TokenHash,
     /// Who shows the key of this hash may make tickets and destroy.
     pub write_key: TokenHash,
+    /// Tickets that stay: at most [`crate::limits::MAX_KEPT_TICKETS`].
+    pub tickets: Vec<TicketId>,
 }
 
 /// `POST /v1/blobs/{id}/finish`: closes the blob. Refused as a conflict unless the relay holds exactly the chunks of

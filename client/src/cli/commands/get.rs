@@ -101,7 +101,14 @@ async fn get_file(
     let own_name =
         FileName::parse(name.file_name()).map_err(|_| ClientError::BadPath(name.as_str().to_owned()))?;
     let output = place.of(Some(own_name));
+    let held = opened.space.state().held(file.blob).map(|held| file.holding(held));
     bar.wait();
     let (relay, progress) = (opened.relay(), Arc::new(bar.clone()));
-    transfer::download_file(opened.transport(), relay, file, output, opened.limits(), progress).await
+    let (transport, limits) = (opened.transport(), opened.limits());
+    let file = match held {
+        // Which of its tokens it has by now, the relay knows.
+        Some(held) if !transfer::is_readable(transport, relay, file, limits).await? => held,
+        _ => file.clone(),
+    };
+    transfer::download_file(transport, relay, &file, output, limits, progress).await
 }

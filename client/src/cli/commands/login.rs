@@ -14,7 +14,6 @@ use crate::{
     transport::Transport,
 };
 use nightdrop_envelope::{account_code::AccountCode, comparison::comparison_code};
-use nightdrop_wire::messages::log::LogHead;
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -59,41 +58,64 @@ pub(in crate::cli) async fn run(
     let session = session?;
     let looked = look(&tor, &session, &home, &limits).await;
     end_session(session, printer).await;
-    if matches!(looked, Ok(_) | Err(ClientError::Closed { .. })) {
-        // With a closed list, too: whose other device was lost in the middle of a rekey goes on with it here.
-        home.keep_account(&code, &home.lock()?)?;
+    let Looked { shown, memory, strays, closed_for } = looked?;
+    let lock = home.lock()?;
+    home.keep_account(&code, &lock)?;
+    if let Some(memory) = memory {
+        // What the user compares is what this device goes on from.
+        home.keep_memory(&memory, &lock)?;
     }
-    let shown = looked?;
+    drop(lock);
+    if strays > 0 {
+        printer.warn(&format!("{strays} entries of your files are not as your devices write them"));
+    }
+    if let Some(next) = closed_for {
+        // Whose other device was lost in the middle of a rekey goes on with it here.
+        return Err(ClientError::Closed { next });
+    }
     printer.result(&shown, &lines(&shown))?;
     arguments.qr.show(&code.secret_text(), printer)
 }
 
-/// What the relay gives, for comparison with another device. An account without files has nothing to compare but its keyring.
+/// What the relay gives.
+struct Looked {
+    shown: Shown,
+    /// What this device is to remember of it; nothing of a list that the relay denies.
+    memory: Option<Vec<u8>>,
+    /// Entries that are not as an honest device writes them.
+    strays: u64,
+    closed_for: Option<u64>,
+}
+
 async fn look<T: Transport>(
     transport: &T,
     session: &Session<T>,
     home: &Home,
     limits: &ClientLimits,
-) -> Result<Shown, ClientError> {
+) -> Result<Looked, ClientError> {
     let memory = session.open_memory(home.memory()?.as_deref())?;
     let (keyring, relay) = (session.keyring(), session.code().relay());
-    let keys = keyring.home_keys();
-    let never_written = LogHead::before_first(keys.space());
-    let space = HomeSpace::open(transport, relay, keys, memory.home_head, limits).await;
-    let head = match space {
-        Ok(space) => match space.state().closed_for() {
-            Some(next) => return Err(ClientError::Closed { next }),
-            None => space.head(),
-        },
-        Err(ClientError::NoHomeSpace) => never_written,
+    let space = HomeSpace::open(transport, relay, keyring.home_keys(), memory.home_head, limits).await;
+    let space = match space {
+        Ok(space) => Some(space),
+        // An account without files has nothing to compare but its keyring.
+        Err(ClientError::NoHomeSpace) => None,
         Err(error) => return Err(error),
     };
-    Ok(Shown {
+    let never_written = HomeSpace::never_written(transport, relay, keyring.home_keys(), limits);
+    let seen = space.as_ref().unwrap_or(&never_written);
+    let shown = Shown {
         logged_in: true,
         keyring_version: keyring.version(),
         keyring_day: keyring.day(),
-        entries: head.count,
-        comparison: comparison_code(keyring.version(), &head),
+        entries: seen.head().count,
+        comparison: comparison_code(keyring.version(), seen.state_hash()),
+    };
+    Ok(Looked {
+        shown,
+        memory: space.as_ref().map(|space| session.seal_memory(memory, space.head())).transpose()?,
+        strays: seen.reports().1,
+        closed_for: seen.state().closed_for(),
     })
 }
 

@@ -18,6 +18,8 @@ struct Shown<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     modified: Option<i64>,
     links: usize,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    lost: bool,
 }
 
 pub(in crate::cli) async fn run(
@@ -42,8 +44,13 @@ fn list(opened: &Opened<'_>, directory: Option<&SpacePath>, printer: &Printer) -
     for name in &names {
         let Some(file) = state.file(name) else { continue };
         let (name, links) = (name.as_str(), file.tickets.len());
-        let shown = Shown { name, size: file.size, modified: file.modified, links };
-        let linked = if links == 0 { "" } else { "  (linked)" };
+        let lost = state.lost().any(|(lost, _)| lost == file.blob);
+        let shown = Shown { name, size: file.size, modified: file.modified, links, lost };
+        let linked = match (lost, links) {
+            (true, _) => "  (lost: the relay takes no key of yours for it)",
+            (false, 0) => "",
+            (false, _) => "  (linked)",
+        };
         printer.result(&shown, &format!("{:>12}  {name}{linked}", file.size))?;
     }
     Ok(())

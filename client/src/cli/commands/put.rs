@@ -145,7 +145,9 @@ async fn put(
 
 /// The file that is listed under this name, if it has this content.
 fn same_file<'a>(state: &'a State, name: &SpacePath, source: &Source) -> Option<&'a FileRecord> {
-    state.file(name).filter(|file| file.content == *source.content() && file.size == source.facts().size)
+    let same = |file: &FileRecord| file.content == *source.content() && file.size == source.facts().size;
+    // What is not certain to be there is stored again.
+    state.file(name).filter(|file| same(file) && state.held(file.blob).is_none())
 }
 
 async fn upload(

@@ -3,13 +3,16 @@
 use super::lock::lock_agent;
 use crate::{
     ClientError,
-    account::{RecoveryWish, Rekeyed},
+    account::{self, NewAccess, RecoveryWish, Rekeyed},
     cli::{
         arguments::{Global, Rekey},
-        opened::{Opened, with_password},
+        opened::{Opened, with_password_over},
         print::Printer,
     },
+    limits::ClientLimits,
+    transport::AnyTransport,
 };
+use nightdrop_login::password::Password;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
@@ -27,35 +30,61 @@ pub(in crate::cli) async fn run(
     printer: &Printer,
 ) -> Result<(), ClientError> {
     let home = global.open_home()?;
-    home.account()?;
+    let code = home.account()?;
     let password = printer.standard_input().existing_password(global)?;
     let recovery = if arguments.no_recovery { RecoveryWish::Remove } else { RecoveryWish::Replace };
-    let rekey = async |opened: &mut Opened<'_>| {
-        let bar = printer.bar("Replacing the keys");
-        bar.wait();
-        let rekeyed = opened.rekey(&password, recovery).await;
-        bar.done();
-        rekeyed
-    };
-    let rekeyed = with_password(global, &password, printer, rekey).await;
-    if matches!(rekeyed, Err(ClientError::ChangeUnknown | ClientError::ChangeRefused)) {
-        printer.warn("the password stays what it was; run `nightdrop rekey` again");
-    }
-    let Rekeyed { access, files } = rekeyed?;
+    let transport = AnyTransport::new(global.connect(&home, printer).await?);
     if let Err(error) = lock_agent(&home).await {
         printer.warn(&format!("the agent did not lock: {error}"));
     }
-    let words = access.recovery.as_ref().map(|phrase| phrase.secret_words()).transpose()?;
+    // Ends all sessions, so that whoever has one cannot use up what the rekey needs.
+    let (bar, limits) = (printer.bar("Ending all sessions"), ClientLimits::default());
+    bar.wait();
+    let keep = RecoveryWish::Keep;
+    let ended = account::change_password(&transport, &code, &password, &password, keep, &limits).await;
+    bar.done();
+    ended?;
+    let rekeyed = rekey(transport.clone(), global, &password, recovery, printer).await;
+    if matches!(rekeyed, Err(ClientError::ChangeUnknown | ClientError::ChangeRefused)) {
+        printer.warn("the password stays what it was, but the recovery phrase may open nothing any more: run `nightdrop rekey` again");
+    }
+    show(&rekeyed?, printer)?;
+    // Goes on with the files; what is cut off, every later command goes on with.
+    with_password_over(transport, global, &password, printer, async |_opened: &mut Opened<'_>| Ok(())).await
+}
+
+async fn rekey(
+    transport: AnyTransport,
+    global: &Global,
+    password: &Password,
+    recovery: RecoveryWish,
+    printer: &Printer,
+) -> Result<Rekeyed, ClientError> {
+    let rekey = async |opened: &mut Opened<'_>| {
+        let bar = printer.bar("Replacing the keys");
+        bar.wait();
+        let rekeyed = opened.rekey(password, recovery).await;
+        bar.done();
+        rekeyed
+    };
+    with_password_over(transport, global, password, printer, rekey).await
+}
+
+fn show(rekeyed: &Rekeyed, printer: &Printer) -> Result<(), ClientError> {
+    let Rekeyed { access: NewAccess { code: _, recovery }, files, left, memory: _ } = rekeyed;
+    if *left > 0 {
+        printer.warn(&format!(
+            "{left} removed file(s) could not be destroyed: the relay takes no key of yours for them"
+        ));
+    }
+    let words = recovery.as_ref().map(|phrase| phrase.secret_words()).transpose()?;
     let words = words.as_ref().map(|words| words.as_str());
-    // The phrase is shown whatever becomes of the rest, which every later command goes on with.
-    let renewed = with_password(global, &password, printer, async |_opened: &mut Opened<'_>| Ok(())).await;
     let mut lines = Zeroizing::new(format!(
-        "The keys are replaced, of {files} file(s), too; all sessions have ended. Password and account code stay, and so do links."
+        "The keys are replaced, of {files} file(s), too; all sessions have ended. Password and account code stay, and so do listed links."
     ));
     if let Some(words) = words {
         lines.push_str("\n\nThe old recovery phrase opens nothing any more. The new one, to be written on paper; it is shown this once:\n\n  ");
         lines.push_str(words);
     }
-    printer.result(&Shown { rekeyed: true, files, recovery_phrase: words }, &lines)?;
-    renewed
+    printer.result(&Shown { rekeyed: true, files: *files, recovery_phrase: words }, &lines)
 }

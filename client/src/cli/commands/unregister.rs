@@ -46,8 +46,10 @@ pub(in crate::cli) async fn run(
 /// First off the list, then destroyed: cut off in between, the next run goes on. Other devices can pay for nothing new, and what they
 /// list meanwhile is destroyed, too.
 async fn destroy_all(opened: &mut Opened<'_>) -> Result<usize, ClientError> {
-    opened.require_open()?;
     opened.end_all_sessions().await?;
+    if opened.space.state().closed_for().is_some() {
+        return opened.destroy_closed().await;
+    }
     let mut removed = 0;
     loop {
         let all = |state: &State| state.files().map(|(path, _)| path.clone()).collect::<Vec<_>>();

@@ -35,16 +35,25 @@ async fn unshare(opened: &mut Opened<'_>, name: &SpacePath) -> Result<usize, Cli
         return Err(ClientError::NotShared(name.as_str().to_owned()));
     }
     let mut lane = opened.lane();
+    let mut ended = Vec::with_capacity(file.tickets.len());
+    let mut outcome = Ok(());
     for ticket in &file.tickets {
-        transfer::end_ticket(&mut lane, ticket.id(), &file.write_key).await?;
+        match transfer::end_ticket(&mut lane, ticket.id(), &file.write_key).await {
+            Ok(()) => ended.push(ticket.id()),
+            // The others are to end all the same.
+            Err(error @ ClientError::Withheld) => outcome = Err(error),
+            Err(error) => {
+                outcome = Err(error);
+                break;
+            }
+        }
     }
     opened
         .append(|state| {
             let listed = state.file(name).map(|file| file.tickets.as_slice()).unwrap_or_default();
-            let ended =
-                listed.iter().filter(|listed| file.tickets.iter().any(|ended| ended.id() == listed.id()));
+            let ended = listed.iter().filter(|listed| ended.contains(&listed.id()));
             Ok(ended.map(|ticket| Operation::Unshare { path: name.clone(), ticket: ticket.id() }).collect())
         })
         .await?;
-    Ok(file.tickets.len())
+    outcome.map(|()| ended.len())
 }

@@ -298,7 +298,7 @@ impl NaiveHome {
             }
             Operation::Carry { path, file, .. } => !self.blobs.contains(&file.blob) && is_free(path.as_str()),
             // Of a rekey no lie here is about.
-            Operation::Renewed { .. } | Operation::Close { .. } => true,
+            Operation::Renewed { .. } | Operation::Lost { .. } | Operation::Close { .. } => true,
             // What was listed once may be destroyed; whether it is on its way out no lie here is about.
             Operation::Destroyed { blob } => self.blobs.contains(blob),
         }
@@ -319,7 +319,10 @@ impl NaiveHome {
                 }
             }
             Operation::Remove { path } => drop(self.files.remove(path.as_str())),
-            Operation::Destroyed { .. } | Operation::Renewed { .. } | Operation::Close { .. } => {}
+            Operation::Destroyed { .. }
+            | Operation::Renewed { .. }
+            | Operation::Lost { .. }
+            | Operation::Close { .. } => {}
             Operation::Share { path, .. } => {
                 self.files.entry(path.as_str().to_owned()).and_modify(|file| file.tickets += 1);
             }
