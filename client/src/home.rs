@@ -4,7 +4,7 @@
 //! HOME/            0700
 //!   account          the account code, 0600: the one secret kept in clear, because nothing opens before it
 //!   registration     a registration that was sent and not yet answered: account code, then the request's bytes
-//!   memory           keyring version and head of the home space that this device has seen, sealed under the master key
+//!   memory           keyring version and head of the home space that this device has seen, sealed under the memory key
 //!   lock             held while one of these is read and written back
 //!   agent            where the agent listens; locked by it as long as it lives
 //!   run/             its socket, where the user has no runtime directory

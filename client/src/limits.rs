@@ -16,8 +16,12 @@ pub struct ClientLimits {
     pub first_retry: Duration,
     /// The longest wait between two attempts. Default: 30 seconds.
     pub longest_retry: Duration,
-    /// Streams of one transfer, each over a circuit of its own. Default: 2.
+    /// Lanes that a transfer begins with. Default: 2.
     pub lanes: usize,
+    /// Lanes that it has at most. Default: 8.
+    pub most_lanes: usize,
+    /// Streams over each lane, so that none idles for a round trip. Default: 2.
+    pub streams_per_lane: usize,
 }
 
 impl Default for ClientLimits {
@@ -29,6 +33,8 @@ impl Default for ClientLimits {
             first_retry: Duration::from_secs(1),
             longest_retry: Duration::from_secs(30),
             lanes: 2,
+            most_lanes: 8,
+            streams_per_lane: 2,
         }
     }
 }

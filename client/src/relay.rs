@@ -83,6 +83,20 @@ impl<T: Transport> RelayLane<T> {
         }
     }
 
+    /// So many streams on this lane's circuit, the first of which is this one.
+    pub(crate) fn streams(self, count: usize) -> Vec<Self> {
+        let another = |_| Self {
+            transport: self.transport.clone(),
+            relay: self.relay.clone(),
+            lane: self.lane.clone(),
+            limits: self.limits.clone(),
+            connection: None,
+            has_worked: self.has_worked,
+        };
+        let others: Vec<Self> = (1..count).map(another).collect();
+        std::iter::once(self).chain(others).collect()
+    }
+
     /// This lane for one request that is tried once: for what may not be repeated, and for cleaning up.
     #[must_use]
     pub fn once(mut self) -> Self {

@@ -6,6 +6,7 @@
 use super::{
     ChunkQueue, OutputPath, Progress,
     in_order::{InOrder, StreamOutput},
+    lanes::{Moved, over_lanes},
     output::PartialFile,
 };
 use crate::{
@@ -32,7 +33,6 @@ use std::{
     path::PathBuf,
     sync::{Arc, RwLock},
 };
-use tokio::task::JoinSet;
 
 /// Where a download goes.
 #[derive(Clone)]
@@ -249,7 +249,7 @@ async fn blocking<R: Send + 'static>(
     tokio::task::spawn_blocking(work).await.map_err(|_| ClientError::Stopped)?
 }
 
-/// Fetches the chunks over as many lanes as the limits say, the first of which is open already.
+/// Fetches the chunks over lanes, the first of which is open already.
 async fn fetch_all_chunks<T: Transport>(
     fetch: Arc<Fetch>,
     transport: &T,
@@ -257,28 +257,20 @@ async fn fetch_all_chunks<T: Transport>(
     relay: &OnionAddress,
     limits: &ClientLimits,
 ) -> Result<Option<PartialFile>, ClientError> {
-    let more = limits.lanes.min(fetch.manifest.layout().chunks() as usize).saturating_sub(1);
-    let mut lanes = JoinSet::new();
-    lanes.spawn(fetch_chunks(Arc::clone(&fetch), first));
-    for _ in 0..more {
-        lanes.spawn(fetch_chunks(Arc::clone(&fetch), RelayLane::isolated(transport, relay, limits)));
-    }
-    let outcome = all_of(&mut lanes).await;
+    let (moved, chunks) = (Moved::default(), fetch.manifest.layout().chunks());
+    let work = |lane| fetch_chunks(Arc::clone(&fetch), lane, moved.clone());
+    let outcome = over_lanes((transport, relay, limits), Some(first), chunks, &moved, work).await;
     // Whatever the outcome, nothing writes any more; after an error the partial file is removed here, by being dropped.
     let partial = fetch.sink.end();
     outcome.and(partial)
 }
 
-/// Waits for every lane; the first error ends the others.
-async fn all_of(lanes: &mut JoinSet<Result<(), ClientError>>) -> Result<(), ClientError> {
-    while let Some(finished) = lanes.join_next().await {
-        finished.map_err(|_| ClientError::Stopped)??;
-    }
-    Ok(())
-}
-
-/// The work of one lane: takes chunks until there are none left.
-async fn fetch_chunks<T: Transport>(fetch: Arc<Fetch>, mut lane: RelayLane<T>) -> Result<(), ClientError> {
+/// The work of one stream: takes chunks until there are none left.
+async fn fetch_chunks<T: Transport>(
+    fetch: Arc<Fetch>,
+    mut lane: RelayLane<T>,
+    moved: Moved,
+) -> Result<(), ClientError> {
     let sealed = fetch.manifest.layout().class().sealed();
     while let Some(index) = fetch.queue.take() {
         let endpoint = Endpoint::GetChunk(fetch.manifest.blob(), index);
@@ -287,6 +279,7 @@ async fn fetch_chunks<T: Transport>(fetch: Arc<Fetch>, mut lane: RelayLane<T>) -
             .await
             .map_err(ClientError::listed)?;
         fetch.take(index, chunk).await?;
+        moved.one();
         fetch.progress.advance(sealed as u64);
     }
     Ok(())

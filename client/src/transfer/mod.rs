@@ -1,10 +1,12 @@
 //! Moving one file: up into a new blob, down from a link or from the home space; tickets.
 //!
-//! Each lane has its own circuit and carries one chunk at a time; memory is one chunk per lane, whatever the file's size.
+//! A transfer runs over lanes, each a circuit of its own with several streams; each stream carries one chunk at a time. Memory is one chunk per
+//! stream, whatever the file's size.
 
 mod content;
 mod download;
 mod in_order;
+mod lanes;
 mod output;
 mod source;
 mod stream;

@@ -3,7 +3,10 @@
 //! A file of one chunk is created, stored and finished in one request. When an upload fails, what the relay got of it is
 //! destroyed as far as it can be reached; unfinished blobs cannot be read by anyone in the meantime.
 
-use super::{Content, Progress, destroy};
+use super::{
+    Content, Progress, destroy,
+    lanes::{Moved, over_lanes},
+};
 use crate::{ClientError, limits::ClientLimits, random, relay::RelayLane, transport::Transport};
 use bytes::Bytes;
 use nightdrop_envelope::{
@@ -21,7 +24,6 @@ use nightdrop_wire::{
     token::Token,
 };
 use std::{collections::BTreeMap, sync::Arc};
-use tokio::task::JoinSet;
 
 /// Stores a file or a stream at `relay`, paid with `credit`. What is returned is all that its owner needs to keep.
 ///
@@ -166,28 +168,25 @@ async fn store_chunks<T: Transport>(
     Ok(stored)
 }
 
-/// Puts the chunks over as many lanes as the limits say; the first error ends all of them.
+/// Puts the chunks over lanes; the first error ends all of them.
 async fn put_all_chunks<T: Transport>(
     upload: &Arc<Upload>,
     transport: &T,
     limits: &ClientLimits,
 ) -> Result<Vec<ChunkHash>, ClientError> {
-    let mut lanes = JoinSet::new();
-    for _ in 0..limits.lanes {
-        let lane = RelayLane::isolated(transport, &upload.relay, limits);
-        lanes.spawn(put_chunks(Arc::clone(upload), lane));
-    }
-    let mut hashes = BTreeMap::new();
-    while let Some(finished) = lanes.join_next().await {
-        hashes.extend(finished.map_err(|_| ClientError::Stopped)??);
-    }
+    let moved = Moved::default();
+    let put = |lane| put_chunks(Arc::clone(upload), lane, moved.clone());
+    let way = (transport, &upload.relay, limits);
+    let hashes = over_lanes(way, None, upload.content.most_chunks(), &moved, put).await?;
+    let hashes: BTreeMap<u32, ChunkHash> = hashes.into_iter().flatten().collect();
     Ok(hashes.into_values().collect())
 }
 
-/// The work of one lane: takes chunks until there are none left.
+/// The work of one stream: takes chunks until there are none left.
 async fn put_chunks<T: Transport>(
     upload: Arc<Upload>,
     mut lane: RelayLane<T>,
+    moved: Moved,
 ) -> Result<Vec<(u32, ChunkHash)>, ClientError> {
     let authorization = upload.write_authorization();
     let mut hashes = Vec::new();
@@ -197,6 +196,7 @@ async fn put_chunks<T: Transport>(
         lane.exchange(endpoint, Some(&authorization), Bytes::from(chunk.bytes), 0)
             .await
             .map_err(ClientError::upload)?;
+        moved.one();
         upload.progress.advance(sealed);
         hashes.push((index, chunk.hash));
     }

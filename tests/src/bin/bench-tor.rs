@@ -1,7 +1,7 @@
-//! `make bench-tor`: rates through a private Tor network, ours beside one raw Arti stream in the same run.
+//! `make bench-tor`: rates through a private Tor network, ours beside raw Arti streams in the same run: one, and eight on circuits of their own.
 //!
-//! Run as `tornet DIR -- bench-tor DIR`. Prints sealed MiB per second of the transfer phase (from the first chunk asked for to the
-//! last one acknowledged), medians of [`ROUNDS`].
+//! Run as `tornet DIR -- bench-tor DIR [MIB] [ROUNDS]`. Prints sealed MiB per second of the transfer phase (from the first chunk asked for to
+//! the last one acknowledged), medians of the rounds.
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a bench prints its figures")]
 
@@ -13,7 +13,7 @@ use nightdrop_client::{
     transfer::{self, OutputPath, Progress, Source},
 };
 use nightdrop_login::password::Password;
-use nightdrop_onion_config::{Lane, Network, Role, Tor, TorError, TorLimits, TorSettings};
+use nightdrop_onion_config::{Lane, Network, Role, Tor, TorError, TorLimits, TorSettings, TorStream};
 use nightdrop_tests::system::{NotBuilt, RelayProcess, SystemError, make_sample, network_file};
 use nightdrop_wire::{ONION_PORT, onion::OnionAddress, token::Token};
 use std::{
@@ -24,10 +24,12 @@ use std::{
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// Bytes of the file, and of what the raw stream carries.
-const SIZE: u64 = 64 << 20;
+/// MiB of the file, and of what raw streams carry in all.
+const SIZE: u64 = 64;
 /// Transfers each way.
-const ROUNDS: usize = 3;
+const ROUNDS: u64 = 3;
+/// Raw streams side by side.
+const SIDE_BY_SIDE: u64 = 8;
 const MIB: f64 = 1_048_576.0;
 const PASSWORD: &str = "plum orbit velvet cactus tide";
 
@@ -48,8 +50,10 @@ enum BenchError {
 }
 
 fn main() -> ExitCode {
+    let number = |at| std::env::args().nth(at).and_then(|text| text.parse().ok());
+    let (size, rounds) = (number(2).unwrap_or(SIZE) << 20, number(3).unwrap_or(ROUNDS));
     let Some(directory) = std::env::args_os().nth(1).map(PathBuf::from) else {
-        eprintln!("bench-tor: usage: tornet DIR -- bench-tor DIR");
+        eprintln!("bench-tor: usage: tornet DIR -- bench-tor DIR [MIB] [ROUNDS]");
         return ExitCode::from(2);
     };
     let runtime = match tokio::runtime::Runtime::new() {
@@ -59,7 +63,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(bench(&directory)) {
+    match runtime.block_on(bench(&directory, size, rounds)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("bench-tor: {error}");
@@ -68,7 +72,7 @@ fn main() -> ExitCode {
     }
 }
 
-async fn bench(directory: &Path) -> Result<(), BenchError> {
+async fn bench(directory: &Path, size: u64, rounds: u64) -> Result<(), BenchError> {
     std::fs::create_dir_all(directory)?;
     let directory = directory.canonicalize()?;
     let relay = RelayProcess::start(&directory.join("relay"))?;
@@ -85,27 +89,26 @@ async fn bench(directory: &Path) -> Result<(), BenchError> {
     );
 
     let file = directory.join("file");
-    make_sample(&file, SIZE)?;
+    make_sample(&file, size)?;
     let raw = RawService::start(&directory.join("raw")).await?;
-    let (mut ups, mut downs, mut raw_ups, mut raw_downs) = (vec![], vec![], vec![], vec![]);
-    for round in 0..ROUNDS {
+    let mut rates: [[Vec<f64>; 3]; 2] = Default::default();
+    for round in 0..rounds {
         let (up, down) = transfer_once(&tor, &address, &mut session, &file, round).await?;
-        ups.push(up);
-        downs.push(down);
-        raw_ups.push(raw.measure(&tor, Direction::Up).await?);
-        raw_downs.push(raw.measure(&tor, Direction::Down).await?);
+        let directions = [(Direction::Up, up), (Direction::Down, down)];
+        for (rates, (direction, ours)) in rates.iter_mut().zip(directions) {
+            let one = raw.measure(&tor, direction, size, 1).await?;
+            let many = raw.measure(&tor, direction, size, SIDE_BY_SIDE).await?;
+            for (rates, rate) in rates.iter_mut().zip([ours, one, many]) {
+                rates.push(rate);
+            }
+        }
     }
-    let lanes = ClientLimits::default().lanes;
-    println!(
-        "up    {:6.2} MiB/s sealed over {lanes} lanes; raw Arti stream {:6.2} MiB/s",
-        median(&mut ups),
-        median(&mut raw_ups)
-    );
-    println!(
-        "down  {:6.2} MiB/s sealed over {lanes} lanes; raw Arti stream {:6.2} MiB/s",
-        median(&mut downs),
-        median(&mut raw_downs)
-    );
+    for (direction, mut rates) in ["up  ", "down"].into_iter().zip(rates) {
+        let [ours, one, many] = rates.each_mut().map(|rates| median(rates));
+        println!(
+            "{direction}  {ours:6.2} MiB/s sealed; raw Arti: one stream {one:6.2}, {SIDE_BY_SIDE} isolated {many:6.2}"
+        );
+    }
     if !relay.stop()?.success() {
         return Err(BenchError::Unexpected("the relay's exit status"));
     }
@@ -139,7 +142,7 @@ async fn transfer_once(
     address: &OnionAddress,
     session: &mut Session<Tor>,
     file: &Path,
-    round: usize,
+    round: u64,
 ) -> Result<(f64, f64), BenchError> {
     let limits = ClientLimits::default();
     let credit = session.fetch_credits(1).await?.pop().ok_or(BenchError::Unexpected("the credits"))?;
@@ -232,36 +235,60 @@ impl RawService {
         }
     }
 
-    async fn measure(&self, tor: &Tor, direction: Direction) -> Result<f64, BenchError> {
-        let mut stream = tor.connect(&self.address, ONION_PORT, &Lane::isolated()).await?;
-        let mut buffer = vec![0; 1 << 16];
-        let started = Instant::now();
-        match direction {
-            Direction::Up => {
-                stream.write_all(b"u").await?;
-                let mut left = SIZE;
-                while left > 0 {
-                    stream.write_all(&buffer).await?;
-                    left -= buffer.len() as u64;
-                }
-                stream.flush().await?;
-                stream.read_exact(buffer.get_mut(..1).unwrap_or_default()).await?;
-            }
-            Direction::Down => {
-                stream.write_all(b"d").await?;
-                stream.flush().await?;
-                let mut left = SIZE;
-                while left > 0 {
-                    let read = stream.read(&mut buffer).await?;
-                    if read == 0 {
-                        return Err(BenchError::Unexpected("the raw stream's length"));
-                    }
-                    left -= read as u64;
-                }
-            }
+    /// MiB/s over so many streams, each on a circuit of its own, that carry `size` bytes in all.
+    async fn measure(
+        &self,
+        tor: &Tor,
+        direction: Direction,
+        size: u64,
+        streams: u64,
+    ) -> Result<f64, BenchError> {
+        let mut open = Vec::new();
+        for _ in 0..streams {
+            open.push(tor.connect(&self.address, ONION_PORT, &Lane::isolated()).await?);
         }
-        Ok(SIZE as f64 / MIB / started.elapsed().as_secs_f64())
+        let started = Instant::now();
+        let moved = open.into_iter().map(|stream| carry(stream, direction, size / streams));
+        futures::future::try_join_all(moved).await?;
+        Ok(size as f64 / MIB / started.elapsed().as_secs_f64())
     }
+}
+
+/// Moves so many bytes over a stream.
+async fn carry(mut stream: TorStream, direction: Direction, size: u64) -> Result<(), BenchError> {
+    let mut buffer = vec![0; 1 << 16];
+    stream.write_u8(if matches!(direction, Direction::Up) { b'u' } else { b'd' }).await?;
+    stream.write_u64(size).await?;
+    match direction {
+        Direction::Up => {
+            send(&mut stream, size, &buffer).await?;
+            stream.read_exact(buffer.get_mut(..1).unwrap_or_default()).await?;
+        }
+        Direction::Down => {
+            stream.flush().await?;
+            receive(&mut stream, size, &mut buffer).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn send(stream: &mut TorStream, mut left: u64, buffer: &[u8]) -> std::io::Result<()> {
+    while left > 0 {
+        let piece = usize::try_from(left).map_or(buffer, |left| buffer.get(..left).unwrap_or(buffer));
+        stream.write_all(piece).await?;
+        left -= piece.len() as u64;
+    }
+    stream.flush().await
+}
+
+async fn receive(stream: &mut TorStream, mut left: u64, buffer: &mut [u8]) -> std::io::Result<()> {
+    while left > 0 {
+        match stream.read(buffer).await? {
+            0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+            read => left = left.saturating_sub(read as u64),
+        }
+    }
+    Ok(())
 }
 
 impl Drop for RawService {
@@ -270,19 +297,13 @@ impl Drop for RawService {
     }
 }
 
-async fn serve_raw(stream: &mut nightdrop_onion_config::TorStream) -> std::io::Result<()> {
+async fn serve_raw(stream: &mut TorStream) -> std::io::Result<()> {
     let mut buffer = vec![0; 1 << 16];
-    let mut left = SIZE;
-    if stream.read_u8().await? == b'd' {
-        while left > 0 {
-            stream.write_all(&buffer).await?;
-            left -= buffer.len() as u64;
-        }
-        stream.flush().await?;
+    let (direction, size) = (stream.read_u8().await?, stream.read_u64().await?);
+    if direction == b'd' {
+        send(stream, size, &buffer).await?;
     } else {
-        while left > 0 {
-            left = left.saturating_sub(stream.read(&mut buffer).await?.max(1) as u64);
-        }
+        receive(stream, size, &mut buffer).await?;
         stream.write_all(b"k").await?;
         stream.flush().await?;
     }

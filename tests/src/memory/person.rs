@@ -28,6 +28,8 @@ pub fn patient() -> ClientLimits {
         first_retry: Duration::from_millis(5),
         longest_retry: Duration::from_millis(10),
         lanes: 2,
+        most_lanes: 4,
+        streams_per_lane: 2,
     }
 }
 

@@ -35,6 +35,8 @@ fn limits() -> ClientLimits {
         first_retry: Duration::from_millis(10),
         longest_retry: Duration::from_millis(100),
         lanes: 2,
+        most_lanes: 2,
+        streams_per_lane: 1,
     }
 }
 
