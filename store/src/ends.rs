@@ -1,16 +1,19 @@
 //! Tests of ends: how long they keep others waiting, that they go on after an interruption, and past what is damaged.
 
 use crate::{
-    NewSession, Store, StoreError, StoreLimits,
+    NewSession, Queued, Store, StoreError, StoreLimits, chunks,
     common::{Fixture, TODAY, TestBlob, random_token, registration},
     digest::token_hash,
+    operation::Checked,
     row::Row,
     schema::{CHUNKS, ChunkHashRow, DoomedRow, SetAsideRow},
-    transaction::Rows,
+    transaction::{Changes, Rows},
 };
 use std::{
     ops::ControlFlow,
     os::unix::fs::FileExt,
+    sync::mpsc,
+    task::{Context, Waker},
     time::{Duration, Instant},
 };
 
@@ -64,37 +67,49 @@ fn wait_for_removal(fixture: &Fixture) {
     }
 }
 
+/// Queues an operation, so that those that are queued after it have their turn after it.
+fn queued<T>(mut operation: Queued<T>) -> Queued<T> {
+    assert!(operation.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    operation
+}
+
+/// A write of somebody else, which tells how many chunks of a blob there still are when it has its turn.
+fn other_write(store: &Store, blob: &TestBlob) -> Queued<u32> {
+    let id = blob.id;
+    store.queue(0, move |rows| {
+        let mut chunks = 0;
+        rows.each(&ChunkHashRow::TABLE, chunks::from(id, 0), |_, _| {
+            chunks += 1;
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(Checked::Write(move |_: &Changes<'_>| Ok(chunks)))
+    })
+}
+
 #[test]
 fn the_end_of_a_long_blob_keeps_others_waiting_for_one_step_and_not_for_the_whole() {
-    const CHUNKS: u32 = 160;
+    const CHUNKS: u32 = 40;
+    const STEP: u32 = 8;
     let mut fixture = Fixture::new();
-    open(&mut fixture, usize::MAX);
+    let removal_chunks = usize::try_from(STEP).unwrap();
+    fixture.open_with(StoreLimits { removal_chunks, batch_operations: 1, ..StoreLimits::default() });
     let blob = long_blob(&fixture, CHUNKS);
-    let begun = Instant::now();
-    destroy(&fixture, &blob).unwrap();
-    wait_for_removal(&fixture);
-    let whole = begun.elapsed();
-
-    open(&mut fixture, StoreLimits::default().removal_chunks);
-    let blob = long_blob(&fixture, CHUNKS);
-    let begun = Instant::now();
-    destroy(&fixture, &blob).unwrap();
-    let end = begun.elapsed();
+    let store = fixture.store();
+    // Nothing is written until all stand in the queue.
+    let (begin, begun) = mpsc::channel();
+    let first = queued(store.queue(0, move |_| {
+        begun.recv().unwrap();
+        Ok(Checked::Write(|_: &Changes<'_>| Ok(())))
+    }));
+    let end = queued(store.destroy_blob(blob.id, &blob.write_key));
+    let others: Vec<_> = (0..=CHUNKS / STEP).map(|_| queued(other_write(store, &blob))).collect();
+    begin.send(()).unwrap();
+    fixture.wait(first).unwrap();
+    fixture.wait(end).unwrap();
     assert!(matches!(fixture.read(&blob, 0), Err(StoreError::Refused)), "it ended at once");
-    let (mut slowest, mut writes) = (Duration::ZERO, 0);
-    while held(fixture.store())[2] > 0 {
-        assert!(begun.elapsed() < LIMIT, "the removal does not end");
-        let begun = Instant::now();
-        let invited = fixture.store().issue_invitation(token_hash(&random_token()), TODAY);
-        fixture.wait(invited).unwrap();
-        slowest = slowest.max(begun.elapsed());
-        writes += 1;
-    }
-    eprintln!(
-        "{CHUNKS} chunks in one step: {whole:?}; in small ones: the end {end:?}, the slowest of {writes} writes {slowest:?}"
-    );
-    assert!(writes >= 3, "others write in between: {writes}");
-    assert!(slowest < whole && end < whole, "{slowest:?} and {end:?} of {whole:?}");
+    let found: Vec<_> = others.into_iter().map(|other| fixture.wait(other).unwrap()).collect();
+    assert_eq!(found, [32, 24, 16, 8, 0, 0], "between two writes, one step is removed");
+    wait_for_removal(&fixture);
     assert_eq!(held(fixture.store()), [0; 3]);
 }
 

@@ -101,36 +101,45 @@ impl Budget {
     }
 }
 
-/// Bytes that a batch must have added to say anything about how pages are used again.
-const TELLING: i64 = 32 * 1024;
-
-/// How much of the file is free for use again. redb does not say, so it is learnt: whenever the file took more of the
-/// disk for what was written, nothing in it had been free for that; and each byte that ends from then on is.
+/// How much of the file is free for use again. redb does not say, so it is counted: what ends may be used again, and what
+/// is written uses it. That the file takes more of the disk for it does not say that nothing in it was free: redb takes
+/// a page that was never written, and that its size fits, before it splits a larger one that is free again. So growth is
+/// charged like use, byte for byte, and not twice: what ended is room for as much, wherever redb puts that. Such growth
+/// comes out of the upper half of the reserve; where that is gone, nothing is used again until the disk has more room.
 #[derive(Debug, Default)]
 pub(crate) struct Gauge {
-    /// Bytes of the file that are neither in use nor of use; unknown until the file has grown once.
-    unusable: Option<u64>,
-    /// Bytes of the disk that the file took when it was asked last.
+    /// What the disk was asked last; `None` before that.
+    last: Option<Known>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    /// Bytes of the disk that the file took.
     file: u64,
-    /// Bytes that were added since then.
-    added: i64,
+    /// Bytes of the file that were in use.
+    held: u64,
+    /// Bytes of the file that are neither in use nor counted upon.
+    unusable: u64,
 }
 
 impl Gauge {
     /// What may be written, when the disk has this room and `held` bytes of the file are in use.
     pub(crate) fn budget(&mut self, room: Room, held: u64, reserve: u64) -> Budget {
-        let grown = i64::try_from(room.file.saturating_sub(self.file)).unwrap_or(i64::MAX);
-        if self.file > 0 && self.added >= TELLING && grown >= self.added / 2 {
-            self.unusable = Some(room.file.saturating_sub(held));
-        }
-        (self.file, self.added) = (room.file, 0);
-        let unusable = self.unusable.unwrap_or(held / 50 + reserve / 8);
-        Budget::of(room.free, room.file.saturating_sub(held.saturating_add(unusable)), reserve)
+        Budget::of(room.free, self.reusable(room.file, held, reserve), reserve)
     }
 
-    /// Notes what was written.
-    pub(crate) fn wrote(&mut self, volume: i64) {
-        self.added = self.added.saturating_add(volume);
+    fn reusable(&mut self, file: u64, held: u64, reserve: u64) -> u64 {
+        let unheld = file.saturating_sub(held);
+        // At first it is guessed.
+        let unusable = self.last.map_or(held / 50 + reserve / 8, |last| {
+            let grown = file.saturating_sub(last.file);
+            let for_nothing = grown.saturating_sub(held.saturating_sub(last.held));
+            last.unusable.saturating_add(grown).saturating_add(for_nothing)
+        });
+        // What came to be in use was usable.
+        let unusable = unusable.min(unheld);
+        self.last = Some(Known { file, held, unusable });
+        unheld.saturating_sub(unusable)
     }
 }
 
@@ -169,21 +178,33 @@ mod tests {
         assert_eq!(admitted(3 * MIB, 100 * MIB, 50 * MIB), [false; 3], "ends do not rely on a guess");
     }
 
-    #[test]
-    fn a_file_that_grew_had_nothing_to_use_again_and_what_ends_from_then_on_is() {
+    /// How many MiB of the file may be used again after each step: how many it takes, and how many are in use.
+    fn reusable(steps: &[(u64, u64)]) -> Vec<u64> {
         let mut gauge = Gauge::default();
-        let mut reuses = |file: u64, held: u64, added: i64| {
-            let budget = gauge.budget(Room { free: 40 * MIB, file: file * MIB }, held * MIB, RESERVE);
-            gauge.wrote(added);
-            { budget }.admits(Need::Room, 1 << 20)
-        };
-        let mib = i64::try_from(MIB).unwrap();
-        assert!(reuses(100, 80, mib), "at first it is guessed");
-        assert!(!reuses(101, 81, 0), "it grew by all that was added");
-        assert!(reuses(101, 71, 0), "10 MiB ended");
-        assert!(reuses(101, 71, mib), "they do not pass");
-        assert!(reuses(101, 72, 8 * mib), "nor when a part is used again");
-        assert!(!reuses(101, 80, 0), "until all are");
+        let mut ask = |file: u64, held: u64| gauge.reusable(file * MIB, held * MIB, RESERVE) / MIB;
+        steps.iter().map(|(file, held)| ask(*file, *held)).collect()
+    }
+
+    #[test]
+    fn a_file_that_is_filled_has_nothing_to_use_again_until_something_ends() {
+        assert_eq!(reusable(&[(1, 0), (11, 10), (60, 59), (100, 99)]), [0; 4]);
+        assert_eq!(reusable(&[(100, 99), (100, 89), (100, 90), (100, 99), (100, 94)]), [0, 10, 9, 0, 5]);
+        assert_eq!(reusable(&[(100, 80), (100, 90), (100, 100)]), [10, 0, 0], "at first it is guessed");
+    }
+
+    #[test]
+    fn what_ended_is_room_for_as_much_wherever_it_is_written() {
+        let (ended, grown) = ((100, 89), (103, 92));
+        assert_eq!(reusable(&[(100, 99), ended, grown]), [0, 10, 7], "three in new pages");
+        assert_eq!(reusable(&[(100, 99), ended, (100, 92)]), [0, 10, 7], "three in pages of what ended");
+        assert_eq!(reusable(&[(100, 99), ended, grown, (103, 99)]), [0, 10, 7, 0], "and the rest");
+        assert_eq!(reusable(&[(100, 99), ended, grown, (103, 99), (103, 94)]), [0, 10, 7, 0, 5]);
+        assert_eq!(reusable(&[(100, 99), ended, (105, 89), (120, 89)]), [0, 10, 5, 0], "growth for nothing");
+    }
+
+    #[test]
+    fn what_was_written_off_and_is_in_use_after_all_is_room_again_when_it_ends() {
+        assert_eq!(reusable(&[(100, 99), (110, 99), (110, 109), (110, 99)]), [0, 0, 0, 10]);
     }
 
     #[test]

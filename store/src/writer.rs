@@ -267,7 +267,6 @@ impl Writer {
             Ok(Some((tally, held))) => {
                 transaction.commit().map_err(|error| Ended::Fatal(Failure::of(error)))?;
                 self.held = held;
-                self.gauge.wrote(tally.volume);
                 Ok(Some(tally))
             }
             Ok(None) => abort(transaction).map(|()| None),
