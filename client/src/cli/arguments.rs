@@ -292,7 +292,7 @@ pub(super) struct Logout {
 
 #[derive(Debug, Args)]
 pub(super) struct Put {
-    /// The files; `-` is standard input, of any length, stored under the name of `--name`
+    /// The files, or directories of files; `-` is standard input, of any length, stored under the name of `--name`
     #[arg(required = true, value_name = "PATH")]
     pub(super) paths: Vec<PathBuf>,
     /// Print a link to each: whoever has it can read the file, without an account

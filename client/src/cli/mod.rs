@@ -13,6 +13,7 @@ mod process_path;
 mod qr;
 mod served;
 mod terminal;
+mod tree;
 
 pub use served::Served;
 

@@ -128,6 +128,11 @@ impl Bar {
         self.show(BarState::Waiting);
     }
 
+    /// For one of several transfers that share the bar, which has begun with what they come to.
+    pub(super) fn part(&self) -> Part {
+        Part(self.clone())
+    }
+
     /// Removes it.
     pub(super) fn done(&self) {
         self.show(BarState::Done);
@@ -154,5 +159,16 @@ impl Progress for Bar {
     fn advance(&self, sealed_bytes: u64) {
         let before = self.transfer.position.fetch_add(sealed_bytes, Ordering::Relaxed);
         self.show_transfer(before + sealed_bytes);
+    }
+}
+
+/// One of several transfers that share a bar.
+pub(super) struct Part(Bar);
+
+impl Progress for Part {
+    fn begin(&self, _sealed_bytes: u64) {}
+
+    fn advance(&self, sealed_bytes: u64) {
+        self.0.advance(sealed_bytes);
     }
 }

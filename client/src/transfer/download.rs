@@ -94,6 +94,7 @@ pub async fn download_link<T: Transport>(
         let manifest = ticket.open_manifest(&head).map_err(ClientError::opened)?;
         fetch(transport, &link.relay, lane, manifest, authorization.clone(), output, limits, progress).await
     };
+    let outcome = async { outcome.await.map(|(downloaded, _lane)| downloaded) };
     match outcome.await {
         Err(ClientError::Withheld) if has_ended(transport, link, limits).await => Err(ClientError::LinkEnded),
         outcome => outcome,
@@ -121,8 +122,23 @@ pub async fn download_file<T: Transport>(
     limits: &ClientLimits,
     progress: Arc<dyn Progress>,
 ) -> Result<Downloaded, ClientError> {
+    let lane = RelayLane::isolated(transport, relay, limits);
+    let way = (transport, relay, limits);
+    download_file_over(lane, way, file, output, progress).await.map(|(downloaded, _lane)| downloaded)
+}
+
+/// The same, beginning on a lane, which it gives back for the next file.
+///
+/// # Errors
+/// As [`download_file`].
+pub async fn download_file_over<T: Transport>(
+    mut lane: RelayLane<T>,
+    (transport, relay, limits): (&T, &OnionAddress, &ClientLimits),
+    file: &FileRecord,
+    output: impl Into<Output>,
+    progress: Arc<dyn Progress>,
+) -> Result<(Downloaded, RelayLane<T>), ClientError> {
     let output = &output.into();
-    let mut lane = RelayLane::isolated(transport, relay, limits);
     let authorization = Authorization::Bearer(file.read_token.clone());
     let head = get_head(&mut lane, file.blob, &authorization).await?;
     let manifest = file.open_manifest(&head).map_err(ClientError::opened)?;
@@ -171,18 +187,18 @@ async fn fetch<T: Transport>(
     output: &Output,
     limits: &ClientLimits,
     progress: Arc<dyn Progress>,
-) -> Result<Downloaded, ClientError> {
+) -> Result<(Downloaded, RelayLane<T>), ClientError> {
     let (facts, layout) = (manifest.facts().clone(), *manifest.layout());
     progress.begin(layout.sealed_bytes());
     let sink = Sink::begin(output, &facts).await?;
     let queue = ChunkQueue::new(layout.chunks());
     let fetch = Arc::new(Fetch { manifest, authorization, queue, sink, progress });
-    let partial = fetch_all_chunks(fetch, transport, lane, relay, limits).await?;
+    let (partial, lane) = fetch_all_chunks(fetch, transport, lane, relay, limits).await?;
     let path = match partial {
         Some(partial) => Some(blocking(move || partial.finish()).await?),
         None => None,
     };
-    Ok(Downloaded { path, name: facts.name.as_str().to_owned(), size: facts.size })
+    Ok((Downloaded { path, name: facts.name.as_str().to_owned(), size: facts.size }, lane))
 }
 
 struct Fetch {
@@ -205,8 +221,8 @@ impl Sink {
         match output.clone() {
             Output::Stream(output) => Ok(Self::Stream(InOrder::new(output))),
             Output::File(place) => {
-                let (name, size) = (facts.name.clone(), facts.size);
-                let partial = blocking(move || place.begin(&name, size)).await?;
+                let facts = facts.clone();
+                let partial = blocking(move || place.begin(&facts)).await?;
                 Ok(Self::File(RwLock::new(Some(partial))))
             }
         }
@@ -256,13 +272,14 @@ async fn fetch_all_chunks<T: Transport>(
     first: RelayLane<T>,
     relay: &OnionAddress,
     limits: &ClientLimits,
-) -> Result<Option<PartialFile>, ClientError> {
+) -> Result<(Option<PartialFile>, RelayLane<T>), ClientError> {
     let (moved, chunks) = (Moved::default(), fetch.manifest.layout().chunks());
     let work = |lane| fetch_chunks(Arc::clone(&fetch), lane, moved.clone());
     let outcome = over_lanes((transport, relay, limits), Some(first), chunks, &moved, work).await;
     // Whatever the outcome, nothing writes any more; after an error the partial file is removed here, by being dropped.
     let partial = fetch.sink.end();
-    outcome.and(partial)
+    let lane = outcome?.pop().ok_or(ClientError::Stopped)?;
+    Ok((partial?, lane))
 }
 
 /// The work of one stream: takes chunks until there are none left.
@@ -270,7 +287,7 @@ async fn fetch_chunks<T: Transport>(
     fetch: Arc<Fetch>,
     mut lane: RelayLane<T>,
     moved: Moved,
-) -> Result<(), ClientError> {
+) -> Result<RelayLane<T>, ClientError> {
     let sealed = fetch.manifest.layout().class().sealed();
     while let Some(index) = fetch.queue.take() {
         let endpoint = Endpoint::GetChunk(fetch.manifest.blob(), index);
@@ -282,5 +299,5 @@ async fn fetch_chunks<T: Transport>(
         moved.one();
         fetch.progress.advance(sealed as u64);
     }
-    Ok(())
+    Ok(lane)
 }

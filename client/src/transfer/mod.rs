@@ -14,13 +14,13 @@ mod ticket;
 mod upload;
 
 pub use content::Content;
-pub use download::{Downloaded, Output, download_file, download_link, is_readable};
+pub use download::{Downloaded, Output, download_file, download_file_over, download_link, is_readable};
 pub use in_order::StreamOutput;
 pub use output::OutputPath;
 pub use source::Source;
 pub use stream::Stream;
 pub use ticket::{destroy, end_ticket, make_ticket};
-pub use upload::upload;
+pub use upload::{upload, upload_over};
 
 use std::sync::atomic::{AtomicU32, Ordering};
 

@@ -4,11 +4,12 @@
 //! downloads never share a partial file, and nothing that lies there already is opened.
 
 use crate::ClientError;
-use nightdrop_envelope::{chunk::VerifiedChunk, file_name::FileName};
+use nightdrop_envelope::{chunk::VerifiedChunk, file_name::FileName, manifest::FileFacts};
 use std::{
     fs::File,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tempfile::NamedTempFile;
 
@@ -55,11 +56,12 @@ impl OutputPath {
         self.directory.join(name)
     }
 
-    /// Makes the partial file for content of this size, whose author calls it `authors_name`.
+    /// Makes the partial file for content of which its author says this.
     ///
     /// # Errors
     /// [`ClientError::SpecialName`] if nothing but the author's choice would make a file that programs run or read by themselves.
-    pub(super) fn begin(&self, authors_name: &FileName, size: u64) -> Result<PartialFile, ClientError> {
+    pub(super) fn begin(&self, facts: &FileFacts) -> Result<PartialFile, ClientError> {
+        let FileFacts { name: authors_name, size, modified } = facts;
         if self.name.is_none() && authors_name.is_special() {
             return Err(ClientError::SpecialName(authors_name.as_str().to_owned()));
         }
@@ -70,8 +72,8 @@ impl OutputPath {
             .suffix(".partial")
             .tempfile_in(&self.directory)
             .map_err(ClientError::file("write in", &self.directory))?;
-        file.as_file().set_len(size).map_err(ClientError::file("make room for", &path))?;
-        Ok(PartialFile { directory: self.directory.clone(), path, file })
+        file.as_file().set_len(*size).map_err(ClientError::file("make room for", &path))?;
+        Ok(PartialFile { directory: self.directory.clone(), path, file, modified: *modified })
     }
 }
 
@@ -89,6 +91,7 @@ pub(super) struct PartialFile {
     directory: PathBuf,
     path: PathBuf,
     file: NamedTempFile,
+    modified: Option<i64>,
 }
 
 impl PartialFile {
@@ -98,8 +101,14 @@ impl PartialFile {
         written.map_err(ClientError::file("write", &self.path))
     }
 
-    /// All chunks are in: syncs, and gives the file its name without ever replacing another.
+    /// All chunks are in: gives the file its time, syncs, and gives it its name without ever replacing another.
     pub(super) fn finish(self) -> Result<PathBuf, ClientError> {
+        if let Some(modified) = self.modified.and_then(time) {
+            self.file
+                .as_file()
+                .set_modified(modified)
+                .map_err(ClientError::file("set the time of", &self.path))?;
+        }
         self.file.as_file().sync_all().map_err(ClientError::file("sync", &self.path))?;
         if let Err(error) = self.file.persist_noclobber(&self.path) {
             require_free(&self.path)?;
@@ -112,29 +121,41 @@ impl PartialFile {
     }
 }
 
+/// The time that is so many seconds after the epoch; none if this system has no such time.
+fn time(seconds: i64) -> Option<SystemTime> {
+    let distance = Duration::from_secs(seconds.unsigned_abs());
+    if seconds < 0 { UNIX_EPOCH.checked_sub(distance) } else { UNIX_EPOCH.checked_add(distance) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn name() -> FileName {
-        FileName::parse("authors.txt").unwrap()
+    fn named(name: &str, size: u64) -> FileFacts {
+        FileFacts { name: FileName::parse(name).unwrap(), size, modified: Some(1_000_000_000) }
+    }
+
+    fn facts() -> FileFacts {
+        named("authors.txt", 5)
     }
 
     #[test]
     fn the_final_name_appears_only_at_the_end() {
         let directory = tempfile::tempdir().unwrap();
         let output = OutputPath::new(Some(directory.path())).unwrap();
-        let partial = output.begin(&name(), 5).unwrap();
+        let partial = output.begin(&facts()).unwrap();
         assert!(!directory.path().join("authors.txt").exists());
         assert_eq!(partial.finish().unwrap(), directory.path().join("authors.txt"));
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+        let modified = std::fs::metadata(directory.path().join("authors.txt")).unwrap().modified().unwrap();
+        assert_eq!(modified, UNIX_EPOCH + Duration::from_secs(1_000_000_000), "as its author's");
     }
 
     #[test]
     fn what_is_not_finished_leaves_nothing() {
         let directory = tempfile::tempdir().unwrap();
         let output = OutputPath::new(Some(&directory.path().join("mine"))).unwrap();
-        drop(output.begin(&name(), 5).unwrap());
+        drop(output.begin(&facts()).unwrap());
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
     }
 
@@ -143,7 +164,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("mine");
         let output = OutputPath::new(Some(&path)).unwrap();
-        let partial = output.begin(&name(), 5).unwrap();
+        let partial = output.begin(&facts()).unwrap();
         std::fs::write(&path, "theirs").unwrap();
         assert!(matches!(partial.finish(), Err(ClientError::OutputExists { .. })));
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "theirs");
@@ -154,9 +175,9 @@ mod tests {
     fn m26_a_link_in_the_way_is_not_followed() {
         let directory = tempfile::tempdir().unwrap();
         let output = OutputPath::new(Some(directory.path())).unwrap();
-        assert!(output.begin(&name(), 5).is_ok());
+        assert!(output.begin(&facts()).is_ok());
         std::os::unix::fs::symlink("nowhere", directory.path().join("authors.txt")).unwrap();
-        assert!(matches!(output.begin(&name(), 5), Err(ClientError::OutputExists { .. })));
+        assert!(matches!(output.begin(&facts()), Err(ClientError::OutputExists { .. })));
     }
 
     #[test]
@@ -165,9 +186,9 @@ mod tests {
         let output = OutputPath::new(Some(directory.path())).unwrap();
         for special in [".bash_profile", "-rf", "~x"] {
             let special = FileName::parse(special).unwrap();
-            assert!(matches!(output.begin(&special, 5), Err(ClientError::SpecialName(_))));
+            assert!(matches!(output.begin(&named(special.as_str(), 5)), Err(ClientError::SpecialName(_))));
             let chosen = output.clone().or_named(special.clone());
-            assert!(chosen.begin(&special, 5).is_ok(), "the user may");
+            assert!(chosen.begin(&named(special.as_str(), 5)).is_ok(), "the user may");
         }
     }
 
@@ -175,7 +196,10 @@ mod tests {
     fn two_downloads_of_one_name_never_share_a_partial_file() {
         let directory = tempfile::tempdir().unwrap();
         let output = OutputPath::new(Some(directory.path())).unwrap();
-        let (one, other) = (output.begin(&name(), 1).unwrap(), output.begin(&name(), 2).unwrap());
+        let (one, other) = (
+            output.begin(&named("authors.txt", 1)).unwrap(),
+            output.begin(&named("authors.txt", 2)).unwrap(),
+        );
         assert_eq!(std::fs::metadata(one.finish().unwrap()).unwrap().len(), 1);
         assert!(matches!(other.finish(), Err(ClientError::OutputExists { .. })));
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
@@ -186,6 +210,6 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let output = OutputPath::new(Some(directory.path())).unwrap();
         let longest = FileName::parse(&"x".repeat(255)).unwrap();
-        assert!(output.begin(&longest, 1).unwrap().finish().is_ok());
+        assert!(output.begin(&FileFacts { name: longest, ..facts() }).unwrap().finish().is_ok());
     }
 }

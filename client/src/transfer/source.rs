@@ -2,6 +2,7 @@
 
 use crate::ClientError;
 use nightdrop_envelope::{chunk::ChunkBuffer, file_name::FileName, layout::Layout, manifest::FileFacts};
+use nix::fcntl::OFlag;
 use sha2::{Digest, Sha256};
 use std::{
     fs::{File, Metadata, OpenOptions},
@@ -47,10 +48,22 @@ impl Source {
     /// # Errors
     /// [`ClientError`] if it is no regular file, too large, or its name cannot be stored.
     pub fn open(path: &Path, name: Option<&str>) -> Result<Self, ClientError> {
+        Self::open_with(path, name, OFlag::empty())
+    }
+
+    /// The same for a file that was found in a directory: no link is followed.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_found(path: &Path) -> Result<Self, ClientError> {
+        Self::open_with(path, None, OFlag::O_NOFOLLOW)
+    }
+
+    fn open_with(path: &Path, name: Option<&str>, flags: OFlag) -> Result<Self, ClientError> {
         // Not blocking, so that a named pipe is refused below instead of waited for.
         let file = OpenOptions::new()
             .read(true)
-            .custom_flags(nix::fcntl::OFlag::O_NONBLOCK.bits())
+            .custom_flags((OFlag::O_NONBLOCK | flags).bits())
             .open(path)
             .map_err(ClientError::file("open", path))?;
         let metadata = file.metadata().map_err(ClientError::file("read", path))?;

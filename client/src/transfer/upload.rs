@@ -37,6 +37,21 @@ pub async fn upload<T: Transport>(
     limits: &ClientLimits,
     progress: Arc<dyn Progress>,
 ) -> Result<FileRecord, ClientError> {
+    let mut lane = RelayLane::isolated(transport, relay, limits);
+    upload_over(&mut lane, (transport, relay, limits), content, credit, progress).await
+}
+
+/// The same, beginning on a lane: a file of one chunk needs no other.
+///
+/// # Errors
+/// As [`upload`].
+pub async fn upload_over<T: Transport>(
+    lane: &mut RelayLane<T>,
+    (transport, relay, limits): (&T, &OnionAddress, &ClientLimits),
+    content: impl Into<Content>,
+    credit: Token,
+    progress: Arc<dyn Progress>,
+) -> Result<FileRecord, ClientError> {
     let mut rng = random::system();
     let upload = Arc::new(Upload {
         relay: relay.clone(),
@@ -46,13 +61,13 @@ pub async fn upload<T: Transport>(
         progress,
     });
     upload.progress.begin(upload.content.sealed_bytes().unwrap_or(0));
-    let mut lane = RelayLane::isolated(transport, relay, limits);
-    match store(&upload, transport, &mut lane, credit, limits).await {
+    match store(&upload, transport, lane, credit, limits).await {
         Ok(stored) => Ok(upload.record(stored)),
         Err(error) => {
             // Best effort: the line may be what failed. An unfinished blob is readable by nobody.
             let BlobCapabilities { blob, write_key, .. } = &upload.capabilities;
-            let _ = destroy(&mut lane.once(), *blob, write_key).await;
+            let mut cleaning = RelayLane::isolated(transport, relay, limits).once();
+            let _ = destroy(&mut cleaning, *blob, write_key).await;
             Err(error)
         }
     }

@@ -1,5 +1,6 @@
-//! `nightdrop get NAME|LINK [-o PATH]`
+//! `nightdrop get NAME|LINK [-o PATH]`; a name may be a directory.
 
+use super::get_directory::get_tree;
 use crate::{
     ClientError,
     cli::{
@@ -17,13 +18,16 @@ use nightdrop_envelope::{
     space::SpacePath,
 };
 use serde::Serialize;
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 #[derive(Serialize)]
-struct Shown<'a> {
-    name: &'a str,
-    path: &'a str,
-    size: u64,
+pub(super) struct Shown<'a> {
+    pub(super) name: &'a str,
+    pub(super) path: &'a str,
+    pub(super) size: u64,
 }
 
 pub(in crate::cli) async fn run(
@@ -37,17 +41,19 @@ pub(in crate::cli) async fn run(
         Some(path) if path == Path::new("-") => Place::StandardOutput(printer.console()),
         path => Place::Path(OutputPath::new(path)?),
     };
+    let root = arguments.output.clone().unwrap_or_else(|| PathBuf::from("."));
     let bar = printer.bar("Downloading");
     let is_link = what.trim().get(..SCHEME.len()).is_some_and(|start| start.eq_ignore_ascii_case(SCHEME));
     let downloaded = if is_link {
-        get_link(global, &FileLink::from_text(&what)?, place, &bar, printer).await
+        get_link(global, &FileLink::from_text(&what)?, place, &bar, printer).await.map(Some)
     } else {
         let name = path(what.trim_end_matches('\n'))?;
-        let get = async |opened: &mut Opened<'_>| get_file(opened, &name, place, &bar).await;
+        let get = async |opened: &mut Opened<'_>| get_own(opened, &name, place, &root, &bar, printer).await;
         with_account(global, standard_input, printer, get).await
     };
     bar.done();
-    let downloaded = downloaded?;
+    // Of a directory each file was told.
+    let Some(downloaded) = downloaded? else { return Ok(()) };
     // What was asked for is the only thing on standard output.
     let Some(path) = downloaded.path else { return Ok(()) };
     let path = path.to_string_lossy();
@@ -87,15 +93,32 @@ async fn get_link(
     transfer::download_link(&transport, link, place.of(None), &limits, Arc::new(bar.clone())).await
 }
 
+/// A file, or all that lies in a directory.
+async fn get_own(
+    opened: &Opened<'_>,
+    name: &SpacePath,
+    place: Place,
+    root: &Path,
+    bar: &Bar,
+    printer: &Printer,
+) -> Result<Option<Downloaded>, ClientError> {
+    if !opened.space.state().is_directory(name) {
+        return get_file(opened, name, place, bar).await.map(Some);
+    }
+    if matches!(place, Place::StandardOutput(_)) {
+        return Err(ClientError::IsDirectory(name.as_str().to_owned()));
+    }
+    // As for a file: into a directory that is there, or under the name that was given.
+    let root = if root.is_dir() { root.join(name.file_name()) } else { root.to_owned() };
+    get_tree(opened, name, &root, printer).await.map(|()| None)
+}
+
 async fn get_file(
-    opened: &mut Opened<'_>,
+    opened: &Opened<'_>,
     name: &SpacePath,
     place: Place,
     bar: &Bar,
 ) -> Result<Downloaded, ClientError> {
-    if opened.space.state().is_directory(name) {
-        return Err(ClientError::IsDirectory(name.as_str().to_owned()));
-    }
     let file = opened.file(name)?;
     // The name that it has among one's files, which need not be the one that it was stored with.
     let own_name =

@@ -2,6 +2,7 @@
 
 pub(super) mod agent;
 pub(super) mod get;
+mod get_directory;
 pub(super) mod info;
 pub(super) mod lock;
 pub(super) mod login;
@@ -10,6 +11,7 @@ pub(super) mod ls;
 pub(super) mod mv;
 pub(super) mod passwd;
 pub(super) mod put;
+mod put_directory;
 pub(super) mod recover;
 pub(super) mod register;
 pub(super) mod rekey;

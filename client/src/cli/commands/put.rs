@@ -1,12 +1,16 @@
-//! `nightdrop put PATH… [--to DIR] [--link]`; `-` is standard input.
+//! `nightdrop put PATH… [--to DIR] [--link]`; a path may be a directory, and `-` is standard input.
 
-use super::share::{Shown, share};
+use super::{
+    put_directory::put_tree,
+    share::{Shown, share},
+};
 use crate::{
     ClientError,
     cli::{
         arguments::{Global, Put},
         opened::{Opened, path, with_account},
         print::Printer,
+        tree::Tree,
     },
     console::Console,
     transfer::{self, Content, Source, Stream},
@@ -23,9 +27,9 @@ use std::{
 };
 
 #[derive(Serialize)]
-struct Stored<'a> {
-    name: &'a str,
-    uploaded: bool,
+pub(super) struct Stored<'a> {
+    pub(super) name: &'a str,
+    pub(super) uploaded: bool,
 }
 
 pub(in crate::cli) async fn run(
@@ -41,9 +45,12 @@ pub(in crate::cli) async fn run(
             "a QR code shows the link of one file: put one, with --link".to_owned(),
         ));
     }
+    if arguments.link && arguments.paths.iter().any(|path| path.is_dir()) {
+        return Err(ClientError::Usage("there are links to files only, and this is a directory".to_owned()));
+    }
     arguments.qr.check(printer)?;
     require_one_standard_input(global, &arguments)?;
-    // All of them are opened before any is sent, so that a mistyped name costs nothing.
+    // All files are opened before any is sent, so that a mistyped name costs nothing.
     let mut sources = Vec::with_capacity(arguments.paths.len());
     for file in &arguments.paths {
         let (name, source) = open(file.clone(), arguments.name.clone(), printer).await?;
@@ -55,8 +62,14 @@ pub(in crate::cli) async fn run(
         sources.push((name, source));
     }
     let put_all = async |opened: &mut Opened<'_>| {
-        for (name, source) in sources {
-            put(opened, &name, source, &arguments, printer).await?;
+        for (name, given) in sources {
+            match given {
+                Given::Directory(directory) => {
+                    let tree = Tree::read(&directory, &name)?;
+                    put_tree(opened, tree, arguments.replace, printer).await?;
+                }
+                given => put(opened, &name, given, &arguments, printer).await?,
+            }
         }
         // The files are stored; what they replaced is destroyed now, or by a later command.
         if let Err(error) = opened.destroy_leaving().await {
@@ -70,6 +83,7 @@ pub(in crate::cli) async fn run(
 /// What is to be stored under one name.
 enum Given {
     File(Source),
+    Directory(PathBuf),
     /// It is read when everything else is ready.
     StandardInput(FileName),
 }
@@ -100,6 +114,16 @@ async fn open(
         let name = name.map_err(|_| ClientError::BadName { path: file })?;
         return Ok((name.clone(), Given::StandardInput(name)));
     }
+    if file.is_dir() {
+        let name = match name {
+            Some(name) => Some(name),
+            // `.` has a name, too.
+            None => file.canonicalize().ok().and_then(|path| Some(path.file_name()?.to_str()?.to_owned())),
+        };
+        let name = FileName::parse(name.as_deref().unwrap_or_default());
+        let name = name.map_err(|_| ClientError::BadName { path: file.clone() })?;
+        return Ok((name, Given::Directory(file)));
+    }
     let bar = printer.bar("Reading");
     bar.wait();
     let open = move || Source::open(&file, name.as_deref());
@@ -128,7 +152,7 @@ async fn put(
     let same = match &given {
         Given::File(source) => same_file(opened.space.state(), name, source).cloned(),
         // What it is shows at its end.
-        Given::StandardInput(_) => None,
+        Given::StandardInput(_) | Given::Directory(_) => None,
     };
     let (file, uploaded) = match same {
         Some(file) => (file, false),
@@ -144,7 +168,7 @@ async fn put(
 }
 
 /// The file that is listed under this name, if it has this content.
-fn same_file<'a>(state: &'a State, name: &SpacePath, source: &Source) -> Option<&'a FileRecord> {
+pub(super) fn same_file<'a>(state: &'a State, name: &SpacePath, source: &Source) -> Option<&'a FileRecord> {
     let same = |file: &FileRecord| file.content == *source.content() && file.size == source.facts().size;
     // What is not certain to be there is stored again.
     state.file(name).filter(|file| same(file) && state.held(file.blob).is_none())
@@ -166,6 +190,7 @@ async fn upload(
             let begin = move || Stream::begin(input, name);
             tokio::task::spawn_blocking(begin).await.map_err(|_| ClientError::Stopped)??.into()
         }
+        Given::Directory(path) => return Err(ClientError::NotAFile { path }),
     };
     let bar = printer.bar("Uploading");
     let relay = opened.relay().clone();
@@ -200,7 +225,7 @@ async fn list(
     listed
 }
 
-fn require_free(state: &State, name: &SpacePath, replace: bool) -> Result<(), ClientError> {
+pub(super) fn require_free(state: &State, name: &SpacePath, replace: bool) -> Result<(), ClientError> {
     let taken = state.is_directory(name) || (!replace && state.is_taken(name));
     if taken { Err(ClientError::NameTaken(name.as_str().to_owned())) } else { Ok(()) }
 }
