@@ -1,4 +1,4 @@
-//! Giving carried blobs their new capabilities at the relay, after a [rekey](crate::account::rekey).
+//! Giving carried blobs their new capabilities at the relay, after a [rekey](crate::account::Rekeying).
 //!
 //! Each blob is one request, which may be repeated: the relay is shown what the blob has, and if that is refused, what it may have got
 //! from a request whose answer was lost. What is confirmed is written to the home space in batches, so a run that is cut off

@@ -4,7 +4,7 @@
 //! begin    the relay checks password or phrase, and gives the sealed master key and its half of the new password's hash
 //! finish   record, sealed master key and recovery envelope are replaced in one transaction, and all sessions end
 //! ```
-//! Unless it is a [rekey](super::rekey), the master key stays what it is, so nothing that was stored is touched. When the last answer is lost, a login with the new password
+//! Unless it is a [rekey](super::Rekeying), the master key stays what it is, so nothing that was stored is touched. When the last answer is lost, a login with the new password
 //! finds out what happened: at any moment exactly one of the two passwords opens the account.
 
 use super::{
