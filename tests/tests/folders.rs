@@ -5,6 +5,7 @@ use nightdrop_tests::system::{RelayProcess, User};
 use std::{
     collections::BTreeMap,
     fs::{self, File},
+    io::{BufRead, BufReader},
     os::unix::fs::symlink,
     path::Path,
     process::Stdio,
@@ -117,13 +118,20 @@ fn a_directory_whose_upload_is_killed_is_gone_on_with() {
     }
     let listed = || anna.run(&["ls", "docs"]).unwrap().stdout.lines().count();
     let began = Instant::now();
-    for wait in [1_500, 2_500] {
+    // In the midst of the first batch, and right after it was listed.
+    for acknowledged in [false, true] {
         let mut child = anna.command(&["put", "docs"]).unwrap();
-        let mut child = child.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(wait));
+        let mut child = child.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut told = String::new();
+        if acknowledged {
+            BufReader::new(child.stdout.take().unwrap()).read_line(&mut told).unwrap();
+            assert!(told.contains("docs/000"), "{told}");
+        } else {
+            std::thread::sleep(Duration::from_millis(350));
+        }
         let _ = child.kill();
         child.wait().unwrap();
-        assert!(listed() <= FILES);
+        assert!(listed() >= usize::from(acknowledged), "what was told is there");
     }
     let before = listed();
     let put = lines(&anna, &["put", "docs"]);

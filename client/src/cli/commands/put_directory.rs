@@ -16,7 +16,7 @@ use crate::{
     transport::AnyTransport,
 };
 use nightdrop_envelope::space::{FileRecord, Operation, SpacePath};
-use nightdrop_wire::{onion::OnionAddress, token::Token};
+use nightdrop_wire::{limits::MAX_CREDITS_PER_REQUEST, onion::OnionAddress, token::Token};
 use std::{
     collections::VecDeque,
     path::PathBuf,
@@ -24,8 +24,8 @@ use std::{
 };
 use tokio::task::JoinSet;
 
-/// Files that are paid for, and listed, together.
-const BATCH: usize = 64;
+/// Files that are paid for, and listed, together: one request for credits, of which a new home space takes one.
+const BATCH: usize = MAX_CREDITS_PER_REQUEST as usize - 1;
 
 /// What is to be stored, and what pays for it.
 type Waiting = VecDeque<(SpacePath, Source, Token)>;
