@@ -565,6 +565,12 @@ impl ClientError {
         }
     }
 
+    /// Whether the same command may go on where this one was cut off.
+    #[must_use]
+    pub(crate) fn is_passing(&self) -> bool {
+        matches!(self, Self::Stopped | Self::Locked) || self.explanation().exit == ExitCode::Network
+    }
+
     /// A request that has no meaning of its own for a refusal.
     pub(crate) fn request(error: RequestError) -> Self {
         Self::refused_as(error, Self::NotARelay)

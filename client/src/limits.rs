@@ -18,7 +18,7 @@ pub struct ClientLimits {
     pub longest_retry: Duration,
     /// Lanes that a transfer begins with. Default: 4.
     pub lanes: usize,
-    /// Lanes that it has at most. Default: 8.
+    /// Lanes that it has at most: memory of client and relay grows with them. Default: 6.
     pub most_lanes: usize,
     /// Streams over each lane, so that none idles for a round trip. Default: 2.
     pub streams_per_lane: usize,
@@ -33,7 +33,7 @@ impl Default for ClientLimits {
             first_retry: Duration::from_secs(1),
             longest_retry: Duration::from_secs(30),
             lanes: 4,
-            most_lanes: 8,
+            most_lanes: 6,
             streams_per_lane: 2,
         }
     }

@@ -20,10 +20,12 @@ use crate::{
 };
 use nightdrop_wire::{
     codec, ids::BlobId, labels, limits::ENVELOPE_OVERHEAD, messages::blob::ChunkHash, size_class::SizeClass,
+    text,
 };
 use rand::CryptoRng;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 const VERSION: u8 = 1;
@@ -158,6 +160,25 @@ impl VerifiedManifest {
     #[must_use]
     pub const fn blob(&self) -> BlobId {
         self.blob
+    }
+
+    /// What a file that is not whole yet is called at a place with this name: nobody without the file's key can tell it beforehand.
+    #[must_use]
+    pub fn resume_name(&self, place: &str) -> String {
+        text::encode(&derive::<10>(self.key.secret_bytes(), labels::RESUME_NAME, place.as_bytes()))
+    }
+
+    /// What tells that a chunk's content is still what was verified, when it is read again from a disk.
+    #[must_use]
+    pub fn mark(&self, index: u32, content: &[u8]) -> [u8; 32] {
+        let beside: Vec<u8> = [&index.to_be_bytes(), Sha256::digest(content).as_slice()].concat();
+        derive(self.key.secret_bytes(), labels::RESUME_MARK, &beside)
+    }
+
+    /// Whether this is the mark of a chunk's content.
+    #[must_use]
+    pub fn is_marked(&self, index: u32, content: &[u8], mark: &[u8]) -> bool {
+        self.mark(index, content).ct_eq(mark).into()
     }
 
     /// Opens what the relay returned as chunk `index`.

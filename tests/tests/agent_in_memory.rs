@@ -131,6 +131,24 @@ impl Stage {
         self.json(&["ls"]).await.iter().map(|file| file["name"].as_str().unwrap().to_owned()).collect()
     }
 
+    /// So many seconds go by after the last command. A caller hears of a command's end before the agent has counted it.
+    async fn pass(&self, seconds: u64) {
+        let ended = async {
+            loop {
+                let stream = agent::connect(&self.home).await.unwrap();
+                if agent::status(stream, &AgentLimits::default())
+                    .await
+                    .is_some_and(|status| status.commands == 0)
+                {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(AT_MOST, ended).await.unwrap();
+        self.clock.fetch_add(seconds, Ordering::SeqCst);
+    }
+
     async fn is_locked(&mut self) -> bool {
         timeout(AT_MOST, &mut self.serving).await.unwrap().unwrap();
         agent::connect(&self.home).await.is_none()
@@ -473,7 +491,7 @@ async fn it_locks_itself_after_idling_and_not_while_a_command_runs() {
     let mut stage = Stage::set().await;
     stage.file("first", b"makes the space");
     stage.json(&["put", "first"]).await;
-    stage.clock.fetch_add(IDLE - 1, Ordering::SeqCst);
+    stage.pass(IDLE - 1).await;
     let status = agent::status(agent::connect(&stage.home).await.unwrap(), &AgentLimits::default()).await;
     assert_eq!(status.unwrap().locks_in, Some(1));
     assert_eq!(stage.names().await, ["first"], "a command is use");
@@ -496,7 +514,7 @@ async fn it_locks_itself_after_idling_and_not_while_a_command_runs() {
     };
     assert_eq!(put.await.0, 0);
     assert_eq!(stage.names().await, ["first", "notes"]);
-    stage.clock.fetch_add(IDLE, Ordering::SeqCst);
+    stage.pass(IDLE).await;
     assert!(stage.is_locked().await);
 }
 
@@ -505,7 +523,7 @@ async fn it_locks_itself_after_idling_and_not_while_a_command_runs() {
 async fn asking_for_the_status_postpones_no_lock() {
     let limits = AgentLimits { idle_check: Duration::from_secs(1), ..AgentLimits::default() };
     let mut stage = Stage::set_with(limits).await;
-    stage.clock.fetch_add(IDLE, Ordering::SeqCst);
+    stage.pass(IDLE).await;
     let home = stage.home.clone();
     let asks = tokio::spawn(async move {
         loop {
@@ -524,9 +542,9 @@ async fn asking_for_the_status_postpones_no_lock() {
 async fn a_command_that_comes_after_the_idle_limit_finds_the_account_locked() {
     let limits = AgentLimits { idle_check: Duration::from_secs(3600), ..AgentLimits::default() };
     let mut stage = Stage::set_with(limits).await;
-    stage.clock.fetch_add(IDLE - 1, Ordering::SeqCst);
+    stage.pass(IDLE - 1).await;
     assert_eq!(stage.names().await, Vec::<String>::new(), "in time");
-    stage.clock.fetch_add(IDLE, Ordering::SeqCst);
+    stage.pass(IDLE).await;
     let terminal = Arc::new(Screen::default());
     let refused = stage.types_at(&terminal, stage.path(), &["ls"], pending()).await;
     assert!(matches!(refused, Err(ClientError::Locked)), "{refused:?}");

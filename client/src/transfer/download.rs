@@ -7,7 +7,7 @@ use super::{
     ChunkQueue, OutputPath, Progress,
     in_order::{InOrder, StreamOutput},
     lanes::{Moved, over_lanes},
-    output::PartialFile,
+    partial::{MarkedChunk, PartialFile},
 };
 use crate::{
     ClientError,
@@ -16,11 +16,7 @@ use crate::{
     transport::Transport,
 };
 use bytes::Bytes;
-use nightdrop_envelope::{
-    link::FileLink,
-    manifest::{FileFacts, VerifiedManifest},
-    space::FileRecord,
-};
+use nightdrop_envelope::{link::FileLink, manifest::VerifiedManifest, space::FileRecord};
 use nightdrop_wire::{
     authorization::Authorization,
     endpoint::Endpoint,
@@ -30,6 +26,7 @@ use nightdrop_wire::{
     refusal::Refusal,
 };
 use std::{
+    collections::BTreeSet,
     path::PathBuf,
     sync::{Arc, RwLock},
 };
@@ -190,8 +187,9 @@ async fn fetch<T: Transport>(
 ) -> Result<(Downloaded, RelayLane<T>), ClientError> {
     let (facts, layout) = (manifest.facts().clone(), *manifest.layout());
     progress.begin(layout.sealed_bytes());
-    let sink = Sink::begin(output, &facts).await?;
-    let queue = ChunkQueue::new(layout.chunks());
+    let (sink, manifest, held) = Sink::begin(output, manifest).await?;
+    progress.advance(held.len() as u64 * layout.class().sealed() as u64);
+    let queue = ChunkQueue::without(layout.chunks(), held);
     let fetch = Arc::new(Fetch { manifest, authorization, queue, sink, progress });
     let (partial, lane) = fetch_all_chunks(fetch, transport, lane, relay, limits).await?;
     let path = match partial {
@@ -217,13 +215,17 @@ enum Sink {
 }
 
 impl Sink {
-    async fn begin(output: &Output, facts: &FileFacts) -> Result<Self, ClientError> {
+    /// Makes it, and gives the chunks that need not be fetched.
+    async fn begin(
+        output: &Output,
+        manifest: VerifiedManifest,
+    ) -> Result<(Self, VerifiedManifest, BTreeSet<u32>), ClientError> {
         match output.clone() {
-            Output::Stream(output) => Ok(Self::Stream(InOrder::new(output))),
+            Output::Stream(output) => Ok((Self::Stream(InOrder::new(output)), manifest, BTreeSet::new())),
             Output::File(place) => {
-                let facts = facts.clone();
-                let partial = blocking(move || place.begin(&facts)).await?;
-                Ok(Self::File(RwLock::new(Some(partial))))
+                let begin = move || place.begin(&manifest).map(|(partial, held)| (partial, manifest, held));
+                let (partial, manifest, held) = blocking(begin).await?;
+                Ok((Self::File(RwLock::new(Some(partial))), manifest, held))
             }
         }
     }
@@ -248,6 +250,8 @@ impl Fetch {
             let chunk = fetch.manifest.open_chunk(index, sealed).map_err(ClientError::opened)?;
             let Sink::File(partial) = &fetch.sink else { return Ok(Some(chunk)) };
             let partial = partial.read().map_err(|_| ClientError::Stopped)?;
+            let mark = fetch.manifest.mark(index, chunk.content());
+            let chunk = MarkedChunk { index, chunk, mark };
             partial.as_ref().ok_or(ClientError::Stopped)?.write(&chunk).map(|()| None)
         })
         .await?;
@@ -273,13 +277,21 @@ async fn fetch_all_chunks<T: Transport>(
     relay: &OnionAddress,
     limits: &ClientLimits,
 ) -> Result<(Option<PartialFile>, RelayLane<T>), ClientError> {
-    let (moved, chunks) = (Moved::default(), fetch.manifest.layout().chunks());
+    let (moved, chunks) = (Moved::default(), fetch.queue.left());
     let work = |lane| fetch_chunks(Arc::clone(&fetch), lane, moved.clone());
     let outcome = over_lanes((transport, relay, limits), Some(first), chunks, &moved, work).await;
-    // Whatever the outcome, nothing writes any more; after an error the partial file is removed here, by being dropped.
-    let partial = fetch.sink.end();
-    let lane = outcome?.pop().ok_or(ClientError::Stopped)?;
-    Ok((partial?, lane))
+    // Whatever the outcome, nothing writes any more.
+    let partial = fetch.sink.end()?;
+    match outcome.and_then(|mut lanes| lanes.pop().ok_or(ClientError::Stopped)) {
+        Ok(lane) => Ok((partial, lane)),
+        Err(error) => {
+            // What a broken line has left is gone on with; what a liar gave is not.
+            if let (Some(partial), false) = (partial, error.is_passing()) {
+                partial.discard();
+            }
+            Err(error)
+        }
+    }
 }
 
 /// The work of one stream: takes chunks until there are none left.

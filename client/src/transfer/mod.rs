@@ -8,6 +8,7 @@ mod download;
 mod in_order;
 mod lanes;
 mod output;
+mod partial;
 mod source;
 mod stream;
 mod ticket;
@@ -22,7 +23,10 @@ pub use stream::Stream;
 pub use ticket::{destroy, end_ticket, make_ticket};
 pub use upload::{upload, upload_over};
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::{
+    collections::BTreeSet,
+    sync::atomic::{AtomicU32, Ordering},
+};
 
 /// Hears of a transfer's progress, in sealed bytes.
 pub trait Progress: Send + Sync {
@@ -43,16 +47,34 @@ impl Progress for () {
 struct ChunkQueue {
     next: AtomicU32,
     chunks: u32,
+    /// These are moved already.
+    held: BTreeSet<u32>,
 }
 
 impl ChunkQueue {
     const fn new(chunks: u32) -> Self {
-        Self { next: AtomicU32::new(0), chunks }
+        Self { next: AtomicU32::new(0), chunks, held: BTreeSet::new() }
+    }
+
+    const fn without(chunks: u32, held: BTreeSet<u32>) -> Self {
+        Self { next: AtomicU32::new(0), chunks, held }
+    }
+
+    /// How many it will hand out, before it has handed out any.
+    fn left(&self) -> u32 {
+        self.chunks.saturating_sub(u32::try_from(self.held.len()).unwrap_or(u32::MAX))
     }
 
     fn take(&self) -> Option<u32> {
-        // Never wraps: lanes stop at the end, and there are far fewer lanes than room above MAX_CHUNKS.
-        let index = self.next.fetch_add(1, Ordering::Relaxed);
-        (index < self.chunks).then_some(index)
+        loop {
+            // Never wraps: lanes stop at the end, and there are far fewer lanes than room above MAX_CHUNKS.
+            let index = self.next.fetch_add(1, Ordering::Relaxed);
+            if index >= self.chunks {
+                return None;
+            }
+            if !self.held.contains(&index) {
+                return Some(index);
+            }
+        }
     }
 }

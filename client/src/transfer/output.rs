@@ -1,17 +1,12 @@
-//! Where a download goes: a partial file beside its final place, which gets the final name only when it is whole.
-//!
-//! States that a crash can leave: a hidden partial file `.nightdrop-….partial` of a random name, or the whole file under its name. Two
-//! downloads never share a partial file, and nothing that lies there already is opened.
+//! Where the user wants a download. Nothing that lies there already is replaced.
 
+use super::partial::{PartialFile, require_free};
 use crate::ClientError;
-use nightdrop_envelope::{chunk::VerifiedChunk, file_name::FileName, manifest::FileFacts};
+use nightdrop_envelope::{file_name::FileName, manifest::VerifiedManifest};
 use std::{
-    fs::File,
-    os::unix::fs::FileExt,
+    collections::BTreeSet,
     path::{Path, PathBuf},
-    time::{Duration, SystemTime, UNIX_EPOCH},
 };
-use tempfile::NamedTempFile;
 
 /// Where the user wants the file.
 #[derive(Debug, Clone)]
@@ -56,107 +51,144 @@ impl OutputPath {
         self.directory.join(name)
     }
 
-    /// Makes the partial file for content of which its author says this.
+    /// Makes the partial file for the file of a manifest, or goes on with one; gives the chunks that are in it.
     ///
     /// # Errors
     /// [`ClientError::SpecialName`] if nothing but the author's choice would make a file that programs run or read by themselves.
-    pub(super) fn begin(&self, facts: &FileFacts) -> Result<PartialFile, ClientError> {
-        let FileFacts { name: authors_name, size, modified } = facts;
+    pub(super) fn begin(
+        &self,
+        manifest: &VerifiedManifest,
+    ) -> Result<(PartialFile, BTreeSet<u32>), ClientError> {
+        let authors_name = &manifest.facts().name;
         if self.name.is_none() && authors_name.is_special() {
             return Err(ClientError::SpecialName(authors_name.as_str().to_owned()));
         }
         let path = self.final_path(Some(authors_name));
         require_free(&path)?;
-        let file = tempfile::Builder::new()
-            .prefix(".nightdrop-")
-            .suffix(".partial")
-            .tempfile_in(&self.directory)
-            .map_err(ClientError::file("write in", &self.directory))?;
-        file.as_file().set_len(*size).map_err(ClientError::file("make room for", &path))?;
-        Ok(PartialFile { directory: self.directory.clone(), path, file, modified: *modified })
+        PartialFile::begin(&self.directory, path, manifest)
     }
-}
-
-fn require_free(path: &Path) -> Result<(), ClientError> {
-    // A dangling link counts: what it points to is not ours to make.
-    if path.symlink_metadata().is_ok() {
-        return Err(ClientError::OutputExists { path: path.to_owned() });
-    }
-    Ok(())
-}
-
-/// A download on its way. Dropped before it is whole, it is removed.
-#[derive(Debug)]
-pub(super) struct PartialFile {
-    directory: PathBuf,
-    path: PathBuf,
-    file: NamedTempFile,
-    modified: Option<i64>,
-}
-
-impl PartialFile {
-    /// Writes what was verified; there is no way to write anything else.
-    pub(super) fn write(&self, chunk: &VerifiedChunk) -> Result<(), ClientError> {
-        let written = self.file.as_file().write_all_at(chunk.content(), chunk.offset());
-        written.map_err(ClientError::file("write", &self.path))
-    }
-
-    /// All chunks are in: gives the file its time, syncs, and gives it its name without ever replacing another.
-    pub(super) fn finish(self) -> Result<PathBuf, ClientError> {
-        if let Some(modified) = self.modified.and_then(time) {
-            self.file
-                .as_file()
-                .set_modified(modified)
-                .map_err(ClientError::file("set the time of", &self.path))?;
-        }
-        self.file.as_file().sync_all().map_err(ClientError::file("sync", &self.path))?;
-        if let Err(error) = self.file.persist_noclobber(&self.path) {
-            require_free(&self.path)?;
-            return Err(ClientError::file("name", &self.path)(error.error));
-        }
-        File::open(&self.directory)
-            .and_then(|directory| directory.sync_all())
-            .map_err(ClientError::file("sync", &self.directory))?;
-        Ok(self.path)
-    }
-}
-
-/// The time that is so many seconds after the epoch; none if this system has no such time.
-fn time(seconds: i64) -> Option<SystemTime> {
-    let distance = Duration::from_secs(seconds.unsigned_abs());
-    if seconds < 0 { UNIX_EPOCH.checked_sub(distance) } else { UNIX_EPOCH.checked_add(distance) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nightdrop_envelope::{
+        chunk::ChunkBuffer,
+        key::FileKey,
+        manifest::{FileFacts, seal_manifest},
+    };
+    use nightdrop_wire::{ids::BlobId, size_class::SizeClass};
+    use std::time::{Duration, UNIX_EPOCH};
 
-    fn named(name: &str, size: u64) -> FileFacts {
-        FileFacts { name: FileName::parse(name).unwrap(), size, modified: Some(1_000_000_000) }
+    const BLOB: BlobId = BlobId::from_bytes([7; 16]);
+
+    /// A file of three chunks, as its author made it, and the sealed chunks.
+    fn made(name: &str) -> (VerifiedManifest, Vec<Vec<u8>>) {
+        let (key, full) = (FileKey::from_bytes([8; 32]), SizeClass::FULL.chunk_plaintext());
+        let rng = &mut rand::rng();
+        let chunks: Vec<_> = (0..3_u32)
+            .map(|index| {
+                let mut buffer = ChunkBuffer::new(SizeClass::FULL);
+                let length = if index == 2 { 10 } else { full };
+                buffer.plaintext_mut()[..length].fill(u8::try_from(index).unwrap() + 1);
+                buffer.seal(&key, BLOB, index, rng).unwrap()
+            })
+            .collect();
+        let size = 2 * full as u64 + 10;
+        let facts = FileFacts { name: FileName::parse(name).unwrap(), size, modified: Some(1_000_000_000) };
+        let hashes: Vec<_> = chunks.iter().map(|chunk| chunk.hash).collect();
+        let sealed = seal_manifest(&facts, &hashes, &key, BLOB, rng).unwrap();
+        let manifest = VerifiedManifest::open(&sealed.bytes, &sealed.hash, key, BLOB).unwrap();
+        (manifest, chunks.into_iter().map(|chunk| chunk.bytes).collect())
     }
 
-    fn facts() -> FileFacts {
-        named("authors.txt", 5)
+    fn manifest() -> VerifiedManifest {
+        made("authors.txt").0
+    }
+
+    fn write(partial: &PartialFile, manifest: &VerifiedManifest, index: u32, chunks: &[Vec<u8>]) {
+        let chunk = manifest.open_chunk(index, chunks[index as usize].clone()).unwrap();
+        let mark = manifest.mark(index, chunk.content());
+        partial.write(&super::super::partial::MarkedChunk { index, chunk, mark }).unwrap();
+    }
+
+    fn files(directory: &Path) -> usize {
+        std::fs::read_dir(directory).unwrap().count()
     }
 
     #[test]
     fn the_final_name_appears_only_at_the_end() {
         let directory = tempfile::tempdir().unwrap();
         let output = OutputPath::new(Some(directory.path())).unwrap();
-        let partial = output.begin(&facts()).unwrap();
-        assert!(!directory.path().join("authors.txt").exists());
+        let (partial, held) = output.begin(&manifest()).unwrap();
+        assert!(held.is_empty() && !directory.path().join("authors.txt").exists());
         assert_eq!(partial.finish().unwrap(), directory.path().join("authors.txt"));
-        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+        assert_eq!(files(directory.path()), 1);
         let modified = std::fs::metadata(directory.path().join("authors.txt")).unwrap().modified().unwrap();
         assert_eq!(modified, UNIX_EPOCH + Duration::from_secs(1_000_000_000), "as its author's");
     }
 
     #[test]
-    fn what_is_not_finished_leaves_nothing() {
+    fn what_holds_nothing_or_is_discarded_leaves_nothing() {
         let directory = tempfile::tempdir().unwrap();
         let output = OutputPath::new(Some(&directory.path().join("mine"))).unwrap();
-        drop(output.begin(&facts()).unwrap());
-        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+        let (manifest, chunks) = made("authors.txt");
+        drop(output.begin(&manifest).unwrap());
+        assert_eq!(files(directory.path()), 0);
+        let (partial, _) = output.begin(&manifest).unwrap();
+        write(&partial, &manifest, 1, &chunks);
+        partial.discard();
+        assert_eq!(files(directory.path()), 0);
+    }
+
+    #[test]
+    fn m27_what_was_cut_off_is_gone_on_with() {
+        let directory = tempfile::tempdir().unwrap();
+        let output = OutputPath::new(Some(&directory.path().join("mine"))).unwrap();
+        let (manifest, chunks) = made("authors.txt");
+        let (partial, _) = output.begin(&manifest).unwrap();
+        write(&partial, &manifest, 2, &chunks);
+        write(&partial, &manifest, 0, &chunks);
+        drop(partial);
+        assert_eq!(files(directory.path()), 2);
+        let elsewhere = OutputPath::new(Some(&directory.path().join("other"))).unwrap();
+        assert!(elsewhere.begin(&manifest).unwrap().1.is_empty(), "of this place only");
+        let (partial, held) = output.begin(&manifest).unwrap();
+        assert_eq!(held, BTreeSet::from([0, 2]));
+        write(&partial, &manifest, 1, &chunks);
+        let done = std::fs::read(partial.finish().unwrap()).unwrap();
+        let full = SizeClass::FULL.chunk_plaintext();
+        assert!(
+            done.len() == 2 * full + 10
+                && done.chunks(full).zip(1..).all(|(chunk, n)| chunk.iter().all(|byte| *byte == n))
+        );
+        assert_eq!(files(directory.path()), 1);
+    }
+
+    /// Lost by the disk, or changed by somebody: only what has its mark counts.
+    #[test]
+    fn what_is_not_as_it_was_written_is_fetched_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let output = OutputPath::new(Some(&directory.path().join("mine"))).unwrap();
+        let (manifest, chunks) = made("authors.txt");
+        let (partial, _) = output.begin(&manifest).unwrap();
+        (0..3).for_each(|index| write(&partial, &manifest, index, &chunks));
+        drop(partial);
+        let find = |kind: &str| {
+            let entries = std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().path());
+            entries.into_iter().find(|path| path.extension().is_some_and(|found| found == kind)).unwrap()
+        };
+        let mut content = std::fs::read(find("partial")).unwrap();
+        content[5] ^= 1;
+        std::fs::write(find("partial"), content).unwrap();
+        let mut journal = std::fs::read(find("journal")).unwrap();
+        // The last record is torn.
+        journal.truncate(journal.len() - 1);
+        std::fs::write(find("journal"), journal).unwrap();
+        assert_eq!(output.begin(&manifest).unwrap().1, BTreeSet::from([1]));
+        // A journal that somebody made without the key says nothing.
+        std::fs::write(find("journal"), [0; 360]).unwrap();
+        assert!(output.begin(&manifest).unwrap().1.is_empty());
     }
 
     #[test]
@@ -164,20 +196,38 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("mine");
         let output = OutputPath::new(Some(&path)).unwrap();
-        let partial = output.begin(&facts()).unwrap();
+        let (partial, _) = output.begin(&manifest()).unwrap();
         std::fs::write(&path, "theirs").unwrap();
         assert!(matches!(partial.finish(), Err(ClientError::OutputExists { .. })));
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "theirs");
         assert!(matches!(OutputPath::new(Some(&path)), Err(ClientError::OutputExists { .. })));
+        assert_eq!(files(directory.path()), 1);
     }
 
     #[test]
     fn m26_a_link_in_the_way_is_not_followed() {
         let directory = tempfile::tempdir().unwrap();
         let output = OutputPath::new(Some(directory.path())).unwrap();
-        assert!(output.begin(&facts()).is_ok());
+        assert!(output.begin(&manifest()).is_ok());
         std::os::unix::fs::symlink("nowhere", directory.path().join("authors.txt")).unwrap();
-        assert!(matches!(output.begin(&facts()), Err(ClientError::OutputExists { .. })));
+        assert!(matches!(output.begin(&manifest()), Err(ClientError::OutputExists { .. })));
+    }
+
+    /// Somebody else's files, and links to them, where the partial file would be.
+    #[test]
+    fn m26_files_that_are_not_ours_are_not_used() {
+        let directory = tempfile::tempdir().unwrap();
+        let output = OutputPath::new(Some(&directory.path().join("mine"))).unwrap();
+        let (manifest, chunks) = made("authors.txt");
+        let name = manifest.resume_name("mine");
+        let theirs = directory.path().join("theirs");
+        std::fs::write(&theirs, "theirs").unwrap();
+        std::os::unix::fs::symlink(&theirs, directory.path().join(format!(".nightdrop-{name}.partial")))
+            .unwrap();
+        let (partial, _) = output.begin(&manifest).unwrap();
+        (0..3).for_each(|index| write(&partial, &manifest, index, &chunks));
+        partial.finish().unwrap();
+        assert_eq!(std::fs::read_to_string(&theirs).unwrap(), "theirs");
     }
 
     #[test]
@@ -185,10 +235,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let output = OutputPath::new(Some(directory.path())).unwrap();
         for special in [".bash_profile", "-rf", "~x"] {
-            let special = FileName::parse(special).unwrap();
-            assert!(matches!(output.begin(&named(special.as_str(), 5)), Err(ClientError::SpecialName(_))));
-            let chosen = output.clone().or_named(special.clone());
-            assert!(chosen.begin(&named(special.as_str(), 5)).is_ok(), "the user may");
+            let (manifest, _) = made(special);
+            assert!(matches!(output.begin(&manifest), Err(ClientError::SpecialName(_))));
+            let chosen = output.clone().or_named(FileName::parse(special).unwrap());
+            assert!(chosen.begin(&manifest).is_ok(), "the user may");
         }
     }
 
@@ -196,20 +246,20 @@ mod tests {
     fn two_downloads_of_one_name_never_share_a_partial_file() {
         let directory = tempfile::tempdir().unwrap();
         let output = OutputPath::new(Some(directory.path())).unwrap();
-        let (one, other) = (
-            output.begin(&named("authors.txt", 1)).unwrap(),
-            output.begin(&named("authors.txt", 2)).unwrap(),
-        );
-        assert_eq!(std::fs::metadata(one.finish().unwrap()).unwrap().len(), 1);
+        let (manifest, chunks) = made("authors.txt");
+        let ((one, _), (other, _)) = (output.begin(&manifest).unwrap(), output.begin(&manifest).unwrap());
+        write(&one, &manifest, 0, &chunks);
+        write(&other, &manifest, 1, &chunks);
+        one.finish().unwrap();
         assert!(matches!(other.finish(), Err(ClientError::OutputExists { .. })));
-        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+        assert_eq!(files(directory.path()), 1);
     }
 
     #[test]
     fn the_longest_name_fits() {
         let directory = tempfile::tempdir().unwrap();
         let output = OutputPath::new(Some(directory.path())).unwrap();
-        let longest = FileName::parse(&"x".repeat(255)).unwrap();
-        assert!(output.begin(&FileFacts { name: longest, ..facts() }).unwrap().finish().is_ok());
+        let longest = "x".repeat(255);
+        assert!(output.begin(&made(&longest).0).unwrap().0.finish().is_ok());
     }
 }

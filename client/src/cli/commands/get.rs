@@ -52,6 +52,9 @@ pub(in crate::cli) async fn run(
         with_account(global, standard_input, printer, get).await
     };
     bar.done();
+    if downloaded.as_ref().is_err_and(ClientError::is_passing) {
+        printer.note("What arrived is kept beside the file's place: the same command goes on with it.");
+    }
     // Of a directory each file was told.
     let Some(downloaded) = downloaded? else { return Ok(()) };
     // What was asked for is the only thing on standard output.

@@ -1,0 +1,271 @@
+//! A download on its way: a partial file beside its final place, which gets the final name only when it is whole, and a journal of the
+//! chunks that are in it.
+//!
+//! ```text
+//! .nightdrop-NAME.partial   the content, as far as it is there; NAME comes from the file's key and its final name
+//! .nightdrop-NAME.journal   for each chunk that was written: index (4, big-endian) ‖ mark (32); locked while a download writes
+//! ```
+//! A mark can be made only with the file's key, over index and content. States that a crash can leave:
+//! - nothing, or an empty journal: the next download begins anew.
+//! - both files: the next download of the same file to the same place goes on with the chunks whose content has its mark. What the disk lost,
+//!   or somebody changed, has not, and a torn record at the journal's end is none.
+//! - the final file and a journal: the download is done; the journal is removed by the next one to the same place.
+//!
+//! Files that belong to somebody else, or that others can write, are not used, and no link is followed: then, and while another download
+//! writes the same file, the partial file has a random name and is not gone on with.
+
+use crate::ClientError;
+use nightdrop_envelope::{
+    chunk::VerifiedChunk,
+    manifest::{FileFacts, VerifiedManifest},
+};
+use nix::fcntl::{Flock, FlockArg, OFlag};
+use std::{
+    collections::BTreeSet,
+    fs::{File, OpenOptions},
+    io::{self, ErrorKind, Read, Seek, SeekFrom, Write},
+    os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+use tempfile::{NamedTempFile, TempPath};
+
+const MARK: usize = 32;
+const RECORD: usize = 4 + MARK;
+const OTHERS: u32 = 0o077;
+
+/// A download on its way.
+#[derive(Debug)]
+pub(super) struct PartialFile {
+    directory: PathBuf,
+    path: PathBuf,
+    modified: Option<i64>,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    /// Removed unless it is finished.
+    Passing(NamedTempFile),
+    /// Kept for the next download of the same file, unless nothing is in it.
+    Kept(Kept),
+}
+
+#[derive(Debug)]
+struct Kept {
+    file: File,
+    path: PathBuf,
+    journal: Mutex<Flock<File>>,
+    journal_path: PathBuf,
+    /// Nobody is to go on with it.
+    discarded: bool,
+}
+
+impl PartialFile {
+    /// Makes it for the file of a manifest that is to be `path` in `directory`, or goes on with one; gives the chunks that are in it.
+    ///
+    /// # Errors
+    /// [`ClientError::File`].
+    pub(super) fn begin(
+        directory: &Path,
+        path: PathBuf,
+        manifest: &VerifiedManifest,
+    ) -> Result<(Self, BTreeSet<u32>), ClientError> {
+        let FileFacts { name: _, size, modified } = manifest.facts();
+        let name = manifest.resume_name(&path.file_name().unwrap_or_default().to_string_lossy());
+        let (content, held) = match Kept::open(directory, &name, manifest) {
+            Some((kept, held)) => (Content::Kept(kept), held),
+            None => (Content::Passing(passing(directory)?), BTreeSet::new()),
+        };
+        let partial = Self { directory: directory.to_owned(), path, modified: *modified, content };
+        let sized = partial.file().set_len(*size);
+        sized.map_err(ClientError::file("make room for", &partial.path))?;
+        Ok((partial, held))
+    }
+
+    fn file(&self) -> &File {
+        match &self.content {
+            Content::Passing(file) => file.as_file(),
+            Content::Kept(kept) => &kept.file,
+        }
+    }
+
+    /// Writes what was verified; there is no way to write anything else. The mark is that of the manifest.
+    pub(super) fn write(&self, chunk: &MarkedChunk) -> Result<(), ClientError> {
+        let MarkedChunk { index, chunk, mark } = chunk;
+        let write = || {
+            self.file().write_all_at(chunk.content(), chunk.offset())?;
+            match &self.content {
+                Content::Passing(_) => Ok(()),
+                Content::Kept(kept) => kept.note(*index, mark),
+            }
+        };
+        write().map_err(ClientError::file("write", &self.path))
+    }
+
+    /// All chunks are in: gives the file its time, syncs, and gives it its name without ever replacing another.
+    pub(super) fn finish(self) -> Result<PathBuf, ClientError> {
+        let Self { directory, path, modified, content } = self;
+        let file = match &content {
+            Content::Passing(file) => file.as_file(),
+            Content::Kept(kept) => &kept.file,
+        };
+        if let Some(modified) = modified.and_then(time) {
+            file.set_modified(modified).map_err(ClientError::file("set the time of", &path))?;
+        }
+        file.sync_all().map_err(ClientError::file("sync", &path))?;
+        let (named, journal) = match content {
+            Content::Passing(file) => {
+                (file.persist_noclobber(&path).map(drop).map_err(|error| error.error), None)
+            }
+            Content::Kept(kept) => {
+                let (journal, named) = kept.name(&path);
+                (named, Some(journal))
+            }
+        };
+        if let Err(error) = named {
+            require_free(&path)?;
+            return Err(ClientError::file("name", &path)(error));
+        }
+        File::open(&directory)
+            .and_then(|directory| directory.sync_all())
+            .map_err(ClientError::file("sync", &directory))?;
+        drop(journal);
+        Ok(path)
+    }
+
+    /// Whatever went wrong, going on would not help.
+    pub(super) fn discard(self) {
+        if let Content::Kept(mut kept) = self.content {
+            kept.discarded = true;
+        }
+    }
+}
+
+/// A verified chunk, with what tells it when it is read again.
+pub(super) struct MarkedChunk {
+    pub(super) index: u32,
+    pub(super) chunk: VerifiedChunk,
+    pub(super) mark: [u8; MARK],
+}
+
+impl Kept {
+    /// `None` where nothing can be kept, or another download writes it.
+    fn open(directory: &Path, name: &str, manifest: &VerifiedManifest) -> Option<(Self, BTreeSet<u32>)> {
+        let place = |kind: &str| directory.join(format!(".nightdrop-{name}.{kind}"));
+        let (path, journal_path) = (place("partial"), place("journal"));
+        let journal = open_own(&journal_path).ok()?;
+        let mut journal = Flock::lock(journal, FlockArg::LockExclusiveNonblock).ok()?;
+        // Whoever wrote it before may have finished it, and removed it, while this one waited for nothing.
+        if !is_still(&journal_path, &journal) {
+            return None;
+        }
+        let file = open_own(&path).ok()?;
+        let held = held_chunks(&mut journal, &file, manifest).ok()?;
+        let journal = Mutex::new(journal);
+        Some((Self { file, path, journal, journal_path, discarded: false }, held))
+    }
+
+    fn note(&self, index: u32, mark: &[u8; MARK]) -> io::Result<()> {
+        let mut record = [0; RECORD];
+        let (first, second) = record.split_at_mut(4);
+        first.copy_from_slice(&index.to_be_bytes());
+        second.copy_from_slice(mark);
+        // One write, at the end.
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner).write_all(&record)
+    }
+
+    /// Gives the content its name; what is left is the journal, to be removed when that is on the disk.
+    fn name(mut self, path: &Path) -> (Self, io::Result<()>) {
+        self.discarded = true;
+        let named = TempPath::try_from_path(&self.path)
+            .and_then(|partial| partial.persist_noclobber(path).map_err(|error| error.error));
+        (self, named)
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let journal = self.journal.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let nothing = journal.metadata().is_ok_and(|metadata| metadata.len() < RECORD as u64);
+        if self.discarded || nothing {
+            // What cannot be removed is gone on with, or overwritten.
+            let _ = std::fs::remove_file(&self.path);
+            let _ = std::fs::remove_file(&self.journal_path);
+        }
+    }
+}
+
+/// Opens or makes a file that belongs to nobody else.
+fn open_own(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
+        .open(path)?;
+    let metadata = file.metadata()?;
+    let own = metadata.is_file()
+        && metadata.uid() == nix::unistd::geteuid().as_raw()
+        && metadata.mode() & OTHERS == 0
+        && metadata.nlink() == 1;
+    if own { Ok(file) } else { Err(ErrorKind::PermissionDenied.into()) }
+}
+
+fn is_still(path: &Path, file: &File) -> bool {
+    let inode = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
+    let (there, opened) = (path.symlink_metadata().map(inode), file.metadata().map(inode));
+    matches!((there, opened), (Ok(there), Ok(opened)) if there == opened)
+}
+
+/// The chunks whose content has its mark; leaves the journal ready for the next record.
+fn held_chunks(journal: &mut File, file: &File, manifest: &VerifiedManifest) -> io::Result<BTreeSet<u32>> {
+    let (layout, mut held) = (*manifest.layout(), BTreeSet::new());
+    // Each chunk is written once in each run; a journal of many runs is begun anew.
+    let longest = 4 * u64::from(layout.chunks()) * RECORD as u64;
+    let mut records = Vec::new();
+    Read::take(&mut *journal, longest).read_to_end(&mut records)?;
+    let mut content = vec![0; layout.class().chunk_plaintext()];
+    for record in records.chunks_exact(RECORD) {
+        let Some((index, mark)) = record.split_first_chunk::<4>() else { continue };
+        let index = u32::from_be_bytes(*index);
+        if index >= layout.chunks() || held.contains(&index) {
+            continue;
+        }
+        let Some(content) = content.get_mut(..layout.content(index)) else { continue };
+        let read = file.read_exact_at(content, layout.offset(index));
+        if read.is_ok() && manifest.is_marked(index, content, mark) {
+            held.insert(index);
+        }
+    }
+    let whole = (records.len() - records.len() % RECORD) as u64;
+    let kept = if whole >= longest || held.is_empty() { 0 } else { whole };
+    journal.set_len(kept)?;
+    journal.seek(SeekFrom::Start(kept))?;
+    Ok(if kept == 0 { BTreeSet::new() } else { held })
+}
+
+fn passing(directory: &Path) -> Result<NamedTempFile, ClientError> {
+    tempfile::Builder::new()
+        .prefix(".nightdrop-")
+        .suffix(".partial")
+        .tempfile_in(directory)
+        .map_err(ClientError::file("write in", directory))
+}
+
+pub(super) fn require_free(path: &Path) -> Result<(), ClientError> {
+    // A dangling link counts: what it points to is not ours to make.
+    if path.symlink_metadata().is_ok() {
+        return Err(ClientError::OutputExists { path: path.to_owned() });
+    }
+    Ok(())
+}
+
+/// The time that is so many seconds after the epoch; none if this system has no such time.
+fn time(seconds: i64) -> Option<SystemTime> {
+    let distance = Duration::from_secs(seconds.unsigned_abs());
+    if seconds < 0 { UNIX_EPOCH.checked_sub(distance) } else { UNIX_EPOCH.checked_add(distance) }
+}
