@@ -40,6 +40,12 @@ impl Default for ClientLimits {
 }
 
 impl ClientLimits {
+    /// For one of several transfers side by side, which have a lane each: so many bytes are on their way as in one that is alone.
+    #[must_use]
+    pub fn one_of_several(&self) -> Self {
+        Self { lanes: 1, most_lanes: 1, ..self.clone() }
+    }
+
     /// How long to wait after `failed` failures in a row.
     #[must_use]
     pub fn retry_after(&self, failed: u32) -> Duration {

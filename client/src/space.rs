@@ -31,8 +31,9 @@ const LARGEST_ENTRY: usize = {
     let [_, _, _, largest] = ENTRY_SIZES;
     largest
 };
-/// Appends that are tried when other devices write at the same time.
-const APPEND_ATTEMPTS: u32 = 64;
+/// Appends that are tried when other devices write at the same time. Whoever loses has two round trips to the winner's one, so a device that writes
+/// without a pause can win many times in a row.
+const APPEND_ATTEMPTS: u32 = 1_000;
 
 /// An account's home space, read and verified.
 pub struct HomeSpace<T> {

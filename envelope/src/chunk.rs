@@ -26,6 +26,9 @@ use rand::CryptoRng;
 use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+/// What a chunk was sealed with: random, and no secret.
+pub type ChunkNonce = [u8; NONCE];
+
 /// Room for one chunk in the clear. Erased when dropped unless it was sealed.
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub struct ChunkBuffer {
@@ -50,13 +53,22 @@ impl ChunkBuffer {
     /// # Errors
     /// [`OpenError::Malformed`] never happens for a buffer of a size class.
     pub fn seal<R: CryptoRng + ?Sized>(
-        mut self,
+        self,
         key: &FileKey,
         blob: BlobId,
         index: u32,
         rng: &mut R,
     ) -> Result<SealedChunk, OpenError> {
-        let nonce: [u8; NONCE] = random(rng);
+        self.seal_with(random(rng), key, blob, index)
+    }
+
+    fn seal_with(
+        mut self,
+        nonce: [u8; NONCE],
+        key: &FileKey,
+        blob: BlobId,
+        index: u32,
+    ) -> Result<SealedChunk, OpenError> {
         let tag =
             aead::encrypt(&chunk_key(key, index), &nonce, &associated(blob, index), self.plaintext_mut())
                 .map_err(|_| OpenError::Malformed)?;
@@ -97,6 +109,12 @@ impl VerifiedChunk {
         self.offset
     }
 
+    /// What it was sealed with, which tells it when its content is read again from a disk.
+    #[must_use]
+    pub fn nonce(&self) -> ChunkNonce {
+        self.bytes.first_chunk().copied().unwrap_or_default()
+    }
+
     /// The file's bytes in it.
     #[must_use]
     pub fn content(&self) -> &[u8] {
@@ -116,6 +134,15 @@ pub(crate) struct ExpectedChunk<'a> {
 }
 
 impl ExpectedChunk<'_> {
+    /// Whether this content, sealed with this nonce, is it: as good as fetching it once more. What is sealed here is compared and dropped.
+    pub(crate) fn is(&self, content: &[u8], nonce: &ChunkNonce) -> bool {
+        let mut buffer = ChunkBuffer::new(self.class);
+        let Some(room) = buffer.plaintext_mut().get_mut(..content.len()) else { return false };
+        room.copy_from_slice(content);
+        let sealed = buffer.seal_with(*nonce, self.key, self.blob, self.index);
+        content.len() == self.content && sealed.is_ok_and(|sealed| sealed.hash == *self.hash)
+    }
+
     /// Checks hash and length, then decrypts in place, then checks the padding.
     pub(crate) fn open(&self, sealed: Vec<u8>) -> Result<VerifiedChunk, OpenError> {
         // The hash first: what differs from it is the relay's doing, what is wrong behind it is the author's.

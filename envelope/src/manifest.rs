@@ -9,7 +9,7 @@
 
 use crate::{
     OpenError,
-    chunk::{ExpectedChunk, VerifiedChunk},
+    chunk::{ChunkNonce, ExpectedChunk, VerifiedChunk},
     context::Context,
     derive::derive,
     file_name::{self, FileName},
@@ -25,7 +25,6 @@ use nightdrop_wire::{
 use rand::CryptoRng;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 const VERSION: u8 = 1;
@@ -109,6 +108,8 @@ pub struct VerifiedManifest {
     facts: FileFacts,
     layout: Layout,
     hashes: Vec<u8>,
+    /// What counts as this file.
+    hash: ManifestHash,
 }
 
 impl VerifiedManifest {
@@ -141,7 +142,7 @@ impl VerifiedManifest {
             size: contents.size,
             modified: contents.modified,
         };
-        Ok(Self { key, blob, facts, layout, hashes: contents.hashes })
+        Ok(Self { key, blob, facts, layout, hashes: contents.hashes, hash: *expected })
     }
 
     /// What the author says of the file.
@@ -165,20 +166,14 @@ impl VerifiedManifest {
     /// What a file that is not whole yet is called at a place with this name: nobody without the file's key can tell it beforehand.
     #[must_use]
     pub fn resume_name(&self, place: &str) -> String {
-        text::encode(&derive::<10>(self.key.secret_bytes(), labels::RESUME_NAME, place.as_bytes()))
+        let beside = [self.hash.as_slice(), place.as_bytes()].concat();
+        text::encode(&derive::<10>(self.key.secret_bytes(), labels::RESUME_NAME, &beside))
     }
 
-    /// What tells that a chunk's content is still what was verified, when it is read again from a disk.
+    /// Whether content that was read from a disk is that of chunk `index`, which was sealed with this nonce.
     #[must_use]
-    pub fn mark(&self, index: u32, content: &[u8]) -> [u8; 32] {
-        let beside: Vec<u8> = [&index.to_be_bytes(), Sha256::digest(content).as_slice()].concat();
-        derive(self.key.secret_bytes(), labels::RESUME_MARK, &beside)
-    }
-
-    /// Whether this is the mark of a chunk's content.
-    #[must_use]
-    pub fn is_marked(&self, index: u32, content: &[u8], mark: &[u8]) -> bool {
-        self.mark(index, content).ct_eq(mark).into()
+    pub fn holds(&self, index: u32, content: &[u8], nonce: &ChunkNonce) -> bool {
+        self.expected(index).is_ok_and(|expected| expected.is(content, nonce))
     }
 
     /// Opens what the relay returned as chunk `index`.
@@ -186,9 +181,13 @@ impl VerifiedManifest {
     /// # Errors
     /// [`OpenError`] unless it is exactly the chunk that the manifest lists there.
     pub fn open_chunk(&self, index: u32, sealed: Vec<u8>) -> Result<VerifiedChunk, OpenError> {
+        self.expected(index)?.open(sealed)
+    }
+
+    fn expected(&self, index: u32) -> Result<ExpectedChunk<'_>, OpenError> {
         let hash = self.hashes.chunks_exact(32).nth(index as usize).ok_or(OpenError::Inconsistent)?;
         let hash = hash.try_into().map_err(|_| OpenError::Inconsistent)?;
-        let expected = ExpectedChunk {
+        Ok(ExpectedChunk {
             key: &self.key,
             blob: self.blob,
             index,
@@ -196,8 +195,7 @@ impl VerifiedManifest {
             class: self.layout.class(),
             offset: self.layout.offset(index),
             content: self.layout.content(index),
-        };
-        expected.open(sealed)
+        })
     }
 }
 

@@ -80,6 +80,10 @@ fn a_directory_keeps_its_tree_and_what_is_unchanged_is_not_sent_again() {
     changed.set_modified(UNIX_EPOCH + Duration::from_secs(1_100_000_000)).unwrap();
     let taken = anna.run(&["put", "docs"]).unwrap();
     assert_eq!(taken.status.code(), Some(4), "{}", taken.stderr);
+    let below_a_file = anna.run(&["put", "outside", "--to", "docs/a"]).unwrap();
+    assert_eq!(below_a_file.status.code(), Some(4), "{}", below_a_file.stderr);
+    let twice = anna.run(&["put", "docs/a", "docs/../docs/a"]).unwrap();
+    assert_eq!(twice.status.code(), Some(2), "{}", twice.stderr);
     assert_eq!(uploaded(&lines(&anna, &["put", "docs", "--replace"])), ["docs/a"]);
     assert_eq!(uploaded(&lines(&anna, &["put", "docs/letters", "--to", "kept"])).len(), 2);
 
@@ -87,13 +91,17 @@ fn a_directory_keeps_its_tree_and_what_is_unchanged_is_not_sent_again() {
     assert_eq!(got.len(), 4);
     let back = anna.directory().join("back");
     assert_eq!(contents(&back), contents(&docs), "contents and times, and no links");
-    assert_eq!(lines(&anna, &["get", "docs", "-o", "."]).len(), 0, "all of it is there already");
+    assert_eq!(lines(&anna, &["get", "docs"]).len(), 0, "all of it is there already");
+    assert_eq!(lines(&anna, &["get", "docs", "-o", "back"]).len(), 0, "here, too");
 
     // A link in the way is not followed, and nothing is replaced.
     fs::create_dir(anna.directory().join("elsewhere")).unwrap();
     fs::create_dir(anna.directory().join("third")).unwrap();
     symlink("../../elsewhere", anna.directory().join("third/kept")).unwrap();
-    let refused = anna.run(&["get", "kept", "-o", "third"]).unwrap();
+    let refused = anna.run(&["get", "kept", "-o", "third/kept"]).unwrap();
+    assert_eq!(refused.status.code(), Some(1), "{}", refused.stderr);
+    symlink("../elsewhere", anna.directory().join("third/a")).unwrap();
+    let refused = anna.run(&["get", "docs", "-o", "third"]).unwrap();
     assert_eq!(refused.status.code(), Some(1), "{}", refused.stderr);
     assert_eq!(fs::read_dir(anna.directory().join("elsewhere")).unwrap().count(), 0);
     fs::write(back.join("letters/b"), "hers by now").unwrap();

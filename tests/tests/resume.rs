@@ -126,7 +126,7 @@ fn a_download_that_is_killed_again_and_again_completes() {
     let journal = || {
         let entries = fs::read_dir(anna.directory()).unwrap().map(|entry| entry.unwrap());
         let mut journals = entries.filter(|entry| entry.file_name().to_string_lossy().ends_with(".journal"));
-        journals.next().map_or(0, |journal| journal.metadata().unwrap().len() / 36)
+        journals.next().map_or(0, |journal| journal.metadata().unwrap().len() / 28)
     };
     let (began, mut last) = (Instant::now(), 0);
     for kill in 1..=5_u64 {

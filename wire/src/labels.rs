@@ -42,10 +42,8 @@ pub const SPACE_READ_TOKEN: &[u8] = b"nightdrop/v1 space read token";
 /// What seals a device's memory, from the seed of the identity key: it outlives a rekey.
 pub const DEVICE_MEMORY_KEY: &[u8] = b"nightdrop/v1 device memory key";
 
-/// Name of a file that is not whole yet, from the file key; followed by its final name.
+/// Name of a file that is not whole yet, from the file key; followed by the manifest's hash and its final name.
 pub const RESUME_NAME: &[u8] = b"nightdrop/v1 resume name";
-/// Mark of a chunk's content in a file that is not whole yet, from the file key; followed by index (u32, big-endian) and SHA-256 of the content.
-pub const RESUME_MARK: &[u8] = b"nightdrop/v1 resume mark";
 
 /// All of the above.
 pub const ALL: &[&[u8]] = &[
@@ -69,7 +67,6 @@ pub const ALL: &[&[u8]] = &[
     SPACE_READ_TOKEN,
     DEVICE_MEMORY_KEY,
     RESUME_NAME,
-    RESUME_MARK,
 ];
 
 #[cfg(test)]

@@ -58,8 +58,9 @@ impl Arguments {
         let Global { home, network: _, password_file, json: _, quiet: _, verbose: _, unlocked: _ } =
             &mut self.global;
         [home, password_file].into_iter().flatten().for_each(resolve);
-        if let Command::Get(Get { what: _, output: output @ None }) = &mut self.command {
-            *output = Some(directory.to_owned());
+        if let Command::Get(Get { what: _, output, here }) = &mut self.command {
+            *here = Some(directory.to_owned());
+            output.get_or_insert_with(|| directory.to_owned());
         }
         self.files_of_the_command().into_iter().for_each(resolve);
     }
@@ -72,7 +73,7 @@ impl Arguments {
             Command::Put(Put { paths, link: _, name: _, to: _, replace: _, qr }) => {
                 network.chain(paths).chain(qr.files()).collect()
             }
-            Command::Get(Get { what: _, output }) => network.chain(output).collect(),
+            Command::Get(Get { what: _, output, here: _ }) => network.chain(output).collect(),
             Command::Passwd(Passwd { new_password_file, generate: _ }) => {
                 network.chain(new_password_file).collect()
             }
@@ -367,6 +368,9 @@ pub(super) struct Get {
     /// Where to put the file: a path, a directory, or `-` for standard output [default: the file's own name, here]
     #[arg(short, long, value_name = "PATH")]
     pub(super) output: Option<PathBuf>,
+    /// Where it was typed.
+    #[arg(skip)]
+    pub(super) here: Option<PathBuf>,
 }
 
 /// The completions of a shell, to print.

@@ -16,6 +16,8 @@ pub(super) struct Tree {
     pub(super) files: Vec<(SpacePath, PathBuf)>,
     /// What is neither a file nor a directory: links, devices, pipes. They are left out.
     pub(super) left_out: Vec<PathBuf>,
+    /// Directories in which nothing is: they are left out, too.
+    pub(super) empty: Vec<PathBuf>,
 }
 
 impl Tree {
@@ -28,6 +30,10 @@ impl Tree {
         let mut directories = vec![(name.clone(), directory.to_owned())];
         while let Some((name, directory)) = directories.pop() {
             let entries = std::fs::read_dir(&directory).map_err(ClientError::file("read", &directory))?;
+            let mut entries = entries.peekable();
+            if entries.peek().is_none() {
+                tree.empty.push(directory.clone());
+            }
             for entry in entries {
                 let entry = entry.map_err(ClientError::file("read", &directory))?;
                 let path = entry.path();
@@ -99,6 +105,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path().join("docs");
         fs::create_dir_all(root.join("a/b")).unwrap();
+        fs::create_dir(root.join("nothing")).unwrap();
         fs::write(directory.path().join("outside"), "secret").unwrap();
         for name in ["z", "a/x", "a/b/y"] {
             fs::write(root.join(name), name).unwrap();
@@ -108,7 +115,7 @@ mod tests {
         let tree = Tree::read(&root, &path("kept/docs")).unwrap();
         let names: Vec<&str> = tree.files.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["kept/docs/a/b/y", "kept/docs/a/x", "kept/docs/z"]);
-        assert_eq!(tree.left_out.len(), 2);
+        assert_eq!((tree.left_out.len(), tree.empty), (2, vec![root.join("nothing")]));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::{
     ChunkQueue, OutputPath, Progress,
     in_order::{InOrder, StreamOutput},
     lanes::{Moved, over_lanes},
-    partial::{MarkedChunk, PartialFile},
+    partial::PartialFile,
 };
 use crate::{
     ClientError,
@@ -250,9 +250,7 @@ impl Fetch {
             let chunk = fetch.manifest.open_chunk(index, sealed).map_err(ClientError::opened)?;
             let Sink::File(partial) = &fetch.sink else { return Ok(Some(chunk)) };
             let partial = partial.read().map_err(|_| ClientError::Stopped)?;
-            let mark = fetch.manifest.mark(index, chunk.content());
-            let chunk = MarkedChunk { index, chunk, mark };
-            partial.as_ref().ok_or(ClientError::Stopped)?.write(&chunk).map(|()| None)
+            partial.as_ref().ok_or(ClientError::Stopped)?.write(index, &chunk).map(|()| None)
         })
         .await?;
         match (&self.sink, opened) {
@@ -285,8 +283,9 @@ async fn fetch_all_chunks<T: Transport>(
     match outcome.and_then(|mut lanes| lanes.pop().ok_or(ClientError::Stopped)) {
         Ok(lane) => Ok((partial, lane)),
         Err(error) => {
-            // What a broken line has left is gone on with; what a liar gave is not.
-            if let (Some(partial), false) = (partial, error.is_passing()) {
+            // What a broken line or a full disk has left is gone on with; what a liar gave is not.
+            let lied = matches!(error, ClientError::Tampered(_) | ClientError::BadlyMade(_));
+            if let (Some(partial), true) = (partial, lied) {
                 partial.discard();
             }
             Err(error)

@@ -39,6 +39,15 @@ impl OutputPath {
         Ok(output)
     }
 
+    /// Exactly this path: a directory under it is in the way, a link, too.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn exactly(path: &Path) -> Result<Self, ClientError> {
+        require_free(path)?;
+        Self::new(Some(path))
+    }
+
     /// The same place for a file whose name its owner chose, and not somebody else.
     #[must_use]
     pub fn or_named(mut self, name: FileName) -> Self {
@@ -108,8 +117,7 @@ mod tests {
 
     fn write(partial: &PartialFile, manifest: &VerifiedManifest, index: u32, chunks: &[Vec<u8>]) {
         let chunk = manifest.open_chunk(index, chunks[index as usize].clone()).unwrap();
-        let mark = manifest.mark(index, chunk.content());
-        partial.write(&super::super::partial::MarkedChunk { index, chunk, mark }).unwrap();
+        partial.write(index, &chunk).unwrap();
     }
 
     fn files(directory: &Path) -> usize {
@@ -201,6 +209,17 @@ mod tests {
         assert!(matches!(partial.finish(), Err(ClientError::OutputExists { .. })));
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "theirs");
         assert!(matches!(OutputPath::new(Some(&path)), Err(ClientError::OutputExists { .. })));
+        assert_eq!(files(directory.path()), 1, "it held nothing");
+        std::fs::remove_file(&path).unwrap();
+        let (manifest, chunks) = made("authors.txt");
+        let (partial, _) = output.begin(&manifest).unwrap();
+        (0..3).for_each(|index| write(&partial, &manifest, index, &chunks));
+        std::fs::write(&path, "theirs").unwrap();
+        assert!(matches!(partial.finish(), Err(ClientError::OutputExists { .. })));
+        std::fs::remove_file(&path).unwrap();
+        let (partial, held) = output.begin(&manifest).unwrap();
+        assert_eq!(held.len(), 3, "what is whole is kept for when the name is free");
+        partial.finish().unwrap();
         assert_eq!(files(directory.path()), 1);
     }
 
@@ -253,6 +272,25 @@ mod tests {
         one.finish().unwrap();
         assert!(matches!(other.finish(), Err(ClientError::OutputExists { .. })));
         assert_eq!(files(directory.path()), 1);
+    }
+
+    /// Whoever has the file's key can seal another file with it, and journal it: it is not taken for this one.
+    #[test]
+    fn m46_another_file_under_the_same_key_is_not_gone_on_with() {
+        let directory = tempfile::tempdir().unwrap();
+        let output = OutputPath::new(Some(&directory.path().join("mine"))).unwrap();
+        let ((ours, _), (theirs, chunks)) = (made("authors.txt"), made("authors.txt"));
+        assert_ne!(ours.resume_name("mine"), theirs.resume_name("mine"));
+        let (partial, _) = output.begin(&theirs).unwrap();
+        (0..3).for_each(|index| write(&partial, &theirs, index, &chunks));
+        drop(partial);
+        for kind in ["partial", "journal"] {
+            let place = |manifest: &VerifiedManifest| {
+                directory.path().join(format!(".nightdrop-{}.{kind}", manifest.resume_name("mine")))
+            };
+            std::fs::rename(place(&theirs), place(&ours)).unwrap();
+        }
+        assert!(output.begin(&ours).unwrap().1.is_empty());
     }
 
     #[test]

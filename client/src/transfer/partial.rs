@@ -2,13 +2,14 @@
 //! chunks that are in it.
 //!
 //! ```text
-//! .nightdrop-NAME.partial   the content, as far as it is there; NAME comes from the file's key and its final name
-//! .nightdrop-NAME.journal   for each chunk that was written: index (4, big-endian) ‖ mark (32); locked while a download writes
+//! .nightdrop-NAME.partial   the content, as far as it is there; NAME comes from the file's key, its manifest and its final name
+//! .nightdrop-NAME.journal   for each chunk that was written: index (4, big-endian) ‖ nonce (24); locked while a download writes
 //! ```
-//! A mark can be made only with the file's key, over index and content. States that a crash can leave:
+//! What is read again is believed if sealing it with that nonce gives the hash that the manifest lists: the same check as when it came.
+//! States that a crash can leave:
 //! - nothing, or an empty journal: the next download begins anew.
-//! - both files: the next download of the same file to the same place goes on with the chunks whose content has its mark. What the disk lost,
-//!   or somebody changed, has not, and a torn record at the journal's end is none.
+//! - both files: the next download of the same file to the same place goes on with the chunks for which that holds. For what the disk lost,
+//!   or somebody changed, it does not, and a torn record at the journal's end is none.
 //! - the final file and a journal: the download is done; the journal is removed by the next one to the same place.
 //!
 //! Files that belong to somebody else, or that others can write, are not used, and no link is followed: then, and while another download
@@ -16,7 +17,7 @@
 
 use crate::ClientError;
 use nightdrop_envelope::{
-    chunk::VerifiedChunk,
+    chunk::{ChunkNonce, VerifiedChunk},
     manifest::{FileFacts, VerifiedManifest},
 };
 use nix::fcntl::{Flock, FlockArg, OFlag};
@@ -31,8 +32,7 @@ use std::{
 };
 use tempfile::{NamedTempFile, TempPath};
 
-const MARK: usize = 32;
-const RECORD: usize = 4 + MARK;
+const RECORD: usize = 4 + size_of::<ChunkNonce>();
 const OTHERS: u32 = 0o077;
 
 /// A download on its way.
@@ -91,14 +91,13 @@ impl PartialFile {
         }
     }
 
-    /// Writes what was verified; there is no way to write anything else. The mark is that of the manifest.
-    pub(super) fn write(&self, chunk: &MarkedChunk) -> Result<(), ClientError> {
-        let MarkedChunk { index, chunk, mark } = chunk;
+    /// Writes what was verified; there is no way to write anything else.
+    pub(super) fn write(&self, index: u32, chunk: &VerifiedChunk) -> Result<(), ClientError> {
         let write = || {
             self.file().write_all_at(chunk.content(), chunk.offset())?;
             match &self.content {
                 Content::Passing(_) => Ok(()),
-                Content::Kept(kept) => kept.note(*index, mark),
+                Content::Kept(kept) => kept.note(index, &chunk.nonce()),
             }
         };
         write().map_err(ClientError::file("write", &self.path))
@@ -143,13 +142,6 @@ impl PartialFile {
     }
 }
 
-/// A verified chunk, with what tells it when it is read again.
-pub(super) struct MarkedChunk {
-    pub(super) index: u32,
-    pub(super) chunk: VerifiedChunk,
-    pub(super) mark: [u8; MARK],
-}
-
 impl Kept {
     /// `None` where nothing can be kept, or another download writes it.
     fn open(directory: &Path, name: &str, manifest: &VerifiedManifest) -> Option<(Self, BTreeSet<u32>)> {
@@ -167,20 +159,26 @@ impl Kept {
         Some((Self { file, path, journal, journal_path, discarded: false }, held))
     }
 
-    fn note(&self, index: u32, mark: &[u8; MARK]) -> io::Result<()> {
-        let mut record = [0; RECORD];
-        let (first, second) = record.split_at_mut(4);
-        first.copy_from_slice(&index.to_be_bytes());
-        second.copy_from_slice(mark);
-        // One write, at the end.
-        self.journal.lock().unwrap_or_else(PoisonError::into_inner).write_all(&record)
+    fn note(&self, index: u32, nonce: &ChunkNonce) -> io::Result<()> {
+        let record = [index.to_be_bytes().as_slice(), nonce].concat();
+        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = journal.stream_position()?;
+        journal.write_all(&record).inspect_err(|_| {
+            // Half a record would shift those that follow.
+            let _ = journal.set_len(before);
+            let _ = journal.seek(SeekFrom::Start(before));
+        })
     }
 
     /// Gives the content its name; what is left is the journal, to be removed when that is on the disk.
     fn name(mut self, path: &Path) -> (Self, io::Result<()>) {
-        self.discarded = true;
-        let named = TempPath::try_from_path(&self.path)
-            .and_then(|partial| partial.persist_noclobber(path).map_err(|error| error.error));
+        let named = TempPath::try_from_path(&self.path).and_then(|partial| {
+            partial.persist_noclobber(path).map_err(|mut error| {
+                error.path.disable_cleanup(true);
+                error.error
+            })
+        });
+        self.discarded = named.is_ok();
         (self, named)
     }
 }
@@ -221,7 +219,7 @@ fn is_still(path: &Path, file: &File) -> bool {
     matches!((there, opened), (Ok(there), Ok(opened)) if there == opened)
 }
 
-/// The chunks whose content has its mark; leaves the journal ready for the next record.
+/// The chunks whose content is right; leaves the journal ready for the next record.
 fn held_chunks(journal: &mut File, file: &File, manifest: &VerifiedManifest) -> io::Result<BTreeSet<u32>> {
     let (layout, mut held) = (*manifest.layout(), BTreeSet::new());
     // Each chunk is written once in each run; a journal of many runs is begun anew.
@@ -230,14 +228,15 @@ fn held_chunks(journal: &mut File, file: &File, manifest: &VerifiedManifest) -> 
     Read::take(&mut *journal, longest).read_to_end(&mut records)?;
     let mut content = vec![0; layout.class().chunk_plaintext()];
     for record in records.chunks_exact(RECORD) {
-        let Some((index, mark)) = record.split_first_chunk::<4>() else { continue };
+        let Some((index, nonce)) = record.split_first_chunk::<4>() else { continue };
         let index = u32::from_be_bytes(*index);
         if index >= layout.chunks() || held.contains(&index) {
             continue;
         }
         let Some(content) = content.get_mut(..layout.content(index)) else { continue };
         let read = file.read_exact_at(content, layout.offset(index));
-        if read.is_ok() && manifest.is_marked(index, content, mark) {
+        let nonce = nonce.try_into().ok();
+        if read.is_ok() && nonce.is_some_and(|nonce| manifest.holds(index, content, nonce)) {
             held.insert(index);
         }
     }

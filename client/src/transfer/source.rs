@@ -76,7 +76,11 @@ impl Source {
         let layout =
             Layout::of_size(metadata.len()).map_err(|_| ClientError::TooLarge { path: path.to_owned() })?;
         let facts = FileFacts { name, size: metadata.len(), modified: Some(metadata.mtime()) };
-        let content = hash_of(&file).map_err(ClientError::file("read", path))?;
+        let (content, length) = hash_of(&file).map_err(ClientError::file("read", path))?;
+        if length != metadata.len() {
+            // It changed meanwhile, or its system does not tell its length.
+            return Err(ClientError::FileChanged { path: path.to_owned() });
+        }
         Ok(Self { path: path.to_owned(), file, facts, layout, stamp: Stamp::of(&metadata), content })
     }
 
@@ -124,10 +128,11 @@ impl Source {
     }
 }
 
-fn hash_of(file: &File) -> std::io::Result<[u8; 32]> {
+/// SHA-256 of the content, and its length.
+fn hash_of(file: &File) -> std::io::Result<([u8; 32], u64)> {
     let mut hash = Sha256::new();
-    std::io::copy(&mut BufReader::with_capacity(1 << 20, file), &mut hash)?;
-    Ok(hash.finalize().into())
+    let length = std::io::copy(&mut BufReader::with_capacity(1 << 20, file), &mut hash)?;
+    Ok((hash.finalize().into(), length))
 }
 
 #[cfg(test)]
@@ -155,6 +160,8 @@ mod tests {
         let pipe = directory.path().join("pipe");
         nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
         assert!(matches!(Source::open(&pipe, None), Err(ClientError::NotAFile { .. })));
+        let unknown = Source::open(Path::new("/proc/self/status"), None);
+        assert!(matches!(unknown, Err(ClientError::FileChanged { .. })), "its length is said to be 0");
         let missing = Source::open(&directory.path().join("missing"), None);
         assert!(matches!(missing, Err(ClientError::File { .. })));
     }

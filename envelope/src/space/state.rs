@@ -284,7 +284,13 @@ impl State {
 
     /// Whether a file cannot get this path: it is taken, or a file stands where a directory would have to be.
     fn blocks(&self, path: &SpacePath) -> bool {
-        self.is_taken(path) || path.ancestors().any(|directory| self.files.contains_key(&directory))
+        self.is_taken(path) || self.file_above(path).is_some()
+    }
+
+    /// The file that stands where a path needs a directory.
+    #[must_use]
+    pub fn file_above(&self, path: &SpacePath) -> Option<SpacePath> {
+        path.ancestors().find(|directory| self.files.contains_key(directory))
     }
 
     /// Whether files lie below a path.

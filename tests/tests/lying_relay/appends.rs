@@ -84,7 +84,7 @@ async fn being_overtaken_for_ever_is_given_up_in_the_end() {
     scene.stage.liar.tell(Overtake(kept));
     let error = scene.device.append(vec![put("b")]).await.expect_err("somebody is always faster");
     assert!(matches!(error, ClientError::RelayBusy), "{error:?}");
-    assert_eq!(asked(&scene), (64, 65));
+    assert_eq!(asked(&scene), (1_000, 1_001));
 }
 
 /// The client must not decide again, for what it listed itself would look taken by another device, and be destroyed.

@@ -41,18 +41,23 @@ pub(in crate::cli) async fn run(
         Some(path) if path == Path::new("-") => Place::StandardOutput(printer.console()),
         path => Place::Path(OutputPath::new(path)?),
     };
-    let root = arguments.output.clone().unwrap_or_else(|| PathBuf::from("."));
+    let streamed = matches!(place, Place::StandardOutput(_));
+    let here = arguments.here.clone().unwrap_or_else(|| PathBuf::from("."));
+    // Where it was typed, or exactly where the user says.
+    let root = arguments.output.clone().filter(|output| Some(output) != arguments.here.as_ref());
     let bar = printer.bar("Downloading");
     let is_link = what.trim().get(..SCHEME.len()).is_some_and(|start| start.eq_ignore_ascii_case(SCHEME));
     let downloaded = if is_link {
         get_link(global, &FileLink::from_text(&what)?, place, &bar, printer).await.map(Some)
     } else {
         let name = path(what.trim_end_matches('\n'))?;
-        let get = async |opened: &mut Opened<'_>| get_own(opened, &name, place, &root, &bar, printer).await;
+        let get = async |opened: &mut Opened<'_>| {
+            get_own(opened, &name, place, (root.as_deref(), &here), &bar, printer).await
+        };
         with_account(global, standard_input, printer, get).await
     };
     bar.done();
-    if downloaded.as_ref().is_err_and(ClientError::is_passing) {
+    if !streamed && downloaded.as_ref().is_err_and(ClientError::is_passing) {
         printer.note("What arrived is kept beside the file's place: the same command goes on with it.");
     }
     // Of a directory each file was told.
@@ -101,7 +106,7 @@ async fn get_own(
     opened: &Opened<'_>,
     name: &SpacePath,
     place: Place,
-    root: &Path,
+    (root, here): (Option<&Path>, &Path),
     bar: &Bar,
     printer: &Printer,
 ) -> Result<Option<Downloaded>, ClientError> {
@@ -111,8 +116,8 @@ async fn get_own(
     if matches!(place, Place::StandardOutput(_)) {
         return Err(ClientError::IsDirectory(name.as_str().to_owned()));
     }
-    // As for a file: into a directory that is there, or under the name that was given.
-    let root = if root.is_dir() { root.join(name.file_name()) } else { root.to_owned() };
+    // Run again after it was cut off, it is there.
+    let root = root.map_or_else(|| here.join(name.file_name()), Path::to_owned);
     get_tree(opened, name, &root, printer).await.map(|()| None)
 }
 

@@ -60,7 +60,7 @@ pub(super) async fn get_tree(
     let waiting = Arc::new(Mutex::new(waiting));
     let mut running = JoinSet::new();
     for _ in 0..lanes {
-        let way = (opened.transport().clone(), opened.relay().clone(), opened.limits().clone());
+        let way = (opened.transport().clone(), opened.relay().clone(), opened.limits().one_of_several());
         running.spawn(fetch_some(opened.lane(), way, Arc::clone(&waiting), Arc::new(bar.part())));
     }
     let mut error = None;
@@ -118,7 +118,7 @@ async fn fetch(
 ) -> Result<RelayLane<AnyTransport>, ClientError> {
     let own_name = FileName::parse(wanted.name.file_name());
     let own_name = own_name.map_err(|_| ClientError::BadPath(wanted.name.as_str().to_owned()))?;
-    let output = OutputPath::new(Some(&wanted.place))?.or_named(own_name);
+    let output = OutputPath::exactly(&wanted.place)?.or_named(own_name);
     let fetched = transfer::download_file_over(lane, way, &wanted.file, &output, progress).await;
     fetched.map(|(_downloaded, lane)| lane)
 }

@@ -59,6 +59,10 @@ pub(in crate::cli) async fn run(
             None => name,
             Some(directory) => path(&format!("{}/{}", path(directory)?.as_str(), name.as_str()))?,
         };
+        if sources.iter().any(|(other, _)| *other == name) {
+            let advice = format!("two of them would be stored as {}", name.as_str());
+            return Err(ClientError::Usage(advice));
+        }
         sources.push((name, source));
     }
     let put_all = async |opened: &mut Opened<'_>| {
@@ -227,5 +231,6 @@ async fn list(
 
 pub(super) fn require_free(state: &State, name: &SpacePath, replace: bool) -> Result<(), ClientError> {
     let taken = state.is_directory(name) || (!replace && state.is_taken(name));
-    if taken { Err(ClientError::NameTaken(name.as_str().to_owned())) } else { Ok(()) }
+    let taken = if taken { Some(name.clone()) } else { state.file_above(name) };
+    taken.map_or(Ok(()), |taken| Err(ClientError::NameTaken(taken.as_str().to_owned())))
 }

@@ -43,6 +43,9 @@ pub(super) async fn put_tree(
     for path in &tree.left_out {
         printer.warn(&format!("{} is left out: it is neither a file nor a directory", path.display()));
     }
+    for path in &tree.empty {
+        printer.warn(&format!("{} is left out: it is empty", path.display()));
+    }
     let mut files = tree.files.into_iter().peekable();
     while files.peek().is_some() {
         let mut changed = Vec::new();
@@ -112,7 +115,7 @@ async fn store_all(
         running.spawn(store_some(
             (opened.transport().clone(), opened.lane()),
             opened.relay().clone(),
-            opened.limits().clone(),
+            opened.limits().one_of_several(),
             Arc::clone(&waiting),
             Arc::new(bar.part()),
         ));
