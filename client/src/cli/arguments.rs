@@ -182,6 +182,11 @@ pub(super) enum Command {
     /// Set a new password with the recovery phrase, or make a new phrase
     Recover(Recover),
     /// Replace the account's keys, after a device was stolen while it was unlocked
+    ///
+    /// Master key, list of files, and what reads and changes each file are replaced; all sessions end. Whoever held the old ones can read
+    /// what they read before, and nothing that is written after. The password stays (change it, too, if it may be known: `nightdrop
+    /// passwd`), and so do the links that you made (end them with `nightdrop unshare`). Ending a session alone (`nightdrop sessions
+    /// --end`) suffices for a device that was locked.
     Rekey(Rekey),
     /// List the account's sessions, or end them
     Sessions(Sessions),
@@ -240,9 +245,6 @@ pub(super) struct Recover {
     pub(super) new: bool,
 }
 
-/// Master key, list of files, and what reads and changes each file are replaced; all sessions end. Whoever held the old ones can read what they
-/// read before, and nothing that is written after. The password stays (change it, too, if it may be known: `nightdrop passwd`), and so
-/// do links (end them with `nightdrop unshare`). Ending a session alone (`nightdrop sessions --end`) suffices for a device that was locked.
 #[derive(Debug, Args)]
 pub(super) struct Rekey {
     /// Make no recovery phrase: the one from before opens nothing any more
