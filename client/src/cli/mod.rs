@@ -12,6 +12,7 @@ mod print;
 mod process_path;
 mod qr;
 mod served;
+mod side_by_side;
 mod terminal;
 mod tree;
 

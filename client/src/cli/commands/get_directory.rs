@@ -6,9 +6,9 @@ use crate::{
     cli::{
         opened::Opened,
         print::{Part, Printer},
+        side_by_side::{Way, side_by_side},
         tree::place_below,
     },
-    limits::ClientLimits,
     relay::RelayLane,
     transfer::{self, OutputPath, Progress, Source},
     transport::AnyTransport,
@@ -18,13 +18,10 @@ use nightdrop_envelope::{
     layout::Layout,
     space::{FileRecord, SpacePath},
 };
-use nightdrop_wire::onion::OnionAddress;
 use std::{
-    collections::VecDeque,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
-use tokio::task::JoinSet;
 
 /// A file to be fetched, and where it goes.
 struct Wanted {
@@ -43,40 +40,25 @@ pub(super) async fn get_tree(
     root: &Path,
     printer: &Printer,
 ) -> Result<(), ClientError> {
-    let mut waiting = VecDeque::new();
+    let mut waiting = Vec::new();
     for (name, file) in opened.space.state().files().filter(|(name, _)| name.is_below(directory)) {
         let place = place_below(root, directory, name)?;
         if is_there(place.clone(), file.clone()).await? {
             printer.note(&format!("{} is there already", place.display()));
         } else {
-            waiting.push_back(Wanted { name: name.clone(), file: file.clone(), place });
+            waiting.push(Wanted { name: name.clone(), file: file.clone(), place });
         }
     }
-    let lanes = opened.limits().lanes.clamp(1, waiting.len().max(1));
     let sealed =
         |wanted: &Wanted| Layout::of_size(wanted.file.size).map_or(0, |layout| layout.sealed_bytes());
     let bar = printer.bar("Downloading");
     bar.begin(waiting.iter().map(sealed).sum());
-    let waiting = Arc::new(Mutex::new(waiting));
-    let mut running = JoinSet::new();
-    for _ in 0..lanes {
-        let way = (opened.transport().clone(), opened.relay().clone(), opened.limits().one_of_several());
-        running.spawn(fetch_some(opened.lane(), way, Arc::clone(&waiting), Arc::new(bar.part())));
-    }
-    let mut error = None;
-    while let Some(ended) = running.join_next().await {
-        let (fetched, failed) = ended.unwrap_or_else(|_| (Vec::new(), Some(ClientError::Stopped)));
-        for Wanted { name, file, place } in &fetched {
-            let path = place.to_string_lossy();
-            printer.result(&Shown { name: name.as_str(), path: &path, size: file.size }, &path)?;
-        }
-        if failed.is_some() {
-            // What the others have under way is finished, and nothing is begun.
-            waiting.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        }
-        error = error.or(failed);
-    }
+    let (fetched, error) = side_by_side(opened, waiting, &bar, fetch).await;
     bar.done();
+    for Wanted { name, file, place } in &fetched {
+        let path = place.to_string_lossy();
+        printer.result(&Shown { name: name.as_str(), path: &path, size: file.size }, &path)?;
+    }
     error.map_or(Ok(()), Err)
 }
 
@@ -90,35 +72,15 @@ async fn is_there(place: PathBuf, file: FileRecord) -> Result<bool, ClientError>
     tokio::task::spawn_blocking(look).await.map_err(|_| ClientError::Stopped)
 }
 
-/// The work of one lane.
-async fn fetch_some(
-    lane: RelayLane<AnyTransport>,
-    (transport, relay, limits): (AnyTransport, OnionAddress, ClientLimits),
-    waiting: Arc<Mutex<VecDeque<Wanted>>>,
-    progress: Arc<Part>,
-) -> (Vec<Wanted>, Option<ClientError>) {
-    let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-    let (mut lane, mut fetched) = (lane, Vec::new());
-    while let Some(wanted) = next() {
-        let way = (&transport, &relay, &limits);
-        match fetch(lane, way, &wanted, Arc::clone(&progress)).await {
-            Ok(free) => lane = free,
-            Err(error) => return (fetched, Some(error)),
-        }
-        fetched.push(wanted);
-    }
-    (fetched, None)
-}
-
 async fn fetch(
     lane: RelayLane<AnyTransport>,
-    way: (&AnyTransport, &OnionAddress, &ClientLimits),
-    wanted: &Wanted,
-    progress: Arc<Part>,
-) -> Result<RelayLane<AnyTransport>, ClientError> {
+    way: Way,
+    wanted: Wanted,
+) -> Result<(Wanted, RelayLane<AnyTransport>), ClientError> {
     let own_name = FileName::parse(wanted.name.file_name());
     let own_name = own_name.map_err(|_| ClientError::BadPath(wanted.name.as_str().to_owned()))?;
     let output = OutputPath::exactly(&wanted.place)?.or_named(own_name);
-    let fetched = transfer::download_file_over(lane, way, &wanted.file, &output, progress).await;
-    fetched.map(|(_downloaded, lane)| lane)
+    let progress = Arc::<Part>::clone(&way.progress);
+    let fetched = transfer::download_file_over(lane, way.parts(), &wanted.file, &output, progress).await;
+    fetched.map(|(_downloaded, lane)| (wanted, lane))
 }

@@ -1,6 +1,6 @@
 //! `nightdrop passwd`
 
-use super::lock::lock_agent;
+use super::lock::lock_agent_or_warn;
 use crate::{
     ClientError,
     account::{self, RecoveryWish},
@@ -50,9 +50,7 @@ pub(in crate::cli) async fn run(
         printer.warn(&format!("should the relay have made the change, the new password is: {words}"));
     }
     changed?;
-    if let Err(error) = lock_agent(&home).await {
-        printer.warn(&format!("the agent did not lock: {error}"));
-    }
+    lock_agent_or_warn(&home, printer).await;
     let shown = Shown { changed: true, password: words };
     let lines = match words {
         None => "The password is changed; all sessions have ended. Account code and recovery phrase stay."

@@ -27,9 +27,9 @@ use std::{
 };
 
 #[derive(Serialize)]
-pub(super) struct Stored<'a> {
-    pub(super) name: &'a str,
-    pub(super) uploaded: bool,
+struct Stored<'a> {
+    name: &'a str,
+    uploaded: bool,
 }
 
 pub(in crate::cli) async fn run(
@@ -167,6 +167,10 @@ async fn put(
         printer.result(&Shown { name: name.as_str(), link: &link }, &link)?;
         return arguments.qr.show(&link, printer);
     }
+    told(name, uploaded, printer)
+}
+
+pub(super) fn told(name: &SpacePath, uploaded: bool, printer: &Printer) -> Result<(), ClientError> {
     let done = if uploaded { "stored" } else { "is there already" };
     printer.result(&Stored { name: name.as_str(), uploaded }, &format!("{} {done}", name.as_str()))
 }
@@ -203,28 +207,33 @@ async fn upload(
             .await;
     bar.done();
     let file = stored?;
-    list(opened, name, &file, replace).await?;
+    list(opened, &[(name.clone(), file.clone())], replace).await?;
     Ok(file)
 }
 
 /// Lists what was stored. If it cannot be listed for good, it is destroyed again, because it could never be found.
-async fn list(
+pub(super) async fn list(
     opened: &mut Opened<'_>,
-    name: &SpacePath,
-    file: &FileRecord,
+    stored: &[(SpacePath, FileRecord)],
     replace: bool,
 ) -> Result<(), ClientError> {
-    let mut refused = false;
     let listed = opened
         .append(|state| {
-            // Another device may have taken the name while this one was uploading.
-            require_free(state, name, replace).inspect_err(|_| refused = true)?;
-            Ok(vec![Operation::PutFile { path: name.clone(), file: Box::new(file.clone()) }])
+            // Another device may have taken a name while this one was uploading.
+            stored.iter().try_for_each(|(name, _)| require_free(state, name, replace))?;
+            let put = |(path, file): &(SpacePath, FileRecord)| Operation::PutFile {
+                path: path.clone(),
+                file: Box::new(file.clone()),
+            };
+            Ok(stored.iter().map(put).collect())
         })
         .await;
-    if refused {
+    if matches!(listed, Err(ClientError::NameTaken(_))) {
         // Only then is it certain that it is not listed: after a lost answer it may be. Best effort, as the line may be gone.
-        let _ = transfer::destroy(&mut opened.lane().once(), file.blob, &file.write_key).await;
+        let mut lane = opened.lane().once();
+        for (_, file) in stored {
+            let _ = transfer::destroy(&mut lane, file.blob, &file.write_key).await;
+        }
     }
     listed
 }

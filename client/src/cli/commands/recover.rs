@@ -1,6 +1,6 @@
 //! `nightdrop recover`: a new password with the recovery phrase; `--new`: a new phrase with the password.
 
-use super::lock::lock_agent;
+use super::lock::lock_agent_or_warn;
 use crate::{
     ClientError, Home,
     account::{self, RecoveryWish},
@@ -45,9 +45,7 @@ pub(in crate::cli) async fn run(
     let access = account::recover(&tor, &relay, &phrase, &password, &ClientLimits::default()).await;
     bar.done();
     let code = access?.code;
-    if let Err(error) = lock_agent(&home).await {
-        printer.warn(&format!("the agent did not lock: {error}"));
-    }
+    lock_agent_or_warn(&home, printer).await;
     // The old code opens nothing any more; without a kept account this device takes the recovered one.
     let kept = match home.account() {
         Ok(kept) if kept.account() != code.account() => {
@@ -95,9 +93,7 @@ async fn replace(global: &Global, printer: &Printer) -> Result<(), ClientError> 
         account::change_password(&tor, &code, &password, &password, RecoveryWish::Replace, &limits).await;
     bar.done();
     let phrase = access?.recovery.ok_or(ClientError::Stopped)?;
-    if let Err(error) = lock_agent(&home).await {
-        printer.warn(&format!("the agent did not lock: {error}"));
-    }
+    lock_agent_or_warn(&home, printer).await;
     let words = phrase.secret_words()?;
     let lines = Zeroizing::new(format!(
         "The old recovery phrase opens nothing any more. The new one, to be written on paper; it is shown this once:\n\n  {}",

@@ -1,6 +1,6 @@
 //! `nightdrop rekey`
 
-use super::lock::lock_agent;
+use super::lock::lock_agent_or_warn;
 use crate::{
     ClientError,
     account::{self, NewAccess, RecoveryWish, Rekeyed},
@@ -34,9 +34,7 @@ pub(in crate::cli) async fn run(
     let password = printer.standard_input().existing_password(global)?;
     let recovery = if arguments.no_recovery { RecoveryWish::Remove } else { RecoveryWish::Replace };
     let transport = AnyTransport::new(global.connect(&home, printer).await?);
-    if let Err(error) = lock_agent(&home).await {
-        printer.warn(&format!("the agent did not lock: {error}"));
-    }
+    lock_agent_or_warn(&home, printer).await;
     // Ends all sessions, so that whoever has one cannot use up what the rekey needs.
     let (bar, limits) = (printer.bar("Ending all sessions"), ClientLimits::default());
     bar.wait();

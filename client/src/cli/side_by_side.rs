@@ -1,0 +1,81 @@
+//! Several files at once, each lane taking the next one that nobody has.
+
+use super::{
+    opened::Opened,
+    print::{Bar, Part},
+};
+use crate::{ClientError, limits::ClientLimits, relay::RelayLane, transport::AnyTransport};
+use nightdrop_wire::onion::OnionAddress;
+use std::{
+    collections::VecDeque,
+    future::Future,
+    sync::{Arc, Mutex, PoisonError},
+};
+use tokio::task::JoinSet;
+
+/// What a worker moves files with: the limits are those of one transfer of several.
+#[derive(Clone)]
+pub(super) struct Way {
+    pub(super) transport: AnyTransport,
+    pub(super) relay: OnionAddress,
+    pub(super) limits: ClientLimits,
+    pub(super) progress: Arc<Part>,
+}
+
+impl Way {
+    /// As transfers take it.
+    pub(super) const fn parts(&self) -> (&AnyTransport, &OnionAddress, &ClientLimits) {
+        (&self.transport, &self.relay, &self.limits)
+    }
+}
+
+/// Does `work` with each of these over a few lanes; a lane is given back for the next one. Gives what was done, and the first failure: after
+/// it nothing is begun, and what is under way is finished.
+pub(super) async fn side_by_side<W, D, F>(
+    opened: &Opened<'_>,
+    waiting: Vec<W>,
+    bar: &Bar,
+    work: impl Fn(RelayLane<AnyTransport>, Way, W) -> F + Clone + Send + 'static,
+) -> (Vec<D>, Option<ClientError>)
+where
+    W: Send + 'static,
+    D: Send + 'static,
+    F: Future<Output = Result<(D, RelayLane<AnyTransport>), ClientError>> + Send,
+{
+    let lanes = opened.limits().lanes.clamp(1, waiting.len().max(1));
+    let waiting = Arc::new(Mutex::new(VecDeque::from(waiting)));
+    let way = Way {
+        transport: opened.transport().clone(),
+        relay: opened.relay().clone(),
+        limits: opened.limits().one_of_several(),
+        progress: Arc::new(bar.part()),
+    };
+    let mut running = JoinSet::new();
+    for _ in 0..lanes {
+        let (mut lane, way, waiting, work) = (opened.lane(), way.clone(), Arc::clone(&waiting), work.clone());
+        running.spawn(async move {
+            let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            let mut done = Vec::new();
+            while let Some(one) = next() {
+                match work(lane, way.clone(), one).await {
+                    Ok((one, free)) => {
+                        done.push(one);
+                        lane = free;
+                    }
+                    Err(error) => return (done, Some(error)),
+                }
+            }
+            (done, None)
+        });
+    }
+    let (mut done, mut error) = (Vec::new(), None);
+    while let Some(ended) = running.join_next().await {
+        let (some, failed) = ended.unwrap_or_else(|_| (Vec::new(), Some(ClientError::Stopped)));
+        done.extend(some);
+        if failed.is_some() {
+            waiting.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+        error = error.or(failed);
+    }
+    (done, error)
+}
