@@ -78,21 +78,41 @@ pub(crate) fn seal(
     plaintext: &[u8],
     rng: &mut dyn CryptoRng,
 ) -> Result<Vec<u8>, StoreError> {
+    let mut body = plaintext.to_vec();
+    let frame = seal_in_place(key, place, &mut body, rng)?;
+    Ok(frame.around(&body).concat())
+}
+
+/// What stands around a sealed body.
+pub(crate) struct Frame {
+    nonce: XNonce,
+    tag: Tag,
+}
+
+impl Frame {
+    /// What is stored, in its order.
+    pub(crate) fn around<'a>(&'a self, body: &'a [u8]) -> [&'a [u8]; 3] {
+        [&self.nonce, body, &self.tag]
+    }
+}
+
+/// Seals where the bytes lie, so that nothing large is copied.
+pub(crate) fn seal_in_place(
+    key: &AtRestKey,
+    place: &Place,
+    body: &mut [u8],
+    rng: &mut dyn CryptoRng,
+) -> Result<Frame, StoreError> {
     let mut nonce = XNonce::default();
     rng.fill_bytes(&mut nonce);
-    let mut stored = Vec::with_capacity(NONCE + plaintext.len() + TAG);
-    stored.extend_from_slice(&nonce);
-    stored.extend_from_slice(plaintext);
     // The cipher fails beyond 256 GiB only; every caller is capped far below.
-    let body = stored.get_mut(NONCE..).ok_or(StoreError::Refused)?;
     let tag = key
         .cipher()
         .and_then(|cipher| {
             cipher.encrypt_inout_detached(&nonce, &place.associated_data(), InOutBuf::from(body)).ok()
         })
         .ok_or(StoreError::Refused)?;
-    stored.extend_from_slice(&tag);
-    Ok(stored)
+    Ok(Frame { nonce, tag })
 }
 
 /// Opens what [`seal`] made for the same place; [`StoreError::Damaged`] for anything else.

@@ -293,7 +293,7 @@ impl SealedWhole {
         SizeClass::of_sealed(whole.manifest.len()).ok_or(StoreError::Refused)?;
         let chunks_digest = sha256(&[&chunk_hash(&whole.chunk)]);
         Ok(Self {
-            chunk: SealedChunk::seal(id, 0, key, &whole.chunk, rng)?,
+            chunk: SealedChunk::seal(id, 0, key, whole.chunk.as_slice().into(), rng)?,
             manifest: at_rest::seal(key, &manifest_place(id), &whole.manifest, rng)?,
             finished: finish_digest(&chunks_digest, &whole.manifest),
         })

@@ -1,7 +1,7 @@
 //! Chunks: each of a size class, replaceable until the blob is finished. Their hashes stand in a table of their own.
 
 use crate::{
-    at_rest::{self, AtRestKey, Place},
+    at_rest::{self, AtRestKey, Frame, Place},
     at_rest_keys, blobs,
     digest::{chunk_hash, token_hash},
     error::{Failure, StoreError},
@@ -12,7 +12,7 @@ use crate::{
     store::{Queued, Store, refused},
     transaction::{Changes, Rows},
 };
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use nightdrop_wire::{
     authorization::Authorization,
     ids::BlobId,
@@ -25,7 +25,7 @@ use sha2::{Digest, Sha256};
 use std::ops::{ControlFlow, RangeInclusive};
 
 impl Store {
-    /// Stores a sealed chunk, in place of whatever was there.
+    /// Stores a sealed chunk, in place of whatever was there. It is sealed again where its bytes lie.
     ///
     /// [`StoreError::Refused`] without the blob's write key or if its size is that of no class;
     /// [`StoreError::Conflict`] beyond the blob's count, with another class than the full one in a blob of several
@@ -36,15 +36,14 @@ impl Store {
         id: BlobId,
         n: u32,
         write_key: &Token,
-        sealed: &[u8],
+        sealed: BytesMut,
         rng: &mut dyn CryptoRng,
     ) -> Queued<()> {
-        let write_key = token_hash(write_key);
+        let (write_key, length) = (token_hash(write_key), sealed.len());
         let chunk = match self.seal_chunk(id, n, &write_key, sealed, rng) {
             Ok(chunk) => chunk,
             Err(error) => return refused(error),
         };
-        let length = sealed.len();
         self.queue(chunk.weight(), move |rows| {
             let row = blobs::writable(rows, id, &write_key)?;
             check_place(&row, n, length)?;
@@ -79,7 +78,7 @@ impl Store {
         id: BlobId,
         n: u32,
         write_key: &TokenHash,
-        sealed: &[u8],
+        sealed: BytesMut,
         rng: &mut dyn CryptoRng,
     ) -> Result<SealedChunk, StoreError> {
         SizeClass::of_sealed(sealed.len()).ok_or(StoreError::Refused)?;
@@ -109,7 +108,8 @@ pub(crate) fn from(id: BlobId, n: u32) -> RangeInclusive<ChunkKey> {
 /// A chunk, sealed at rest for its place.
 pub(crate) struct SealedChunk {
     key: ChunkKey,
-    stored: Vec<u8>,
+    frame: Frame,
+    body: BytesMut,
     hash: ChunkHash,
 }
 
@@ -119,22 +119,27 @@ impl SealedChunk {
         id: BlobId,
         n: u32,
         key: &AtRestKey,
-        sealed: &[u8],
+        mut body: BytesMut,
         rng: &mut dyn CryptoRng,
     ) -> Result<Self, StoreError> {
-        let stored = at_rest::seal(key, &place(id, n), sealed, rng)?;
-        Ok(Self { key: (*id.as_bytes(), n), stored, hash: chunk_hash(sealed) })
+        let hash = chunk_hash(&body);
+        let frame = at_rest::seal_in_place(key, &place(id, n), &mut body, rng)?;
+        Ok(Self { key: (*id.as_bytes(), n), frame, body, hash })
     }
 
     /// Bytes that it adds to a batch.
     pub(crate) fn weight(&self) -> usize {
-        self.stored.len()
+        self.stored().iter().map(|part| part.len()).sum()
     }
 
     /// Stores chunk and hash.
     pub(crate) fn write(self, changes: &Changes<'_>) -> Result<(), Failure> {
-        changes.put_bytes(&CHUNKS, &self.key, &self.stored)?;
+        changes.put_parts(&CHUNKS, &self.key, self.stored())?;
         changes.put(&self.key, &ChunkHashRow(self.hash))
+    }
+
+    fn stored(&self) -> [&[u8]; 3] {
+        self.frame.around(&self.body)
     }
 }
 

@@ -182,6 +182,30 @@ impl<'t> Changes<'t> {
         Ok(())
     }
 
+    /// Writes a value that lies in several parts over whatever was there.
+    pub(crate) fn put_parts<K: FixedKey>(
+        &self,
+        table: &Table<K>,
+        key: &K,
+        parts: [&[u8]; 3],
+    ) -> Result<(), Failure> {
+        let mut entries = self.transaction.open_table(table.definition()).map_err(Failure::of)?;
+        let replaced = entries.get(key).map_err(Failure::of)?.map(|replaced| replaced.value().len());
+        let value_length = parts.iter().map(|part| part.len()).sum();
+        let mut place = entries.insert_reserve(key, value_length).map_err(Failure::of)?;
+        let mut rest = place.as_mut();
+        for part in parts {
+            // There is room for exactly these.
+            let (here, after) = rest.split_at_mut(part.len());
+            here.copy_from_slice(part);
+            rest = after;
+        }
+        let length = K::as_bytes(key).as_ref().len();
+        let before = replaced.map_or(0, |replaced| volume::of(length, replaced));
+        self.count(volume::of(length, value_length).saturating_sub(before));
+        Ok(())
+    }
+
     /// Removes an entry, if there is one.
     pub(crate) fn remove<K: FixedKey>(&self, table: &Table<K>, key: &K) -> Result<(), Failure> {
         let mut entries = self.transaction.open_table(table.definition()).map_err(Failure::of)?;

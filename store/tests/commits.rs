@@ -3,6 +3,7 @@
 
 mod common;
 
+use bytes::BytesMut;
 use common::{Fixture, TODAY, TestBlob, random_token};
 use nightdrop_store::{BodyDigest, OpenError, Store, StoreError, StoreLimits, token_hash};
 use nightdrop_wire::{codec, size_class::SizeClass};
@@ -61,8 +62,8 @@ fn a_copy_taken_in_mid_write_opens_with_all_that_was_answered_before() {
     let writer = fixture.runtime.spawn(async move {
         for round in 0..5 {
             for n in 0..8u32 {
-                let chunk = vec![round; SizeClass::FULL.sealed()];
-                let put = store.put_chunk(blob.id, n, &blob.write_key, &chunk, &mut rand::rng());
+                let chunk = BytesMut::from_iter(vec![round; SizeClass::FULL.sealed()]);
+                let put = store.put_chunk(blob.id, n, &blob.write_key, chunk, &mut rand::rng());
                 put.await.unwrap();
             }
         }

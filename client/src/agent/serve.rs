@@ -51,8 +51,8 @@ struct Inner<E> {
     limits: AgentLimits,
     memory: MemoryProtection,
     idle: Mutex<Idle>,
-    /// Commands that run.
-    running: watch::Sender<u32>,
+    /// Callers whose command has not been answered to the end.
+    served: watch::Sender<u32>,
     stage: watch::Sender<Stage>,
 }
 
@@ -83,7 +83,7 @@ impl<E: Execute> Agent<E> {
             (false, None) => MemoryProtection::None,
         };
         let idle = Mutex::new(Idle::new(idle, clock()));
-        let (running, stage) = (watch::Sender::new(0), watch::Sender::new(Stage::Open));
+        let (served, stage) = (watch::Sender::new(0), watch::Sender::new(Stage::Open));
         let tor = Box::new(tor);
         Self {
             inner: Arc::new(Inner {
@@ -95,7 +95,7 @@ impl<E: Execute> Agent<E> {
                 memory,
                 pages,
                 idle,
-                running,
+                served,
                 stage,
             }),
         }
@@ -194,8 +194,8 @@ impl<E: Execute> Agent<E> {
             return Err(FromAgent::Busy);
         }
         idle.begin();
-        self.inner.running.send_replace(idle.running());
-        Ok(Begun { agent: self.clone() })
+        self.inner.served.send_modify(|served| *served += 1);
+        Ok(Begun { served: Served { agent: self.clone() }, running: Running { agent: self.clone() } })
     }
 
     async fn run(
@@ -226,13 +226,15 @@ impl<E: Execute> Agent<E> {
         };
         let exit = tokio::task::spawn_blocking(command).await.unwrap_or(crate::ExitCode::Failed as u8);
         reading.abort();
-        if outgoing.send(FromAgent::Finished(exit)).await.is_ok() {
-            let _ = writing.await;
-        }
-        drop(begun);
+        // Before the caller hears of the end: its next command must find all as this one left it.
+        drop(begun.running);
         if self.inner.unlocked.session_has_ended() {
             self.lock();
         }
+        if outgoing.send(FromAgent::Finished(exit)).await.is_ok() {
+            let _ = writing.await;
+        }
+        drop(begun.served);
     }
 
     /// Hears what the caller says. A caller that is gone has interrupted nothing.
@@ -289,10 +291,10 @@ impl<E: Execute> Agent<E> {
 
     /// After this there are no keys, and the relay has ended the session if it can be reached in time.
     async fn end(&self) {
-        let Inner { limits, unlocked, stage, running, .. } = &*self.inner;
-        let mut running = running.subscribe();
+        let Inner { limits, unlocked, stage, served, .. } = &*self.inner;
+        let mut served = served.subscribe();
         // Those that do not end in time end with the process.
-        let _ = timeout(limits.ending, running.wait_for(|running| *running == 0)).await;
+        let _ = timeout(limits.ending, served.wait_for(|served| *served == 0)).await;
         // The keys go at once, and the session expires if the relay cannot be told.
         let _ = timeout(limits.ending, unlocked.lock()).await;
         stage.send_replace(Stage::Locked);
@@ -335,16 +337,31 @@ impl<E> std::fmt::Debug for Agent<E> {
     }
 }
 
-/// Shows that a command runs. Dropped, it has ended.
+/// A command that began.
 struct Begun<E> {
+    running: Running<E>,
+    served: Served<E>,
+}
+
+/// Shows that a command runs. Dropped, it has ended.
+struct Running<E> {
     agent: Agent<E>,
 }
 
-impl<E> Drop for Begun<E> {
+impl<E> Drop for Running<E> {
     fn drop(&mut self) {
-        let mut idle = self.agent.idle();
-        idle.end((self.agent.inner.clock)());
-        self.agent.inner.running.send_replace(idle.running());
+        self.agent.idle().end((self.agent.inner.clock)());
+    }
+}
+
+/// Shows that a caller is to hear more. Dropped, it has heard all, or is gone.
+struct Served<E> {
+    agent: Agent<E>,
+}
+
+impl<E> Drop for Served<E> {
+    fn drop(&mut self) {
+        self.agent.inner.served.send_modify(|served| *served -= 1);
     }
 }
 

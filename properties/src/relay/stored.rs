@@ -164,7 +164,7 @@ impl Stored {
             Asked::PutChunk { blob, n, shown: which, contents, right_size } => {
                 let chunk = chunk(self.chunks_of(blob), contents, right_size);
                 let key = shown(which, Role::Write, Role::Read, blob);
-                let put = self.store().put_chunk(blob_id(blob), n, &key, &chunk, &mut rng);
+                let put = self.store().put_chunk(blob_id(blob), n, &key, chunk.as_slice().into(), &mut rng);
                 let answer = self.wait(put);
                 if answer == Answer::Done {
                     self.uploads.entry(blob).or_default().1.insert(n, chunk);

@@ -129,7 +129,7 @@ impl Fixture {
     }
 
     pub fn put(&self, blob: &TestBlob, n: u32, chunk: &[u8]) -> Result<(), StoreError> {
-        self.wait(self.store().put_chunk(blob.id, n, &blob.write_key, chunk, &mut rand::rng()))
+        self.wait(self.store().put_chunk(blob.id, n, &blob.write_key, chunk.into(), &mut rand::rng()))
     }
 
     pub fn finish(&self, blob: &TestBlob, message: &FinishBlob) -> Result<(), StoreError> {

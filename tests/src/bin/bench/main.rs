@@ -1,11 +1,12 @@
 //! `make bench`: put and get through the worker's socket, beside plain files and redb alone, in one run.
 //!
-//! Run as `bench DIR`. Each round does the same on all three sides, one after the other, so that whatever else the machine does
-//! disturbs them alike; what is printed are medians of [`ROUNDS`], and the median of each round's ratio to redb alone. All three
+//! Run as `bench DIR`. Each round does the same on all four sides, one after the other, so that whatever else the machine does
+//! disturbs them alike; what is printed are medians of [`ROUNDS`], and the median of each round's ratio to redb alone. All four
 //! store the same bytes durably: sealed chunks as a client sends them.
 //!
 //! - *plain files*: one file per object, each group of [`GROUP`] files synced, and then their directory;
 //! - *redb alone*: the store's settings and page classes, a commit for each group, one thread (`store/examples/redb-alone.rs`);
+//! - *redb, sealed*: the same, and each object sealed and opened with the store's cipher: what encryption at rest leaves of it;
 //! - *through the worker*: the built relay's worker process over its Unix socket: HTTP, capability checks, encryption at rest,
 //!   [`GROUP`] requests at once. The client's half runs on the same processors, and its time is told apart.
 #![forbid(unsafe_code)]
@@ -37,7 +38,7 @@ const ROUNDS: usize = 5;
 /// Objects of one durable group, and requests at once.
 const GROUP: usize = 16;
 
-/// One of the three ways to store the same bytes.
+/// One of the ways to store the same bytes.
 trait Side {
     /// Stores the objects of a workload, durably.
     fn put(&mut self, workload: &Workload) -> Result<Taken, BenchError>;
@@ -76,6 +77,7 @@ fn bench(directory: &Path) -> Result<(), BenchError> {
 struct Sides {
     files: PlainFiles,
     redb: RedbAlone,
+    sealed: RedbAlone,
     worker: ThroughWorker,
 }
 
@@ -84,7 +86,8 @@ impl Sides {
         let blobs: usize = workloads.iter().map(|workload| workload.blobs() * ROUNDS).sum();
         Ok(Self {
             files: PlainFiles::new(directory.join("files")),
-            redb: RedbAlone::start(&directory.join("redb-alone"))?,
+            redb: RedbAlone::start(&directory.join("redb-alone"), false)?,
+            sealed: RedbAlone::start(&directory.join("redb-sealed"), true)?,
             worker: ThroughWorker::start(&directory.join("relay"), blobs)?,
         })
     }
@@ -111,7 +114,7 @@ impl Sides {
     fn each<T>(
         &mut self,
         mut work: impl FnMut(&mut dyn Side) -> Result<T, BenchError>,
-    ) -> Result<[T; 3], BenchError> {
-        Ok([work(&mut self.files)?, work(&mut self.redb)?, work(&mut self.worker)?])
+    ) -> Result<[T; 4], BenchError> {
+        Ok([work(&mut self.files)?, work(&mut self.redb)?, work(&mut self.sealed)?, work(&mut self.worker)?])
     }
 }

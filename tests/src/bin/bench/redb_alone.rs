@@ -1,4 +1,4 @@
-//! redb alone: the program `redb-alone`, which measures itself, so that nothing of this process counts.
+//! redb alone, and redb with the seal at rest: the program `redb-alone`, which measures itself, so that nothing of this process counts.
 
 use crate::{
     GROUP, Side,
@@ -20,17 +20,18 @@ pub(crate) struct RedbAlone {
     lines: ChildStdin,
     answers: BufReader<ChildStdout>,
     file: PathBuf,
+    sealed: bool,
 }
 
 impl RedbAlone {
-    pub(crate) fn start(directory: &Path) -> Result<Self, BenchError> {
+    pub(crate) fn start(directory: &Path, sealed: bool) -> Result<Self, BenchError> {
         std::fs::create_dir_all(directory)?;
         let file = directory.join("alone.redb");
         let mut command = Command::new(program("examples/redb-alone")?);
         let mut child = command.arg(&file).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let lines = child.stdin.take().ok_or(BenchError::Unexpected("redb-alone's input"))?;
         let answers = child.stdout.take().ok_or(BenchError::Unexpected("redb-alone's output"))?;
-        Ok(Self { child, lines, answers: BufReader::new(answers), file })
+        Ok(Self { child, lines, answers: BufReader::new(answers), file, sealed })
     }
 
     /// A get without the copy.
@@ -62,11 +63,12 @@ fn values(workload: &Workload) -> (&'static str, usize, usize) {
 impl Side for RedbAlone {
     fn put(&mut self, workload: &Workload) -> Result<Taken, BenchError> {
         let (table, size, count) = values(workload);
-        self.ask(&format!("put {table} {size} {count} {}", GROUP * workload.pieces))
+        let how = if self.sealed { " seal" } else { "" };
+        self.ask(&format!("put {table} {size} {count} {}{how}", GROUP * workload.pieces))
     }
 
     fn get(&mut self, workload: &Workload) -> Result<Taken, BenchError> {
-        self.read(workload, "copy")
+        self.read(workload, if self.sealed { "open" } else { "copy" })
     }
 
     fn forget(&mut self) -> Result<(), BenchError> {

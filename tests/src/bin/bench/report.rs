@@ -6,12 +6,15 @@ use crate::{
 };
 
 const MIB: f64 = 1_048_576.0;
-const SIDES: [&str; 3] = ["plain files", "redb alone", "through the worker"];
+const SIDES: [&str; 4] = ["plain files", "redb alone", "redb, sealed", "through the worker"];
+/// Those that others are compared with.
+const REDB: usize = 1;
+const SEALED: usize = 2;
 
 /// The rounds of one kind of work.
 pub(crate) struct Report {
     what: &'static str,
-    rounds: Vec<[Taken; 3]>,
+    rounds: Vec<[Taken; 4]>,
 }
 
 impl Report {
@@ -20,7 +23,7 @@ impl Report {
     }
 
     /// Adds a round of all sides.
-    pub(crate) fn add(&mut self, round: [Taken; 3]) {
+    pub(crate) fn add(&mut self, round: [Taken; 4]) {
         self.rounds.push(round);
     }
 
@@ -43,23 +46,30 @@ impl Report {
                 workload.bytes() / MIB / seconds,
                 f64::from(workload.objects) / seconds,
                 processor + &client,
-                self.ratio(side)
+                self.ratios(side)
             );
         }
     }
 
-    /// How fast a side was beside redb alone: the median of all rounds, the worst and the best.
-    fn ratio(&self, side: usize) -> String {
-        let ratio = |round: &[Taken; 3]| {
-            let [_, redb, _] = round;
-            round.get(side).map_or(0.0, |taken| redb.elapsed.as_secs_f64() / taken.elapsed.as_secs_f64())
-        };
-        let mut ratios: Vec<f64> = self.rounds.iter().map(ratio).collect();
-        let middle = median(&mut ratios);
-        match ratios.as_slice() {
-            [worst, .., best] if side != 1 => format!("{middle:.2} of redb alone ({worst:.2} to {best:.2})"),
-            _ => String::new(),
+    /// How fast a side was beside redb alone, and if it seals beside redb that seals, too.
+    fn ratios(&self, side: usize) -> String {
+        let of_redb = format!("{} of redb alone", self.ratio(side, REDB));
+        match side {
+            REDB => String::new(),
+            _ if side > SEALED => format!("{of_redb}, {} of redb, sealed", self.ratio(side, SEALED)),
+            _ => of_redb,
         }
+    }
+
+    /// The median of all rounds, the worst and the best.
+    fn ratio(&self, side: usize, other: usize) -> String {
+        let ratio = |round: &[Taken; 4]| {
+            Some(round.get(other)?.elapsed.as_secs_f64() / round.get(side)?.elapsed.as_secs_f64())
+        };
+        let mut ratios: Vec<f64> = self.rounds.iter().filter_map(ratio).collect();
+        let middle = median(&mut ratios);
+        let (worst, best) = (ratios.first().unwrap_or(&0.0), ratios.last().unwrap_or(&0.0));
+        format!("{middle:.2} ({worst:.2} to {best:.2})")
     }
 }
 
