@@ -132,6 +132,9 @@ pub enum ClientError {
         /// Which.
         path: PathBuf,
     },
+    /// The relay does not prove that the account's credits are made like everybody's.
+    #[error("{0}")]
+    MarkedCredits(#[from] nightdrop_credit::CreditError),
     /// No more credits today.
     #[error("the relay gives this account no more credits today")]
     NoCredits,
@@ -504,6 +507,11 @@ impl ClientError {
                 Tampered,
                 "What it gave is not used. It lost data, was restored from a backup, or hides what you did: this command, perhaps, too.",
                 "Do not rely on this relay. Ask its operator, by another way, whether it was restored.",
+            ),
+            Self::MarkedCredits(_) => explain(
+                Tampered,
+                "The credits were not used. With them the relay could have known which files are yours.",
+                "Do not store anything at this relay. Ask its operator, by another way, whether it was set up anew.",
             ),
             Self::Closed { .. } => explain(
                 Tampered,

@@ -5,6 +5,7 @@
 //!   account          the account code, 0600: the one secret kept in clear, because nothing opens before it
 //!   registration     a registration that was sent and not yet answered: account code, then the request's bytes
 //!   memory           keyring version and head of the home space that this device has seen, sealed under the memory key
+//!   credits          credits that were drawn and not spent yet, sealed under the memory key; see `wallet`
 //!   lock             held while one of these is read and written back
 //!   agent            where the agent listens; locked by it as long as it lives
 //!   run/             its socket, where the user has no runtime directory
@@ -127,7 +128,7 @@ impl Home {
     /// # Errors
     /// [`ClientError::File`].
     pub fn forget_account(&self, _lock: &HomeLock) -> Result<(), ClientError> {
-        for name in ["memory", "account"] {
+        for name in ["credits", "memory", "account"] {
             let path = self.path.join(name);
             match std::fs::remove_file(&path) {
                 Err(error) if error.kind() != ErrorKind::NotFound => {
@@ -189,6 +190,22 @@ impl Home {
     /// [`ClientError::File`].
     pub fn keep_memory(&self, sealed: &[u8], _lock: &HomeLock) -> Result<(), ClientError> {
         self.write("memory", sealed)
+    }
+
+    /// The credits that this device sealed for itself, if it holds any.
+    ///
+    /// # Errors
+    /// [`ClientError::File`] if they are there and cannot be read.
+    pub fn credits(&self) -> Result<Option<Vec<u8>>, ClientError> {
+        read(&self.path.join("credits"))
+    }
+
+    /// Keeps the credits that this device sealed for itself.
+    ///
+    /// # Errors
+    /// [`ClientError::File`].
+    pub fn keep_credits(&self, sealed: &[u8], _lock: &HomeLock) -> Result<(), ClientError> {
+        self.write("credits", sealed)
     }
 
     fn write(&self, name: &str, contents: &[u8]) -> Result<(), ClientError> {
@@ -260,6 +277,7 @@ mod tests {
         let lock = home.lock().unwrap();
         home.keep_account(&code(), &lock).unwrap();
         home.keep_memory(&[1], &lock).unwrap();
+        home.keep_credits(&[1], &lock).unwrap();
         home.forget_account(&lock).unwrap();
         assert!(
             matches!(home.account(), Err(ClientError::NoAccount { .. })) && home.memory().unwrap().is_none()

@@ -21,11 +21,13 @@ mod password_policy;
 pub mod qr;
 mod random;
 pub mod relay;
+mod relay_info;
 pub mod renewal;
 pub mod space;
 pub mod transfer;
 pub mod transport;
 pub mod unlocked;
+mod wallet;
 
 pub use error::{ClientError, ExitCode, Explanation};
 pub use home::{Home, HomeLock, PendingRegistration};

@@ -14,10 +14,10 @@ use nightdrop_wire::{
     codec,
     endpoint::Endpoint,
     limits::{ENTRY_SIZES, MAX_ENTRIES, MAX_ENTRIES_BODY, MAX_LOG_ENTRIES},
+    messages::credit::Credit,
     messages::log::{Append, CreateLog, LogHead, LogPage},
     onion::OnionAddress,
     refusal::Refusal,
-    token::Token,
 };
 use serde_bytes::ByteBuf;
 
@@ -145,7 +145,7 @@ impl<T: Transport> HomeSpace<T> {
     ///
     /// # Errors
     /// [`ClientError`]; it can be tried again with another credit.
-    pub async fn create(&mut self, credit: Token) -> Result<(), ClientError> {
+    pub async fn create(&mut self, credit: Credit) -> Result<(), ClientError> {
         let keys = self.log.keys();
         let (read_token, append_token) = keys.token_hashes();
         let space = keys.space();

@@ -13,10 +13,14 @@ use crate::{
     relay::RelayLane,
     space::HomeSpace,
     transport::AnyTransport,
+    wallet,
 };
 use nightdrop_envelope::{account_code::AccountCode, space::VerifiedLog};
 use nightdrop_login::password::Password;
-use nightdrop_wire::{messages::log::LogHead, onion::OnionAddress, token::Token};
+use nightdrop_wire::{
+    messages::{credit::Credit, log::LogHead},
+    onion::OnionAddress,
+};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Lanes to the home space that are kept when no command uses them.
@@ -206,17 +210,28 @@ impl Unlocked {
         session.as_mut().ok_or(ClientError::Locked)?.end_at_relay(None).await
     }
 
-    /// Fetches credits.
+    /// Takes credits that were drawn before, or draws them now if there are too few.
     ///
     /// # Errors
     /// As [`Session::fetch_credits`]; [`ClientError::Locked`].
-    pub async fn fetch_credits(&self, count: u16) -> Result<Vec<Token>, ClientError> {
+    pub async fn take_credits(&self, count: u16) -> Result<Vec<Credit>, ClientError> {
         let mut session = self.session.lock().await;
-        let credits = session.as_mut().ok_or(ClientError::Locked)?.fetch_credits(count).await;
-        if let (Err(ClientError::SessionEnded), Some(kept)) = (&credits, self.kept().as_mut()) {
+        let session = session.as_mut().ok_or(ClientError::Locked)?;
+        self.note_end(wallet::take(&self.home, session, usize::from(count)).await)
+    }
+
+    /// Draws credits for later if few are left. Without them the next command draws its own.
+    pub async fn restock_credits(&self) {
+        if let Some(session) = self.session.lock().await.as_mut() {
+            let _ = self.note_end(wallet::restock(&self.home, session).await);
+        }
+    }
+
+    fn note_end<R>(&self, outcome: Result<R, ClientError>) -> Result<R, ClientError> {
+        if let (Err(ClientError::SessionEnded), Some(kept)) = (&outcome, self.kept().as_mut()) {
             kept.session_ended = true;
         }
-        credits
+        outcome
     }
 
     /// Whether the relay has ended the session: only the password opens another one.
@@ -237,9 +252,7 @@ impl Unlocked {
         // Whoever holds it uses it.
         let Ok(mut session) = self.session.try_lock() else { return };
         let Some(session) = session.as_mut() else { return };
-        if let (Err(ClientError::SessionEnded), Some(kept)) = (session.list().await, self.kept().as_mut()) {
-            kept.session_ended = true;
-        }
+        let _ = self.note_end(session.list().await);
     }
 
     /// Drops the keys and ends the session at the relay. Commands that have a space must have ended.

@@ -50,18 +50,22 @@ struct Contents {
     /// Head of the home space when this keyring was made: a lower bound for a device without memory.
     #[zeroize(skip)]
     home_head: Option<LogHead>,
+    /// The key that the relay issues credits with: the same for everybody, as this account was told when it was made.
+    #[zeroize(skip)]
+    issuing_key: [u8; 32],
     /// Day on which it was made: days since 1970-01-01 (UTC), by the clock of the device that made it.
     day: u32,
 }
 
 impl Keyring {
-    /// The first keyring of an account.
-    pub fn generate<R: CryptoRng + ?Sized>(day: u32, rng: &mut R) -> Self {
+    /// The first keyring of an account, which pins the relay's issuing key.
+    pub fn generate<R: CryptoRng + ?Sized>(issuing_key: [u8; 32], day: u32, rng: &mut R) -> Self {
         let contents = Contents {
             identity_seed: random(rng),
             sharing_seed: random(rng),
             home_secret: random(rng),
             home_head: None,
+            issuing_key,
             day,
         };
         Self { version: 1, contents }
@@ -77,6 +81,7 @@ impl Keyring {
             sharing_seed: random(rng),
             home_secret: random(rng),
             home_head: None,
+            issuing_key: self.contents.issuing_key,
             day,
         };
         let version = self.version.checked_add(1).ok_or(OpenError::Inconsistent)?;
@@ -94,6 +99,12 @@ impl Keyring {
     #[must_use]
     pub const fn home_head(&self) -> Option<LogHead> {
         self.contents.home_head
+    }
+
+    /// The relay's issuing key, as it was pinned.
+    #[must_use]
+    pub const fn issuing_key(&self) -> &[u8; 32] {
+        &self.contents.issuing_key
     }
 
     /// Day on which it was made: days since 1970-01-01 (UTC).
@@ -177,7 +188,7 @@ mod tests {
 
     #[test]
     fn a_rekeyed_one_keeps_the_identity_and_nothing_else() {
-        let (old, master) = (Keyring::generate(1, &mut rand::rng()), MasterKey::from_bytes([2; 32]));
+        let (old, master) = (Keyring::generate([6; 32], 1, &mut rand::rng()), MasterKey::from_bytes([2; 32]));
         let new = old.rekeyed(u32::MAX, &mut rand::rng()).unwrap();
         assert_eq!((new.version(), new.day(), new.home_head()), (2, u32::MAX, None));
         assert_eq!(old.memory_key().secret_bytes(), new.memory_key().secret_bytes());
@@ -187,7 +198,7 @@ mod tests {
         assert_ne!(before.read_token().secret_bytes(), after.read_token().secret_bytes());
         assert_ne!(before.append_token().secret_bytes(), after.append_token().secret_bytes());
         assert_ne!(old.contents.sharing_seed, new.contents.sharing_seed);
-        let mut last = Keyring::generate(1, &mut rand::rng());
+        let mut last = Keyring::generate([6; 32], 1, &mut rand::rng());
         last.version = u64::MAX;
         assert!(last.rekeyed(1, &mut rand::rng()).is_err());
         // The largest there is fits.
@@ -197,13 +208,14 @@ mod tests {
         let sealed = full.seal(&master, &relay, account, &mut rand::rng()).unwrap();
         let opened = Keyring::open(&sealed, &master, &relay, account).unwrap();
         assert_eq!((opened.home_head(), opened.day()), (full.home_head(), u32::MAX));
+        assert_eq!(opened.issuing_key(), &[6; 32], "it stays pinned");
     }
 
     #[test]
     fn m04_m28_opens_only_as_what_it_was_sealed_as() {
         let relay: OnionAddress = "2gzyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen53wid".parse().unwrap();
         let (account, master) = (AccountId::from_bytes([1; 10]), MasterKey::from_bytes([2; 32]));
-        let keyring = Keyring::generate(20_000, &mut rand::rng());
+        let keyring = Keyring::generate([6; 32], 20_000, &mut rand::rng());
         let sealed = keyring.seal(&master, &relay, account, &mut rand::rng()).unwrap();
         assert!(sealed.envelope.len() <= MAX_KEYRING_ENVELOPE);
         let opened = Keyring::open(&sealed, &master, &relay, account).unwrap();

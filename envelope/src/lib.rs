@@ -46,5 +46,6 @@ pub mod recovery;
 pub mod seal;
 pub mod space;
 pub mod ticket;
+pub mod wallet;
 
 pub use error::OpenError;

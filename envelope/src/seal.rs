@@ -54,11 +54,13 @@ pub enum Kind {
     Entry = 6,
     /// What a device remembers, under the master key.
     DeviceMemory = 7,
+    /// Credits that a device holds, under the memory key.
+    Wallet = 10,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::MasterKey,
         Self::Recovery,
         Self::Keyring,
@@ -66,6 +68,7 @@ impl Kind {
         Self::Ticket,
         Self::Entry,
         Self::DeviceMemory,
+        Self::Wallet,
     ];
 }
 

@@ -18,7 +18,7 @@ struct Owner(Keyring);
 
 impl Owner {
     fn new() -> Self {
-        Self(Keyring::generate(1, &mut rand::rng()))
+        Self(Keyring::generate([6; 32], 1, &mut rand::rng()))
     }
 
     fn keys(&self) -> HomeKeys {

@@ -133,7 +133,7 @@ fn a_ticket() {
 fn a_keyring_and_the_home_that_it_opens() {
     let (master, account) = (MasterKey::from_bytes(KEY), AccountId::from_bytes([0x66; 10]));
     let envelope = vector("keyring.bin", || {
-        let keyring = Keyring::generate(1, &mut rand::rng());
+        let keyring = Keyring::generate([6; 32], 1, &mut rand::rng());
         keyring.seal(&master, &relay(), account, &mut rand::rng()).unwrap().envelope
     });
     let sealed = account::Keyring { version: 1, envelope };

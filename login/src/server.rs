@@ -2,6 +2,7 @@
 //! account key.
 
 use crate::{LoginContext, LoginError, Suite, client::fixed};
+use hmac::{Hmac, Mac};
 use nightdrop_wire::{
     ids::AccountId,
     messages::account::{
@@ -14,7 +15,10 @@ use opaque_ke::{
     ServerLoginParameters, ServerRegistration,
     rand::{CryptoRng, RngCore},
 };
+use sha2::Sha256;
 use zeroize::Zeroizing;
+
+const ISSUING_LABEL: &[u8] = b"nightdrop issuing key 1";
 
 /// The relay's long-term login secrets: OPRF seed and key pair. Made once per relay.
 pub struct ServerSetup(opaque_ke::ServerSetup<Suite>);
@@ -39,6 +43,17 @@ impl ServerSetup {
         let setup = Self(opaque_ke::ServerSetup::deserialize(bytes)?);
         // What follows the last field would go unread.
         if *setup.to_bytes() == bytes { Ok(setup) } else { Err(LoginError::Malformed) }
+    }
+
+    /// The seed of the key that the relay issues credits with: HMAC-SHA-256 of a label under these secrets. So a relay has one such key for as
+    /// long as it has its accounts.
+    #[must_use]
+    pub fn issuing_seed(&self) -> Zeroizing<[u8; 32]> {
+        // HMAC takes keys of any length.
+        let mac = Hmac::<Sha256>::new_from_slice(&self.to_bytes());
+        Zeroizing::new(
+            mac.map_or([0; 32], |mac| mac.chain_update(ISSUING_LABEL).finalize().into_bytes().into()),
+        )
     }
 
     /// Answers a registration request. Stateless: nothing is remembered or spent.

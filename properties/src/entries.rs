@@ -171,7 +171,7 @@ impl Writer {
         // A keyring is what its generator gives, in this order.
         let mut rng = Fixed::new(0);
         let [identity, _, home]: [[u8; 32]; 3] = std::array::from_fn(|_| rng.bytes());
-        let keys = Keyring::generate(1, &mut Fixed::new(0)).home_keys();
+        let keys = Keyring::generate([6; 32], 1, &mut Fixed::new(0)).home_keys();
         let epoch_key = derive(&home, labels::HOME_EPOCH_KEY, &0_u32.to_be_bytes());
         let entry_key = derive(&epoch_key, labels::ENTRY_KEY, b"");
         Self { keys, entry_key, identity: SigningKey::from_bytes(&identity) }

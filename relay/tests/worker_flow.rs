@@ -10,13 +10,13 @@ use nightdrop_wire::{
     ids::AccountId,
     messages::{
         account::{LoginFinish, LoginStarted},
-        credit::FetchCredits,
+        credit::{Credit, Credits, FetchCredits},
     },
     onion::OnionAddress,
     token::Token,
 };
 use std::sync::atomic::Ordering;
-use worker_support::{Connection, TestBlob, User, Worker, address, random};
+use worker_support::{Connection, TestBlob, TestLog, User, Worker, address, fetch, random};
 
 #[tokio::test]
 async fn register_log_in_upload_share_and_read() {
@@ -124,15 +124,16 @@ async fn a_session_ends_when_told_and_with_its_last_day() {
     let mut user = worker.user(&mut connection).await;
     user.credits(&mut connection, 1).await;
     connection.request("DELETE", "/v1/sessions", Some(&user.shown()), &[]).await.success();
-    let fetch = FetchCredits { count: 1 };
-    assert_eq!(connection.post("/v1/credits", Some(&user.shown()), &fetch).await.status(), 404, "ended");
+    let ended = connection.post("/v1/credits", Some(&user.shown()), &fetch(1)).await;
+    assert_eq!(ended.status(), 404, "ended");
 
     let mut connection = worker.connect();
     user.log_in(&mut connection).await;
     worker.day.fetch_add(30, Ordering::Relaxed);
-    user.credits(&mut connection, 1).await;
+    connection.request("GET", "/v1/sessions", Some(&user.shown()), &[]).await.success();
     worker.day.fetch_add(1, Ordering::Relaxed);
-    assert_eq!(connection.post("/v1/credits", Some(&user.shown()), &fetch).await.status(), 404, "expired");
+    let expired = connection.request("GET", "/v1/sessions", Some(&user.shown()), &[]).await;
+    assert_eq!(expired.status(), 404, "expired");
 }
 
 #[tokio::test]
@@ -140,17 +141,73 @@ async fn credits_are_drawn_within_limits() {
     let worker = Worker::start().await;
     let mut connection = worker.connect();
     let user = worker.user(&mut connection).await;
-    for count in [0, 65] {
-        let answer = connection.post("/v1/credits", Some(&user.shown()), &FetchCredits { count }).await;
-        assert_eq!(answer.status(), 404, "{count} at once");
+    let one = fetch(1);
+    for (why, refused) in [
+        ("none", fetch(0)),
+        ("too many", fetch(65)),
+        ("a day of their own", FetchCredits { expires: one.expires + 1, ..one.clone() }),
+        ("for ever", FetchCredits { expires: u32::MAX, ..one.clone() }),
+        ("no element", FetchCredits { blinded: vec![[0xff; 32]], ..one }),
+    ] {
+        let answer = connection.post("/v1/credits", Some(&user.shown()), &refused).await;
+        assert_eq!(answer.status(), 404, "{why}");
         connection = worker.connect();
     }
     for _ in 0..15 {
         user.credits(&mut connection, 64).await;
     }
-    user.credits(&mut connection, 40).await;
-    let answer = connection.post("/v1/credits", Some(&user.shown()), &FetchCredits { count: 1 }).await;
+    assert_eq!(
+        user.credits(&mut connection, 64).await.len(),
+        39,
+        "what is left of a thousand, one of which was no element"
+    );
+    let answer = connection.post("/v1/credits", Some(&user.shown()), &fetch(1)).await;
     assert_eq!(answer.status(), 409, "more than a thousand in a day");
+}
+
+/// The same request again, after a lost answer: the same credits, which count once.
+#[tokio::test]
+async fn credits_whose_answer_was_lost_can_be_asked_for_again() {
+    let worker = Worker::start().await;
+    let mut connection = worker.connect();
+    let user = worker.user(&mut connection).await;
+    user.credits(&mut connection, 1).await;
+    let request = fetch(64);
+    let mut answers = Vec::new();
+    for _ in 0..20 {
+        let answer = connection.post("/v1/credits", Some(&user.shown()), &request).await.success();
+        answers.push(codec::decode::<Credits>(&answer).unwrap().evaluated);
+    }
+    assert!(answers.iter().all(|answer| answer == &answers[0] && answer.len() == 64));
+    user.credits(&mut connection, 1).await;
+}
+
+/// A credit that this relay did not issue pays for nothing, whatever stands in it.
+#[tokio::test]
+async fn a_forged_credit_pays_for_nothing() {
+    let (worker, other) = (Worker::start().await, Worker::start().await);
+    let mut connection = worker.connect();
+    let user = worker.user(&mut connection).await;
+    let credit = user.credits(&mut connection, 1).await.remove(0);
+    let stranger = other.user(&mut other.connect()).await.credits(&mut other.connect(), 1).await.remove(0);
+    let later = Credit::new(credit.expires() + 7, *credit.nonce(), *credit.mark());
+    let renamed = Credit::new(credit.expires(), random(), *credit.mark());
+    let unmarked = Credit::new(credit.expires(), *credit.nonce(), [0; 32]);
+    for (why, forged) in [
+        ("another relay's", stranger),
+        ("lasts longer", later),
+        ("another nonce", renamed),
+        ("no mark", unmarked),
+    ] {
+        let refused =
+            connection.post("/v1/blobs", None, &TestBlob::new(1).create_whole(forged.clone())).await;
+        assert_eq!(refused.status(), 404, "{why}");
+        connection = worker.connect();
+        let refused = connection.post("/v1/logs", None, &TestLog::new().create(forged)).await;
+        assert_eq!(refused.status(), 404, "{why}");
+        connection = worker.connect();
+    }
+    connection.post("/v1/blobs", None, &TestBlob::new(1).create_whole(credit)).await.success();
 }
 
 #[tokio::test]

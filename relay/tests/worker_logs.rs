@@ -9,17 +9,20 @@ use nightdrop_wire::{
     codec,
     ids::{SpaceId, TicketId},
     limits::{MAX_ENTRIES, MAX_ENTRIES_BODY},
-    messages::log::{Append, CreateLog, LogHead},
+    messages::{
+        credit::Credit,
+        log::{Append, CreateLog, LogHead},
+    },
     token::Token,
 };
 use tokio::io::DuplexStream;
-use worker_support::{Connection, TestBlob, TestLog, Worker, connect, entries, random, request};
+use worker_support::{Connection, TODAY, TestBlob, TestLog, Worker, connect, entries, random, request};
 
 const REFUSED: &str = "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n";
 const REFUSED_AND_LAST: &str = "HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 const CONFLICT_AND_LAST: &str = "HTTP/1.1 409 Conflict\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
-async fn credits(worker: &Worker, count: u16) -> Vec<Token> {
+async fn credits(worker: &Worker, count: u16) -> Vec<Credit> {
     let mut connection = worker.connect();
     worker.user(&mut connection).await.credits(&mut connection, count).await
 }
@@ -152,7 +155,7 @@ async fn creations_that_may_not_be_are_refused_and_spend_nothing() {
     let (log, credit) = (TestLog::new(), credits(&worker, 1).await.remove(0));
     let good = log.create(credit);
     for (why, bad) in [
-        ("a made-up credit", CreateLog { credit: Token::from_bytes(random()), ..good.clone() }),
+        ("a made-up credit", CreateLog { credit: Credit::new(TODAY, random(), random()), ..good.clone() }),
         ("no entries", CreateLog { entries: Vec::new(), ..good.clone() }),
         ("an entry of no size", CreateLog { entries: entries(1, 1), ..good.clone() }),
         ("too many entries", CreateLog { entries: entries(MAX_ENTRIES + 1, 512), ..good.clone() }),

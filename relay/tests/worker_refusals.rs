@@ -4,10 +4,10 @@
 mod worker_support;
 
 use nightdrop_wire::{
-    authorization::Authorization, codec, endpoint::ENDPOINTS, ids::BlobId, messages::credit::FetchCredits,
-    size_class::SizeClass, token::Token,
+    authorization::Authorization, codec, endpoint::ENDPOINTS, ids::BlobId, size_class::SizeClass,
+    token::Token,
 };
-use worker_support::{TestBlob, Worker, random, request};
+use worker_support::{TestBlob, Worker, fetch, random, request};
 
 const REFUSED: &str = "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n";
 const REFUSED_AND_LAST: &str = "HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
@@ -100,14 +100,17 @@ async fn bodies_in_another_form_than_the_canonical_one_are_refused() {
     let worker = Worker::start().await;
     let mut connection = worker.connect();
     let user = worker.user(&mut connection).await;
-    let good = codec::encode(&FetchCredits { count: 1 }).unwrap();
-    assert_eq!(good, [1]);
+    let good = codec::encode(&fetch(1)).unwrap();
+    assert_eq!((good.len(), good[4]), (4 + 1 + 32, 1));
+    let with = |length: &[u8], end: &[u8]| [&good[..4], length, &good[5..], end].concat();
     let shown = user.shown();
     connection.request("POST", "/v1/credits", Some(&shown), &good).await.success();
-    for (why, body) in
-        [("trailing byte", [1, 0].as_slice()), ("over-long number", &[0x81, 0]), ("truncated", &[0x81])]
-    {
-        let answer = worker.connect().request("POST", "/v1/credits", Some(&shown), body).await;
+    for (why, body) in [
+        ("trailing byte", with(&[1], &[0])),
+        ("over-long number", with(&[0x81, 0], &[])),
+        ("truncated", good[..36].to_vec()),
+    ] {
+        let answer = worker.connect().request("POST", "/v1/credits", Some(&shown), &body).await;
         assert_eq!(answer.head, REFUSED_AND_LAST, "{why}");
     }
     let none = format!("POST /v1/credits HTTP/1.1\r\nauthorization: {}\r\n\r\n", *shown.to_header());
@@ -154,7 +157,7 @@ async fn answers_carry_no_header_but_their_length() {
     let answer = connection.get("/nothing", &blob.reading()).await;
     assert_eq!(answer.headers(), [("content-length", "0")]);
     let user = worker.user(&mut connection).await;
-    let answer = connection.post("/v1/credits", Some(&user.shown()), &FetchCredits { count: 1 }).await;
+    let answer = connection.post("/v1/credits", Some(&user.shown()), &fetch(1)).await;
     assert_eq!(answer.headers().len(), 1);
 }
 

@@ -9,6 +9,7 @@ use nightdrop_wire::{
     codec,
     messages::{
         blob::{CreateBlob, FinishBlob, WholeBlob},
+        credit::Credit,
         log::CreateLog,
     },
     size_class::SizeClass,
@@ -20,7 +21,7 @@ use tokio::{
     net::UnixStream,
 };
 use worker_support::{
-    Connection, TestBlob, TestLog, Worker, entries, on_sockets, random, random_bytes, request,
+    Connection, TODAY, TestBlob, TestLog, Worker, entries, on_sockets, random, random_bytes, request,
 };
 
 const SHORT: Duration = Duration::from_millis(300);
@@ -191,7 +192,7 @@ async fn strangers_are_refused_before_there_is_room_for_their_bodies() {
     let worker = Worker::with_limits(limits).await;
     let blob = stored_blob(&worker).await;
     let stranger = Authorization::Bearer(Token::from_bytes(random()));
-    let unpaid = || Token::from_bytes(random());
+    let unpaid = || Credit::new(TODAY, random(), random());
     let whole = WholeBlob {
         chunk: random_bytes(SizeClass::FULL.sealed()),
         manifest: random_bytes(SizeClass::FULL.sealed()),

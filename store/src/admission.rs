@@ -2,7 +2,8 @@
 //! would refuse. Every operation checks the same again when its turn comes.
 
 use crate::{
-    blobs, credits,
+    blobs,
+    credits::Payment,
     day::Day,
     digest::token_hash,
     error::StoreError,
@@ -39,29 +40,30 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Refused`] if it does neither; [`StoreError::Database`].
-    pub fn admit_blob(&self, blob: BlobId, credit: &Token, today: Day) -> Result<(), StoreError> {
-        self.admit_new(blob.as_bytes(), credit, today, |row: BlobRow| row.credit)
+    pub fn admit_blob(&self, blob: BlobId, payment: &Payment, today: Day) -> Result<(), StoreError> {
+        self.admit_new(blob.as_bytes(), payment, today, |row: BlobRow| row.credit)
     }
 
     /// The same for a log.
     ///
     /// # Errors
     /// As [`Store::admit_blob`].
-    pub fn admit_log(&self, space: SpaceId, credit: &Token, today: Day) -> Result<(), StoreError> {
-        self.admit_new(space.as_bytes(), credit, today, |row: LogRow| row.credit)
+    pub fn admit_log(&self, space: SpaceId, payment: &Payment, today: Day) -> Result<(), StoreError> {
+        self.admit_new(space.as_bytes(), payment, today, |row: LogRow| row.credit)
     }
 
     fn admit_new<R: Row>(
         &self,
         id: &R::Key,
-        credit: &Token,
+        payment: &Payment,
         today: Day,
         paid_with: impl FnOnce(R) -> TokenHash,
     ) -> Result<(), StoreError> {
-        let (snapshot, credit) = (self.snapshot()?, token_hash(credit));
+        let snapshot = self.snapshot()?;
         // Both are looked up whatever the other says, so that time does not tell whether the id is taken.
-        let pays = credits::check(&snapshot, &credit, today);
-        let paid = snapshot.guard::<R>(id).map(|row| row.is_some_and(|row| paid_with(row) == credit));
+        let pays = payment.check(&snapshot, today);
+        let paid =
+            snapshot.guard::<R>(id).map(|row| row.is_some_and(|row| paid_with(row) == payment.nullifier));
         match pays {
             Err(StoreError::Refused) if paid? => Ok(()),
             pays => pays,

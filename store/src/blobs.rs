@@ -4,7 +4,7 @@ use crate::{
     at_rest::{self, AtRestKey, Place},
     at_rest_keys,
     chunks::{self, SealedChunk},
-    credits,
+    credits::Payment,
     day::Day,
     digest::{BodyDigest, chunk_hash, sha256, token_hash},
     ended,
@@ -14,7 +14,7 @@ use crate::{
     removal,
     room::Need,
     row::Row,
-    schema::{BlobRow, BlobState, CreditRow, ENDED, MANIFESTS},
+    schema::{BlobRow, BlobState, ENDED, MANIFESTS},
     store::{Queued, Store, refused},
     tickets::{self, ROWS_OF_TICKET},
     transaction::{Changes, Rows},
@@ -44,11 +44,12 @@ impl Store {
     pub fn create_blob(
         &self,
         message: &CreateBlob,
+        payment: Payment,
         body: BodyDigest,
         today: Day,
         rng: &mut dyn CryptoRng,
     ) -> Queued<()> {
-        let new = match NewBlob::prepare(message, body, today, rng) {
+        let new = match NewBlob::prepare(message, payment, body, today, rng) {
             Ok(new) => new,
             Err(error) => return refused(error),
         };
@@ -57,7 +58,7 @@ impl Store {
             if matches!(&held, Ok(Some(held)) if held.request == new.row.request) {
                 return Ok(Checked::Already(()));
             }
-            credits::check(rows, &new.row.credit, today)?;
+            new.payment.check(rows, today)?;
             if held?.is_some() || rows.holds(&ENDED, &ObjectName::blob(new.id).bytes())? {
                 return Err(StoreError::Conflict);
             }
@@ -228,6 +229,7 @@ fn manifest_place(id: BlobId) -> Place {
 struct NewBlob {
     id: BlobId,
     key: AtRestKey,
+    payment: Payment,
     row: BlobRow,
     whole: Option<SealedWhole>,
 }
@@ -241,6 +243,7 @@ struct SealedWhole {
 impl NewBlob {
     fn prepare(
         message: &CreateBlob,
+        payment: Payment,
         body: BodyDigest,
         today: Day,
         rng: &mut dyn CryptoRng,
@@ -262,9 +265,9 @@ impl NewBlob {
             state,
             created: today,
             request: body.0,
-            credit: token_hash(&message.credit),
+            credit: payment.nullifier,
         };
-        Ok(Self { id: message.blob, key, row, whole })
+        Ok(Self { id: message.blob, key, payment, row, whole })
     }
 
     fn weight(&self) -> usize {
@@ -272,7 +275,7 @@ impl NewBlob {
     }
 
     fn write(self, changes: &Changes<'_>) -> Result<(), Failure> {
-        changes.remove(&CreditRow::TABLE, self.row.credit.as_bytes())?;
+        self.payment.spend(changes)?;
         at_rest_keys::keep(changes, ObjectName::blob(self.id), &self.key)?;
         if let Some(whole) = self.whole {
             whole.chunk.write(changes)?;

@@ -1,54 +1,83 @@
-//! Credits: drawn by an account, spent on the data plane. A credit's row does not say who drew it.
+//! Credits: drawn by an account against its quota, spent on the data plane. A credit has no row before it is spent, and the row that it then
+//! gets does not say who drew it: the store could not know.
 
 use crate::{
     day::Day,
-    error::StoreError,
+    digest::{BodyDigest, sha256},
+    error::{Failure, StoreError},
     operation::Checked,
     quotas,
-    room::scattered,
-    schema::{CreditQuotaRow, CreditRow},
+    schema::{CreditQuotaRow, LastDraw, SpentCreditRow},
     sessions,
     store::{Queued, Store},
-    transaction::{Changes, Rows},
+    transaction::{self, Changes, Rows},
 };
-use nightdrop_wire::token::TokenHash;
+use nightdrop_wire::{messages::credit::Credit, token::TokenHash};
 
-impl Store {
-    /// Keeps new credits against the day's quota of the session's account.
-    ///
-    /// [`StoreError::Refused`] without a good session, [`StoreError::QuotaReached`] if they are more than the account
-    /// may still draw today: then none is kept.
+/// What a credit pays with. Its maker has verified the credit's mark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Payment {
+    /// SHA-256 of the nonce: what a spent credit is known by.
+    pub(crate) nullifier: TokenHash,
+    expires: Day,
+}
+
+impl Payment {
+    /// What `credit` pays with, of which the caller knows that the relay issued it.
     #[must_use]
-    pub fn issue_credits(
-        &self,
-        session: TokenHash,
-        credits: Vec<TokenHash>,
-        today: Day,
-        expires: Day,
-    ) -> Queued<()> {
-        let usual = self.limits().credits_per_day;
-        self.queue(scattered(credits.len()), move |rows| {
-            let account = sessions::owner(rows, &session, today)?;
-            let most = quotas::of(rows, account)?.unwrap_or(usual);
-            let before = rows.row::<CreditQuotaRow>(account.as_bytes())?;
-            let drawn_before = before.filter(|before| before.day == today).map_or(0, |before| before.drawn);
-            let drawn = u32::try_from(credits.len())
-                .ok()
-                .and_then(|count| drawn_before.checked_add(count))
-                .filter(|drawn| *drawn <= most)
-                .ok_or(StoreError::QuotaReached)?;
-            Ok(Checked::Write(move |changes: &Changes<'_>| {
-                for credit in credits {
-                    changes.put(credit.as_bytes(), &CreditRow { expires })?;
-                }
-                changes.put(account.as_bytes(), &CreditQuotaRow { day: today, drawn })
-            }))
-        })
+    pub fn of_verified(credit: &Credit) -> Self {
+        let nullifier = TokenHash::from_bytes(sha256(&[credit.nonce()]));
+        Self { nullifier, expires: Day(credit.expires()) }
+    }
+
+    /// [`StoreError::Refused`] unless it pays today: it was not spent, and its last day has not passed.
+    pub(crate) fn check(&self, rows: &impl Rows, today: Day) -> Result<(), StoreError> {
+        // Looked up whatever the day is. What is damaged was spent.
+        let spent =
+            rows.row::<SpentCreditRow>(self.nullifier.as_bytes()).map_err(transaction::refuse_damage)?;
+        if spent.is_some() || self.expires < today { Err(StoreError::Refused) } else { Ok(()) }
+    }
+
+    /// Spends it: it never pays again. It is remembered until its last day has passed.
+    pub(crate) fn spend(&self, changes: &Changes<'_>) -> Result<(), Failure> {
+        changes.put(self.nullifier.as_bytes(), &SpentCreditRow { expires: self.expires })
     }
 }
 
-/// Whether a credit pays today.
-pub(crate) fn check(rows: &impl Rows, credit: &TokenHash, today: Day) -> Result<(), StoreError> {
-    let row = rows.guard::<CreditRow>(credit.as_bytes())?;
-    row.filter(|row| row.expires >= today).map(|_| ()).ok_or(StoreError::Refused)
+impl Store {
+    /// Counts credits against the day's quota of the session's account, and tells how many it may have of the `wanted` ones: all, or what is left.
+    /// The same request again on the same day is answered alike and counts once.
+    ///
+    /// [`StoreError::Refused`] without a good session, [`StoreError::QuotaReached`] if nothing is left today.
+    #[must_use]
+    pub fn draw_credits(
+        &self,
+        session: TokenHash,
+        wanted: u32,
+        request: BodyDigest,
+        today: Day,
+    ) -> Queued<u32> {
+        let usual = self.limits().credits_per_day;
+        self.queue(0, move |rows| {
+            let account = sessions::owner(rows, &session, today)?;
+            let most = quotas::of(rows, account)?.unwrap_or(usual);
+            let before = rows.row::<CreditQuotaRow>(account.as_bytes())?.filter(|before| before.day == today);
+            if let Some(CreditQuotaRow { last, .. }) = &before
+                && last.request == request.0
+            {
+                return Ok(Checked::Already(last.count));
+            }
+            let drawn = before.map_or(0, |before| before.drawn);
+            let count = wanted.min(most.saturating_sub(drawn));
+            if count == 0 {
+                return Err(StoreError::QuotaReached);
+            }
+            let last = LastDraw { request: request.0, count };
+            let row = CreditQuotaRow { day: today, drawn: drawn.saturating_add(count), last };
+            Ok(Checked::Write(move |changes: &Changes<'_>| {
+                changes.put(account.as_bytes(), &row)?;
+                Ok(count)
+            }))
+        })
+    }
 }

@@ -2,13 +2,14 @@
 
 use crate::{
     NewSession, Queued, Store, StoreError, StoreLimits, chunks,
-    common::{Fixture, TODAY, TestBlob, random_token, registration},
+    common::{Fixture, TODAY, TestBlob, random_credit, random_token, registration},
     digest::token_hash,
     operation::Checked,
     row::Row,
     schema::{CHUNKS, ChunkHashRow, DoomedRow, SetAsideRow},
     transaction::{Changes, Rows},
 };
+use nightdrop_wire::size_class::SizeClass;
 use std::{
     ops::ControlFlow,
     os::unix::fs::FileExt,
@@ -206,13 +207,11 @@ fn what_is_over_by_the_day_is_cleared_and_nothing_else() {
         fixture.wait(store.create_session(new)).unwrap();
         fixture.wait(store.issue_invitation(*session, TODAY)).unwrap();
     }
-    let draw = |credits: Vec<_>, expires| {
-        let hashes = credits.iter().map(token_hash).collect();
-        fixture.wait(store.issue_credits(token_hash(&session), hashes, TODAY, expires)).unwrap();
-        credits
-    };
-    draw((0..10).map(|_| random_token()).collect(), TODAY);
-    let fresh = draw((0..10).map(|_| random_token()).collect(), later);
+    fixture.draw(&session, 10, TODAY).unwrap();
+    for _ in 0..10 {
+        fixture.create(&TestBlob::new(1).create_whole(random_credit(TODAY), SizeClass::SMALLEST)).unwrap();
+    }
+    let fresh = fixture.credits(3);
     let (finished, unfinished) = (fixture.whole_blob(), TestBlob::new(2));
     fixture.create(&unfinished.create(fresh[0].clone())).unwrap();
     fixture.put(&unfinished, 1, &unfinished.chunks[1]).unwrap();
@@ -220,8 +219,8 @@ fn what_is_over_by_the_day_is_cleared_and_nothing_else() {
     assert_eq!(fixture.wait(store.sweep(TODAY)).unwrap(), 0, "all are good on their last day");
     fixture.put(&unfinished, 0, &unfinished.chunks[0]).expect("it is not old yet");
     let cleared = fixture.wait(store.sweep(later)).unwrap();
-    // Ten credits, the list of sessions, two quotas, one blob; invitations are remembered for longer.
-    assert_eq!(cleared, 10 + 1 + 2 + 1);
+    // Ten spent credits, the list of sessions, a quota, one blob; invitations are remembered for longer.
+    assert_eq!(cleared, 10 + 1 + 1 + 1);
     assert_eq!(store.authenticate(&token_hash(&session), later).unwrap(), account);
     fixture.wait(store.end_sessions(token_hash(&session), later)).unwrap();
     assert_eq!(fixture.read(&finished, 0).unwrap(), finished.chunks[0]);

@@ -69,6 +69,7 @@ mod writer;
 pub use account_changes::AccountChange;
 pub use account_list::AccountList;
 pub use accounts::{AccountEnvelopes, LoginRecord, RecordVersion, Registration};
+pub use credits::Payment;
 pub use day::Day;
 pub use digest::{BodyDigest, token_hash};
 pub use error::{Failure, OpenError, StoreError};

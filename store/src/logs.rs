@@ -5,7 +5,8 @@
 
 use crate::{
     at_rest::{self, AtRestKey, Place},
-    at_rest_keys, credits,
+    at_rest_keys,
+    credits::Payment,
     day::Day,
     digest::{BodyDigest, sha256, token_hash},
     error::{Failure, StoreError},
@@ -13,7 +14,7 @@ use crate::{
     operation::Checked,
     room::Need,
     row::{self, Row},
-    schema::{CreditRow, ENDED, LogEntryKey, LogEntryRow, LogRow},
+    schema::{ENDED, LogEntryKey, LogEntryRow, LogRow},
     store::{Queued, Store, refused},
     transaction::{Changes, Rows},
 };
@@ -42,11 +43,12 @@ impl Store {
     pub fn create_log(
         &self,
         message: &CreateLog,
+        payment: Payment,
         body: BodyDigest,
         today: Day,
         rng: &mut dyn CryptoRng,
     ) -> Queued<()> {
-        let new = match NewLog::prepare(message, body, today, rng) {
+        let new = match NewLog::prepare(message, payment, body, today, rng) {
             Ok(new) => new,
             Err(error) => return refused(error),
         };
@@ -56,7 +58,7 @@ impl Store {
             if matches!(&held, Ok(Some(held)) if held.request == new.row.request) {
                 return Ok(Checked::Already(()));
             }
-            credits::check(rows, &new.row.credit, today)?;
+            new.payment.check(rows, today)?;
             if held?.is_some() || rows.holds(&ENDED, &ObjectName::log(new.space).bytes())? {
                 return Err(StoreError::Conflict);
             }
@@ -201,6 +203,7 @@ fn entry_place(space: SpaceId, n: u32) -> Place {
 struct NewLog {
     space: SpaceId,
     key: AtRestKey,
+    payment: Payment,
     row: LogRow,
     entries: SealedEntries,
 }
@@ -208,6 +211,7 @@ struct NewLog {
 impl NewLog {
     fn prepare(
         message: &CreateLog,
+        payment: Payment,
         body: BodyDigest,
         today: Day,
         rng: &mut dyn CryptoRng,
@@ -222,13 +226,13 @@ impl NewLog {
             head: entries.head,
             created: today,
             request: body.0,
-            credit: token_hash(&message.credit),
+            credit: payment.nullifier,
         };
-        Ok(Self { space: message.space, key, row, entries })
+        Ok(Self { space: message.space, key, payment, row, entries })
     }
 
     fn write(self, changes: &Changes<'_>) -> Result<(), Failure> {
-        changes.remove(&CreditRow::TABLE, self.row.credit.as_bytes())?;
+        self.payment.spend(changes)?;
         at_rest_keys::keep(changes, ObjectName::log(self.space), &self.key)?;
         self.entries.write(changes)?;
         changes.put(self.space.as_bytes(), &self.row)

@@ -69,25 +69,28 @@ pub(crate) fn name_of<K: FixedKey>(table: &Table<K>) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{day::Day, schema::CreditRow};
+    use crate::{day::Day, schema::SpentCreditRow};
 
     #[test]
     fn a_row_is_read_under_its_own_key_only() {
-        let row = CreditRow { expires: Day(9) };
+        let row = SpentCreditRow { expires: Day(9) };
         let bytes = encode(&[1; 32], &row);
-        assert_eq!(decode::<CreditRow>(&[1; 32], &bytes).unwrap(), row);
-        assert!(decode::<CreditRow>(&[2; 32], &bytes).is_err());
+        assert_eq!(decode::<SpentCreditRow>(&[1; 32], &bytes).unwrap(), row);
+        assert!(decode::<SpentCreditRow>(&[2; 32], &bytes).is_err());
     }
 
     #[test]
     fn every_flipped_missing_or_added_byte_is_damage() {
-        let bytes = encode(&[1; 32], &CreditRow { expires: Day(9) });
+        let bytes = encode(&[1; 32], &SpentCreditRow { expires: Day(9) });
         for at in 0..bytes.len() {
             let mut flipped = bytes.clone();
             flipped[at] ^= 1;
-            assert!(matches!(decode::<CreditRow>(&[1; 32], &flipped), Err(StoreError::Damaged("credits"))));
-            assert!(decode::<CreditRow>(&[1; 32], &bytes[..at]).is_err());
+            assert!(matches!(
+                decode::<SpentCreditRow>(&[1; 32], &flipped),
+                Err(StoreError::Damaged("spent_credits"))
+            ));
+            assert!(decode::<SpentCreditRow>(&[1; 32], &bytes[..at]).is_err());
         }
-        assert!(decode::<CreditRow>(&[1; 32], &[bytes.as_slice(), &[0]].concat()).is_err());
+        assert!(decode::<SpentCreditRow>(&[1; 32], &[bytes.as_slice(), &[0]].concat()).is_err());
     }
 }

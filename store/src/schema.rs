@@ -11,7 +11,7 @@
 //! guesses          place → GuessRow                     see `guesses`
 //! sessions         SHA-256 of token → SessionRow
 //! account_sessions account → AccountSessionsRow         the same sessions, oldest first
-//! credits          SHA-256 of token → CreditRow         unspent ones; nothing tells whose
+//! spent_credits    SHA-256 of nonce → SpentCreditRow    nothing tells whose they were
 //! credit_quotas    account → CreditQuotaRow
 //! quotas           account → QuotaRow                   where the operator set one
 //! blobs            blob → BlobRow
@@ -45,7 +45,7 @@ use redb::TableDefinition;
 use serde::{Deserialize, Serialize};
 
 /// Version of everything below. There is no release yet, hence no other version to read.
-pub(crate) const SCHEMA_VERSION: u32 = 5;
+pub(crate) const SCHEMA_VERSION: u32 = 6;
 
 /// A table with values of any length.
 pub(crate) struct Table<K: FixedKey> {
@@ -97,7 +97,7 @@ macro_rules! for_each_table {
         $each!($crate::schema::GuessRow::TABLE);
         $each!($crate::schema::SessionRow::TABLE);
         $each!($crate::schema::AccountSessionsRow::TABLE);
-        $each!($crate::schema::CreditRow::TABLE);
+        $each!($crate::schema::SpentCreditRow::TABLE);
         $each!($crate::schema::CreditQuotaRow::TABLE);
         $each!($crate::schema::QuotaRow::TABLE);
         $each!($crate::schema::BlobRow::TABLE);
@@ -242,16 +242,16 @@ impl Row for AccountSessionsRow {
     const TABLE: Table<[u8; 10]> = Table::new("account_sessions");
 }
 
-/// An unspent credit.
+/// A spent credit, remembered as long as it would pay.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct CreditRow {
-    /// Last day on which it pays.
+pub(crate) struct SpentCreditRow {
+    /// Last day on which it would have paid.
     pub(crate) expires: Day,
 }
 
-impl Row for CreditRow {
+impl Row for SpentCreditRow {
     type Key = [u8; 32];
-    const TABLE: Table<[u8; 32]> = Table::new("credits");
+    const TABLE: Table<[u8; 32]> = Table::new("spent_credits");
 }
 
 /// What an account drew.
@@ -261,6 +261,17 @@ pub(crate) struct CreditQuotaRow {
     pub(crate) day: Day,
     /// Credits drawn on that day.
     pub(crate) drawn: u32,
+    /// The last draw, which may be asked for again after a lost answer.
+    pub(crate) last: LastDraw,
+}
+
+/// One draw.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct LastDraw {
+    /// Digest of the request.
+    pub(crate) request: [u8; 32],
+    /// How many credits it was.
+    pub(crate) count: u32,
 }
 
 impl Row for CreditQuotaRow {

@@ -9,7 +9,7 @@ use crate::{
     open::open_with,
     schema::{BLOB_TICKETS, DoomedRow, SessionRow, Table},
 };
-use nightdrop_wire::{codec, token::Token};
+use nightdrop_wire::{codec, messages::credit::Credit};
 use redb::{ReadableTableMetadata, StorageBackend};
 use std::{
     collections::BTreeSet,
@@ -257,7 +257,7 @@ fn wait_for_removal(fixture: &Fixture) {
 }
 
 /// Stores blobs of two full chunks until one does not fit, which is then ended.
-fn fill(fixture: &Fixture, credits: &mut Vec<Token>) -> Vec<TestBlob> {
+fn fill(fixture: &Fixture, credits: &mut Vec<Credit>) -> Vec<TestBlob> {
     let mut stored = Vec::new();
     loop {
         let blob = TestBlob::new(2);

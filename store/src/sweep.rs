@@ -1,4 +1,4 @@
-//! What is over by the day is cleared away: credits, sessions, invitations and quotas of past days, and blobs that were
+//! What is over by the day is cleared away: spent credits, sessions, invitations and quotas of past days, and blobs that were
 //! never finished. Looking reads a snapshot; clearing is done in small operations that stand in the queue like any
 //! other and look again, so that nobody waits for it and nothing is cleared that has changed meanwhile. On an almost
 //! full disk they are made smaller.
@@ -11,7 +11,9 @@ use crate::{
     operation::Checked,
     room::Need,
     row::{self, FixedKey, Row},
-    schema::{AccountSessionsRow, BlobRow, BlobState, CreditQuotaRow, CreditRow, InvitationRow, SessionRow},
+    schema::{
+        AccountSessionsRow, BlobRow, BlobState, CreditQuotaRow, InvitationRow, SessionRow, SpentCreditRow,
+    },
     store::{Queued, Store},
     transaction::{Changes, Rows},
 };
@@ -26,7 +28,7 @@ impl Store {
     /// was cleared until then is.
     pub async fn sweep(&self, today: Day) -> Result<usize, StoreError> {
         let when = When { today, limits: *self.limits() };
-        Ok(self.sweep_table::<CreditRow, 32>(when).await?
+        Ok(self.sweep_table::<SpentCreditRow, 32>(when).await?
             + self.sweep_table::<CreditQuotaRow, 10>(when).await?
             + self.sweep_table::<AccountSessionsRow, 10>(when).await?
             + self.sweep_table::<InvitationRow, 32>(when).await?
@@ -186,7 +188,7 @@ where
     Ok(over.then(|| Clearing::new(1, move |changes| changes.remove(&R::TABLE, &key))))
 }
 
-impl Passing for CreditRow {
+impl Passing for SpentCreditRow {
     fn clearing(self, key: &[u8; 32], _: &impl Rows, when: When) -> Result<Option<Clearing>, StoreError> {
         remove_if::<Self>(self.expires < when.today, key)
     }

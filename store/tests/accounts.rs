@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Fixture, TODAY, random, random_token, registration};
-use nightdrop_store::token_hash;
+use nightdrop_store::{BodyDigest, token_hash};
 use nightdrop_wire::{
     ids::{AccountId, InvitationId, RecoveryId},
     messages::account::{Recovery, RegisterFinish},
@@ -213,16 +213,41 @@ fn one_session_too_many_ends_the_oldest() {
 #[test]
 fn an_account_draws_its_quota_each_day_and_no_more() {
     let fixture = Fixture::new();
-    let (session, other) = (token_hash(&fixture.session(1)), token_hash(&fixture.session(2)));
-    let draw = |session, count, day| {
-        let credits = (0..count).map(|_| token_hash(&random_token())).collect();
-        fixture.wait(fixture.store().issue_credits(session, credits, day, day))
+    let (session, other) = (fixture.session(1), fixture.session(2));
+    let draw = |session: &Token, count, day| fixture.draw(session, count, day);
+    assert_eq!(draw(&session, 998, TODAY).unwrap(), 998);
+    assert_eq!(draw(&session, 5, TODAY).unwrap(), 2, "what is left");
+    assert_refused!(draw(&session, 1, TODAY), QuotaReached);
+    assert_eq!(draw(&other, 1, TODAY).unwrap(), 1, "another account");
+    assert_eq!(draw(&session, 2_000, TODAY.plus(1)).unwrap(), 1_000, "another day");
+    assert_refused!(draw(&random_token(), 1, TODAY), Refused, "no session");
+}
+
+#[test]
+fn a_draw_whose_answer_was_lost_counts_once() {
+    let fixture = Fixture::new();
+    let session = token_hash(&fixture.session(1));
+    let draw = |request: &[u8], wanted, today| {
+        fixture.wait(fixture.store().draw_credits(session, wanted, BodyDigest::of(request), today))
     };
-    draw(session, 999, TODAY).unwrap();
-    assert_refused!(draw(session, 2, TODAY), QuotaReached);
-    draw(session, 1, TODAY).expect("what was refused was not counted");
-    assert_refused!(draw(session, 1, TODAY), QuotaReached);
-    draw(other, 1, TODAY).expect("another account");
-    draw(session, 1_000, TODAY.plus(1)).expect("another day");
-    assert_refused!(draw(token_hash(&random_token()), 1, TODAY), Refused, "no session");
+    assert_eq!(draw(b"first", 900, TODAY).unwrap(), 900);
+    assert_eq!(draw(b"first", 900, TODAY).unwrap(), 900, "the same request");
+    assert_eq!(draw(b"second", 900, TODAY).unwrap(), 100);
+    assert_eq!(draw(b"second", 900, TODAY).unwrap(), 100);
+    assert_refused!(draw(b"first", 900, TODAY), QuotaReached, "it is not the last one any more");
+    assert_eq!(draw(b"second", 900, TODAY.plus(1)).unwrap(), 900, "another day");
+}
+
+/// R10: whoever draws at once from one account gets its quota and no more.
+#[test]
+fn r10_draws_at_once_never_exceed_the_quota() {
+    let fixture = Fixture::new();
+    let session = token_hash(&fixture.session(1));
+    let draws: Vec<_> = (0..64_u8)
+        .map(|n| {
+            fixture.runtime.spawn(fixture.store().draw_credits(session, 64, BodyDigest::of(&[n]), TODAY))
+        })
+        .collect();
+    let drawn = draws.into_iter().map(|draw| fixture.wait(draw).unwrap().unwrap_or(0));
+    assert_eq!(drawn.sum::<u32>(), 1_000);
 }

@@ -3,7 +3,8 @@
 
 mod common;
 
-use common::{Fixture, TODAY, TestBlob, TestLog, random_token};
+use common::{Fixture, TODAY, TestBlob, TestLog, random_credit};
+use nightdrop_store::{Day, Payment};
 use nightdrop_wire::size_class::SizeClass;
 
 #[test]
@@ -12,25 +13,27 @@ fn a_taken_id_admits_nobody_but_who_shows_the_credit_that_paid_for_it() {
     let store = fixture.store();
     let (blob, log, free) = (TestBlob::new(1), TestLog::new(), TestBlob::new(1));
     let (for_blob, for_log, unspent) = (fixture.credit(), fixture.credit(), fixture.credit());
-    store.admit_blob(blob.id, &for_blob, TODAY).expect("a credit that pays");
-    store.admit_log(log.space, &for_log, TODAY).expect("a credit that pays");
+    let old = random_credit(Day(TODAY.0 - 1));
+    let pay = Payment::of_verified;
+    store.admit_blob(blob.id, &pay(&for_blob), TODAY).expect("a credit that pays");
+    store.admit_log(log.space, &pay(&for_log), TODAY).expect("a credit that pays");
     fixture.create(&blob.create_whole(for_blob.clone(), SizeClass::SMALLEST)).unwrap();
     fixture.create_log(&log.create(for_log.clone())).unwrap();
 
-    store.admit_blob(blob.id, &for_blob, TODAY).expect("the answer was lost");
-    store.admit_blob(blob.id, &for_blob, TODAY.plus(100)).expect("however late");
-    store.admit_log(log.space, &for_log, TODAY).expect("the answer was lost");
-    for (why, credit) in [("made up", &random_token()), ("spent for something else", &for_log)] {
-        assert_refused!(store.admit_blob(blob.id, credit, TODAY), Refused, why);
+    store.admit_blob(blob.id, &pay(&for_blob), TODAY).expect("the answer was lost");
+    store.admit_blob(blob.id, &pay(&for_blob), TODAY.plus(100)).expect("however late");
+    store.admit_log(log.space, &pay(&for_log), TODAY).expect("the answer was lost");
+    for (why, credit) in [("too old", &old), ("spent for something else", &for_log)] {
+        assert_refused!(store.admit_blob(blob.id, &pay(credit), TODAY), Refused, why);
         assert_refused!(
-            store.admit_blob(free.id, credit, TODAY),
+            store.admit_blob(free.id, &pay(credit), TODAY),
             Refused,
             "a free id is told from a taken one"
         );
     }
-    assert_refused!(store.admit_log(log.space, &random_token(), TODAY), Refused, "made up");
-    assert_refused!(store.admit_log(log.space, &for_blob, TODAY), Refused, "spent for something else");
+    assert_refused!(store.admit_log(log.space, &pay(&old), TODAY), Refused, "too old");
+    assert_refused!(store.admit_log(log.space, &pay(&for_blob), TODAY), Refused, "spent for something else");
     store
-        .admit_blob(blob.id, &unspent, TODAY)
+        .admit_blob(blob.id, &pay(&unspent), TODAY)
         .expect("whether the id is taken is not told before it is paid for");
 }

@@ -3,13 +3,13 @@
 
 mod common;
 
-use common::{Fixture, TODAY, TestBlob, random_bytes, random_token};
-use nightdrop_store::{BodyDigest, token_hash};
+use common::{Fixture, TODAY, TestBlob, random_bytes, random_credit, random_token};
+use nightdrop_store::{BodyDigest, Day, Payment, token_hash};
 use nightdrop_wire::{
     authorization::Authorization,
     ids::BlobId,
     limits::MAX_CHUNKS,
-    messages::{blob::CreateBlob, blob::FinishBlob, ticket::CreateTicket},
+    messages::{blob::CreateBlob, blob::FinishBlob, credit::Credit, ticket::CreateTicket},
     size_class::SizeClass,
     token::Token,
 };
@@ -74,12 +74,25 @@ fn a_credit_pays_once_and_until_its_last_day() {
     let fixture = Fixture::new();
     let credit = fixture.credit();
     fixture.create(&TestBlob::new(2).create(credit.clone())).unwrap();
-    assert_refused!(fixture.create(&TestBlob::new(2).create(credit)), Refused, "spent");
-    assert_refused!(fixture.create(&TestBlob::new(2).create(random_token())), Refused, "made up");
+    assert_refused!(fixture.create(&TestBlob::new(2).create(credit.clone())), Refused, "spent");
+    let altered = Credit::new(TODAY.plus(90).0, *credit.nonce(), [1; 32]);
+    assert_refused!(fixture.create(&TestBlob::new(2).create(altered)), Refused, "whatever else stands in it");
+    assert_refused!(
+        fixture.create(&TestBlob::new(2).create(random_credit(Day(TODAY.0 - 1)))),
+        Refused,
+        "too old"
+    );
 
-    let create_on = |day, credit: Token| {
+    let create_on = |day, credit: Credit| {
         let message = TestBlob::new(2).create(credit);
-        fixture.wait(fixture.store().create_blob(&message, BodyDigest::of(b"body"), day, &mut rand::rng()))
+        let payment = Payment::of_verified(&message.credit);
+        fixture.wait(fixture.store().create_blob(
+            &message,
+            payment,
+            BodyDigest::of(b"body"),
+            day,
+            &mut rand::rng(),
+        ))
     };
     assert_refused!(create_on(TODAY.plus(31), fixture.credit()), Refused, "expired");
     create_on(TODAY.plus(30), fixture.credit()).expect("the last day");

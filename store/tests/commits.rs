@@ -5,7 +5,7 @@ mod common;
 
 use bytes::BytesMut;
 use common::{Fixture, TODAY, TestBlob, random_token};
-use nightdrop_store::{BodyDigest, OpenError, Store, StoreError, StoreLimits, token_hash};
+use nightdrop_store::{BodyDigest, OpenError, Payment, Store, StoreError, StoreLimits, token_hash};
 use nightdrop_wire::{codec, size_class::SizeClass};
 use std::os::unix::fs::PermissionsExt;
 
@@ -21,7 +21,13 @@ fn many_writes_at_once_are_all_there_after_reopening() {
         .map(|(blob, credit)| {
             let message = blob.create_whole(credit, SizeClass::SMALLEST);
             let body = BodyDigest::of(&codec::encode(&message).unwrap());
-            runtime.spawn(fixture.store().create_blob(&message, body, TODAY, &mut rand::rng()))
+            runtime.spawn(fixture.store().create_blob(
+                &message,
+                Payment::of_verified(&message.credit),
+                body,
+                TODAY,
+                &mut rand::rng(),
+            ))
         })
         .collect();
     for task in tasks {
@@ -91,16 +97,24 @@ fn a_refused_operation_in_a_batch_leaves_nothing_and_the_others_intact() {
     let credits = fixture.credits(32);
     let good: Vec<_> = (0..32).map(|_| TestBlob::new(1)).collect();
     let bad: Vec<_> = (0..32).map(|_| TestBlob::new(1)).collect();
+    let spent = fixture.credit();
+    fixture.create(&TestBlob::new(1).create_whole(spent.clone(), SizeClass::SMALLEST)).unwrap();
     let create = |blob: &TestBlob, credit| {
         let message = blob.create_whole(credit, SizeClass::SMALLEST);
         let body = BodyDigest::of(&codec::encode(&message).unwrap());
-        fixture.runtime.spawn(fixture.store().create_blob(&message, body, TODAY, &mut rand::rng()))
+        fixture.runtime.spawn(fixture.store().create_blob(
+            &message,
+            Payment::of_verified(&message.credit),
+            body,
+            TODAY,
+            &mut rand::rng(),
+        ))
     };
     let tasks: Vec<_> = good
         .iter()
         .zip(&bad)
         .zip(credits)
-        .map(|((good, bad), credit)| (create(good, credit), create(bad, random_token())))
+        .map(|((good, bad), credit)| (create(good, credit), create(bad, spent.clone())))
         .collect();
     for (accepted, refused) in tasks {
         fixture.wait(accepted).unwrap().unwrap();
@@ -115,14 +129,20 @@ fn a_refused_operation_in_a_batch_leaves_nothing_and_the_others_intact() {
 }
 
 #[test]
-fn of_racing_writes_that_spend_one_credit_exactly_one_wins() {
+fn r10_of_racing_writes_that_spend_one_credit_exactly_one_wins() {
     let fixture = Fixture::new();
     let credit = fixture.credit();
     let tasks: Vec<_> = (0..16)
         .map(|_| {
             let message = TestBlob::new(2).create(credit.clone());
             let body = BodyDigest::of(&codec::encode(&message).unwrap());
-            fixture.runtime.spawn(fixture.store().create_blob(&message, body, TODAY, &mut rand::rng()))
+            fixture.runtime.spawn(fixture.store().create_blob(
+                &message,
+                Payment::of_verified(&message.credit),
+                body,
+                TODAY,
+                &mut rand::rng(),
+            ))
         })
         .collect();
     let results: Vec<_> = tasks.into_iter().map(|task| fixture.wait(task).unwrap()).collect();
@@ -205,7 +225,13 @@ fn a_closed_store_finishes_what_is_queued() {
     let mut fixture = Fixture::new();
     let blob = TestBlob::new(1);
     let message = blob.create_whole(fixture.credit(), SizeClass::SMALLEST);
-    let created = fixture.store().create_blob(&message, BodyDigest::of(b"x"), TODAY, &mut rand::rng());
+    let created = fixture.store().create_blob(
+        &message,
+        Payment::of_verified(&message.credit),
+        BodyDigest::of(b"x"),
+        TODAY,
+        &mut rand::rng(),
+    );
     let task = fixture.runtime.spawn(created);
     fixture.close();
     fixture.wait(task).unwrap().unwrap();

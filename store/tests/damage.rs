@@ -120,7 +120,8 @@ fn damaged_rows_and_keys_are_noticed_before_they_are_believed() {
 fn a_damaged_row_is_the_same_refusal_as_one_that_is_not_there() {
     let mut fixture = Fixture::new();
     let session = fixture.session(1);
-    let (blob, log, credit) = (fixture.whole_blob(), fixture.log(), fixture.credit());
+    let (blob, log, spent) = (fixture.whole_blob(), fixture.log(), fixture.credit());
+    fixture.create(&TestBlob::new(2).create(spent.clone())).unwrap();
     let (ticket, ticket_token) = blob.ticket();
     fixture.ticket(&ticket, &blob.write_key).unwrap();
     let invitation = token_hash(&random_token());
@@ -137,7 +138,6 @@ fn a_damaged_row_is_the_same_refusal_as_one_that_is_not_there() {
             ("an append", fixture.append(&log, &append)),
             ("a session", store.authenticate(&token_hash(&session), TODAY).map(drop)),
             ("an invitation", store.check_invitation(&invitation, TODAY)),
-            ("a credit", fixture.create(&TestBlob::new(2).create(credit.clone()))),
             ("an end of a ticket", fixture.wait(store.end_ticket(ticket.ticket, &blob.write_key))),
             ("an end of a blob", fixture.wait(store.destroy_blob(blob.id, &blob.write_key))),
         ]
@@ -146,18 +146,23 @@ fn a_damaged_row_is_the_same_refusal_as_one_that_is_not_there() {
     let whole = std::fs::read(fixture.file()).unwrap();
     overwrite(&fixture.file(), |transaction| {
         damage_all::<[u8; 16]>(transaction, &["blobs", "tickets"]);
-        damage_all::<[u8; 32]>(transaction, &["logs", "sessions", "invitations", "credits"]);
+        damage_all::<[u8; 32]>(transaction, &["logs", "sessions", "invitations", "spent_credits"]);
     });
     fixture.open();
     for (what, result) in probe(&fixture) {
         assert_refused!(result, Refused, what);
     }
     let taken = TestBlob { id: blob.id, ..TestBlob::new(2) };
-    assert_refused!(fixture.create(&taken.create(random_token())), Refused, "a taken id, no credit");
+    assert_refused!(
+        fixture.create(&TestBlob::new(2).create(spent.clone())),
+        Refused,
+        "a damaged row is that of a spent credit"
+    );
+    assert_refused!(fixture.create(&taken.create(spent.clone())), Refused, "a taken id, no credit");
     fixture.close();
     std::fs::write(fixture.file(), whole).unwrap();
     fixture.open();
-    assert_refused!(fixture.create(&taken.create(random_token())), Refused, "a taken id, no credit");
+    assert_refused!(fixture.create(&taken.create(spent)), Refused, "a taken id, no credit");
     for (what, result) in probe(&fixture) {
         result.unwrap_or_else(|error| panic!("{what} undamaged: {error:?}"));
     }

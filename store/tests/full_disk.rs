@@ -4,9 +4,9 @@
 
 mod common;
 
-use common::{Fixture, TODAY, TestBlob, TestLog, entries, random_token, registration};
-use nightdrop_store::{OpenError, Room, Store, StoreError, StoreLimits, token_hash};
-use nightdrop_wire::token::Token;
+use common::{Fixture, TODAY, TestBlob, TestLog, entries, random_credit, random_token, registration};
+use nightdrop_store::{Day, OpenError, Room, Store, StoreError, StoreLimits, token_hash};
+use nightdrop_wire::messages::credit::Credit;
 use std::{
     io::Write,
     path::{Path, PathBuf},
@@ -37,13 +37,12 @@ fn what_grows_is_refused_first_and_reading_never() {
     let (blob, mut log) = (fixture.whole_blob(), fixture.log());
     let (open, credit) = (TestBlob::new(2), fixture.credit());
     fixture.create(&open.create(fixture.credit())).unwrap();
-    let (account, draw) = (registration(1).account, token_hash(&session));
-    let grow = |credit: &Token, chunk: usize| {
+    let account = registration(1).account;
+    let grow = |credit: &Credit, chunk: usize| {
         let invited = fixture.store().issue_invitation(token_hash(&random_token()), TODAY);
-        let drawn = fixture.store().issue_credits(draw, vec![token_hash(&random_token())], TODAY, TODAY);
         [
             ("an invitation", fixture.wait(invited)),
-            ("credits", fixture.wait(drawn)),
+            ("credits", fixture.draw(&session, 1, TODAY).map(drop)),
             ("a blob", fixture.create(&TestBlob::new(2).create(credit.clone()))),
             ("a chunk", fixture.put(&open, 0, &open.chunks[chunk])),
             ("a ticket", fixture.ticket(&blob.ticket().0, &blob.write_key)),
@@ -68,7 +67,7 @@ fn what_grows_is_refused_first_and_reading_never() {
         (64, false, true, true),
     ] {
         free.store(megabytes * MIB, Ordering::SeqCst);
-        let spare = if grows { credit.clone() } else { random_token() };
+        let spare = if grows { credit.clone() } else { random_credit(Day(TODAY.0 - 1)) };
         for (what, result) in grow(&spare, 0) {
             match result {
                 Ok(()) => assert!(grows, "{what} with {megabytes} MiB free"),
@@ -140,7 +139,7 @@ fn on_a_small_disk(test: &str) -> Option<PathBuf> {
 }
 
 /// Stores blobs of two chunks until one does not fit, which is then ended; what was acknowledged.
-fn fill(fixture: &Fixture, credits: &mut Vec<Token>) -> Vec<TestBlob> {
+fn fill(fixture: &Fixture, credits: &mut Vec<Credit>) -> Vec<TestBlob> {
     let mut stored = Vec::new();
     while stored.len() < 100 {
         let (blob, credit) = (TestBlob::new(2), credits.last().expect("a credit").clone());

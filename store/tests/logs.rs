@@ -3,8 +3,8 @@
 
 mod common;
 
-use common::{Fixture, TODAY, TestLog, entries, random, random_token};
-use nightdrop_store::{BodyDigest, Store, StoreError, StoreLimits, token_hash};
+use common::{Fixture, TODAY, TestLog, entries, random, random_credit, random_token};
+use nightdrop_store::{BodyDigest, Day, Payment, Store, StoreError, StoreLimits, token_hash};
 use nightdrop_wire::{
     codec,
     ids::SpaceId,
@@ -84,7 +84,10 @@ fn a_log_costs_one_credit_and_a_refused_one_none() {
         ("an entry of no size", with(entries(1, 513))),
         ("an empty entry", with(entries(1, 0))),
         ("one long entry of two", with([entries(1, 512), entries(1, 4097)].concat())),
-        ("a credit that nobody drew", CreateLog { credit: random_token(), ..good.clone() }),
+        (
+            "a credit whose last day has passed",
+            CreateLog { credit: random_credit(Day(TODAY.0 - 1)), ..good.clone() },
+        ),
     ] {
         assert_refused!(fixture.create_log(&bad), Refused, why);
     }
@@ -342,7 +345,13 @@ fn appends_share_their_commit_with_everything_else() {
         tasks.push(store.append(log.space, &log.append_token, &append, &mut rand::rng()));
         let create = blob.create_whole(credit, SizeClass::SMALLEST);
         let body = BodyDigest::of(&codec::encode(&create).unwrap());
-        tasks.push(store.create_blob(&create, body, TODAY, &mut rand::rng()));
+        tasks.push(store.create_blob(
+            &create,
+            Payment::of_verified(&create.credit),
+            body,
+            TODAY,
+            &mut rand::rng(),
+        ));
         // Refused: it must not take the others of its batch with it.
         let stranger = store.append(log.space, &random_token(), &append, &mut rand::rng());
         tasks.push(Box::pin(async { stranger.await.map_or(Ok(()), |()| Err(StoreError::Conflict)) }));

@@ -8,16 +8,17 @@ use std::{
 };
 
 /// Every edge that is allowed between members; development and build dependencies count.
-const ALLOWED: [(&str, &[&str]); 9] = [
+const ALLOWED: [(&str, &[&str]); 10] = [
     ("wire", &[]),
     ("envelope", &["wire"]),
     ("login", &["wire"]),
+    ("credit", &["wire"]),
     ("store", &["wire"]),
     ("onion-config", &["wire"]),
-    ("relay", &["wire", "login", "store", "onion-config"]),
-    ("client", &["wire", "login", "envelope", "onion-config"]),
+    ("relay", &["wire", "login", "credit", "store", "onion-config"]),
+    ("client", &["wire", "login", "credit", "envelope", "onion-config"]),
     ("properties", &["wire", "envelope", "login", "store"]),
-    ("tests", &["wire", "envelope", "login", "store", "onion-config", "relay", "client"]),
+    ("tests", &["wire", "envelope", "login", "credit", "store", "onion-config", "relay", "client"]),
 ];
 
 /// Crates that only one member may name, by the start of their names.

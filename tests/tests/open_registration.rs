@@ -99,7 +99,7 @@ async fn absurd_work_and_unknown_modes_are_refused_before_any_work() {
         work: 8,
         challenge: [1; WORK_CHALLENGE],
         credits_per_day: 1_000,
-        credit_days: 30,
+        issuing_key: [2; 32],
         session_days: 30,
     };
     let bytes = codec::encode(&honest).unwrap();

@@ -17,6 +17,7 @@ use nightdrop_client::{
     ClientError, Home,
     account::{self, RecoveryWish},
 };
+use nightdrop_credit::{Order, good_until};
 use nightdrop_envelope::{account_code::AccountCode, capability::hash_token};
 use nightdrop_login::{
     LoginContext,
@@ -24,6 +25,7 @@ use nightdrop_login::{
     password::{AccountKey, Password},
     server::{PendingLogin, Record},
 };
+use nightdrop_store::Day;
 use nightdrop_tests::{
     lying::{
         Asked, Canaries, Exchange, Heard, Honest, Stage,
@@ -37,16 +39,14 @@ use nightdrop_wire::{
     codec,
     endpoint::Endpoint,
     ids::{AccountId, LoginId},
-    messages::{
-        account::{LoggedIn, LoginFinish, LoginStart, LoginStarted, RegisterFinish, RegisterStart},
-        credit::FetchCredits,
-    },
+    messages::account::{LoggedIn, LoginFinish, LoginStart, LoginStarted, RegisterFinish, RegisterStart},
     token::Token,
 };
 use rand08::rngs::OsRng;
 use std::{
     fs,
     sync::{Arc, Mutex},
+    time::SystemTime,
 };
 
 const NEW: &str = "walnut ferry cobalt lantern moss";
@@ -262,11 +262,12 @@ async fn a_stolen_data_directory_does_not_log_in() {
     let session = person.log_in().await.unwrap();
     stage.liar.tell(Honest);
     let token = kept.lock().unwrap().take().unwrap();
+    let today = Day::of(SystemTime::now()).0;
     let let_in = async |token: &Token| {
         let asked = Asked {
             endpoint: Endpoint::FetchCredits,
             authorization: Some(Authorization::Bearer(token.clone()).to_header().to_string()),
-            body: codec::encode(&FetchCredits { count: 1 }).unwrap(),
+            body: codec::encode(Order::new(1, good_until(today), &mut OsRng).unwrap().request()).unwrap(),
         };
         speak(stage.transport.stream(&address()).unwrap(), &asked).await.status == 200
     };

@@ -14,7 +14,7 @@ use nightdrop_wire::{
             RegisterStart, RegisterStarted, SessionFacts, Sessions,
         },
         blob::{CreateBlob, FinishBlob, RenewBlob, WholeBlob},
-        credit::{Credits, FetchCredits},
+        credit::{Credit, Credits, FetchCredits},
         log::{Append, CreateLog, LogHead, LogPage},
         relay::{EarnInvitation, EarnedInvitation, Registration, RelayInfo},
         ticket::CreateTicket,
@@ -183,14 +183,15 @@ fn walk<T: Serialize>(name: &str, message: &T) {
 #[test]
 fn control_bodies() {
     let token = || Token::from_bytes([1; 32]);
+    let credit = || Credit::new(300, [32; 32], [33; 32]);
     let hash = TokenHash::from_bytes([2; 32]);
     let account = AccountId::from_bytes([3; 10]);
     let blob = BlobId::from_bytes([4; 16]);
     let recovery = Recovery { id: RecoveryId::from_bytes([5; 16]), token: hash, envelope: vec![6; 125] };
     let (registration, challenge) = (Registration::Closed, [26; limits::WORK_CHALLENGE]);
-    let (version, credits_per_day, credit_days, session_days) = (300, 300, 300, 300);
+    let (version, credits_per_day, session_days, issuing_key) = (300, 300, 300, [29; 32]);
     let info =
-        RelayInfo { version, registration, work: 200, challenge, credits_per_day, credit_days, session_days };
+        RelayInfo { version, registration, work: 200, challenge, credits_per_day, issuing_key, session_days };
     walk("RelayInfo", &info);
     let solution = [27; limits::WORK_SOLUTION];
     walk("EarnInvitation", &EarnInvitation { account, challenge, solution });
@@ -218,11 +219,11 @@ fn control_bodies() {
             keyring,
         },
     );
-    walk("FetchCredits", &FetchCredits { count: 300 });
-    walk("Credits", &Credits { tokens: vec![token(), token()] });
+    walk("FetchCredits", &FetchCredits { expires: 300, blinded: vec![[30; 32], [31; 32]] });
+    walk("Credits", &Credits { evaluated: vec![[30; 32]], proof: [31; 64] });
     for whole in [None, Some(WholeBlob { chunk: vec![16; 4028], manifest: vec![17; 4028] })] {
         let create =
-            CreateBlob { blob, credit: token(), read_token: hash, write_key: hash, chunks: 300, whole };
+            CreateBlob { blob, credit: credit(), read_token: hash, write_key: hash, chunks: 300, whole };
         walk("CreateBlob", &create);
     }
     walk("FinishBlob", &FinishBlob { chunks_digest: [18; 32], manifest: vec![19; 4028] });
@@ -233,7 +234,7 @@ fn control_bodies() {
     let (space, head) = (SpaceId::from_bytes([22; 32]), LogHead { count: 300, hash: [23; 32] });
     let entries = || vec![ByteBuf::from([24; 512]), ByteBuf::from([25; 1024])];
     let (read_token, append_token) = (hash, hash);
-    let create = CreateLog { space, credit: token(), read_token, append_token, entries: entries() };
+    let create = CreateLog { space, credit: credit(), read_token, append_token, entries: entries() };
     walk("CreateLog", &create);
     walk("Append", &Append { expected: head, entries: entries() });
     walk("LogPage", &LogPage { head, entries: entries() });

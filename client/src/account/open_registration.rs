@@ -12,13 +12,12 @@ use crate::{
     limits::ClientLimits,
     random,
     relay::{RelayLane, RequestError},
+    relay_info::ask_relay,
     transport::Transport,
 };
-use bytes::Bytes;
 use nightdrop_envelope::account_code::AccountCode;
 use nightdrop_login::{password::Password, work::Puzzle};
 use nightdrop_wire::{
-    PROTOCOL_VERSION, codec,
     endpoint::Endpoint,
     ids::AccountId,
     limits::{MAX_WORK, WORK_PARTS, WORK_SOLUTION},
@@ -54,17 +53,15 @@ impl<T: Transport> OpenRelay<T> {
         relay: &OnionAddress,
         limits: &ClientLimits,
     ) -> Result<Self, ClientError> {
-        let mut lane = RelayLane::isolated(transport, relay, limits);
-        let answer = lane.exchange(Endpoint::RelayInfo, None, Bytes::new(), LONGEST_INFO).await;
-        let info: RelayInfo = answer
-            .and_then(|bytes| codec::decode(&bytes).map_err(RequestError::from))
-            .map_err(ClientError::request)?;
+        let info = ask_relay(transport, relay, limits).await?;
         match info.registration {
-            _ if info.version != PROTOCOL_VERSION => Err(ClientError::NotARelay),
             Registration::Invite => Err(ClientError::InvitationNeeded),
             Registration::Closed => Err(ClientError::RegistrationClosed),
             Registration::Open if info.work > MAX_WORK => Err(ClientError::AbsurdWork),
-            Registration::Open => Ok(Self { lane, relay: relay.clone(), info }),
+            Registration::Open => {
+                let lane = RelayLane::isolated(transport, relay, limits);
+                Ok(Self { lane, relay: relay.clone(), info })
+            }
         }
     }
 
@@ -86,7 +83,8 @@ impl<T: Transport> OpenRelay<T> {
     ) -> Result<Prepared, ClientError> {
         let code = AccountCode::generate(self.relay.clone(), &mut random::system());
         let invitation = self.earn_invitation(code.account(), progress).await?;
-        prepare_on(&mut self.lane, code, invitation, password, with_recovery).await
+        let issuing_key = self.info.issuing_key;
+        prepare_on(&mut self.lane, code, invitation, password, with_recovery, issuing_key).await
     }
 
     async fn earn_invitation(
@@ -105,9 +103,6 @@ impl<T: Transport> OpenRelay<T> {
         }
     }
 }
-
-/// Bytes of what a relay says of itself at most.
-const LONGEST_INFO: usize = 256;
 
 /// Does the work on a thread of its own, which ends soon after nobody waits for it any more.
 async fn do_work(puzzle: Puzzle, progress: WorkProgress) -> Result<[u8; WORK_SOLUTION], ClientError> {

@@ -12,6 +12,7 @@ use crate::{
     limits::ClientLimits,
     random,
     relay::{RelayLane, RequestError},
+    relay_info::ask_relay,
     transport::Transport,
 };
 use bytes::Bytes;
@@ -66,9 +67,10 @@ pub async fn prepare<T: Transport>(
     with_recovery: bool,
     limits: &ClientLimits,
 ) -> Result<Prepared, ClientError> {
+    let issuing_key = ask_relay(transport, relay, limits).await?.issuing_key;
     let mut lane = RelayLane::isolated(transport, relay, limits);
     let code = AccountCode::generate(relay.clone(), &mut random::system());
-    prepare_on(&mut lane, code, invitation, password, with_recovery).await
+    prepare_on(&mut lane, code, invitation, password, with_recovery, issuing_key).await
 }
 
 /// Prepares the account of a code over a lane to its relay.
@@ -78,10 +80,11 @@ pub(super) async fn prepare_on<T: Transport>(
     invitation: Token,
     password: Password,
     with_recovery: bool,
+    issuing_key: [u8; 32],
 ) -> Result<Prepared, ClientError> {
     let (upload, export_key) = hash_password(lane, &code, &invitation, password).await?;
     let recovery = with_recovery.then(|| RecoveryPhrase::generate(&mut random::system()));
-    seal_account(code, invitation, upload, &export_key, recovery)
+    seal_account(code, invitation, upload, &export_key, recovery, issuing_key)
 }
 
 /// Makes the account of a prepared request, or finds that it was made.
@@ -130,11 +133,12 @@ fn seal_account(
     upload: [u8; 192],
     export_key: &ExportKey,
     recovery: Option<RecoveryPhrase>,
+    issuing_key: [u8; 32],
 ) -> Result<Prepared, ClientError> {
     let (relay, account) = (code.relay(), code.account());
     let mut rng = random::system();
     let master = MasterKey::generate(&mut rng);
-    let keyring = Keyring::generate(clock::today(), &mut rng);
+    let keyring = Keyring::generate(issuing_key, clock::today(), &mut rng);
     let home_head = Some(LogHead::before_first(keyring.home_keys().space()));
     let memory = DeviceMemory { keyring_version: keyring.version(), home_head };
     let memory =

@@ -25,8 +25,8 @@ use nightdrop_login::password::Password;
 use nightdrop_wire::{
     ids::{BlobId, TicketId},
     limits::MAX_KEPT_TICKETS,
+    messages::credit::Credit,
     onion::OnionAddress,
-    token::Token,
 };
 
 /// What opens the account after a rekey.
@@ -190,6 +190,6 @@ async fn destroy_leaving<T: Transport>(
     Ok(left)
 }
 
-async fn one_credit<T: Transport>(session: &mut Session<T>) -> Result<Token, ClientError> {
+async fn one_credit<T: Transport>(session: &mut Session<T>) -> Result<Credit, ClientError> {
     session.fetch_credits(1).await?.pop().ok_or(ClientError::NoCredits)
 }

@@ -1,13 +1,14 @@
 //! An open account: the session token and the unlocked keys.
 
 use crate::{
-    ClientError, random,
+    ClientError, clock, random,
     relay::{MAX_CONTROL_ANSWER, RelayLane, RequestError},
     transport::Transport,
 };
 use bytes::Bytes;
+use nightdrop_credit::{Order, good_until};
 use nightdrop_envelope::{
-    account_code::AccountCode, device_memory::DeviceMemory, key::MasterKey, keyring::Keyring,
+    account_code::AccountCode, device_memory::DeviceMemory, key::MasterKey, keyring::Keyring, wallet::Wallet,
 };
 use nightdrop_wire::{
     authorization::Authorization,
@@ -16,7 +17,7 @@ use nightdrop_wire::{
     ids::SessionId,
     messages::{
         account::{SessionFacts, Sessions},
-        credit::{Credits, FetchCredits},
+        credit::{Credit, Credits},
         log::LogHead,
     },
     refusal::Refusal,
@@ -85,22 +86,41 @@ impl<T: Transport> Session<T> {
         &self.keyring
     }
 
-    /// Fetches credits; each pays for one blob.
+    /// Draws credits; each pays for one blob. There may be fewer than `count`, and at least one.
     ///
     /// # Errors
-    /// [`ClientError::NoCredits`] when the relay gives no more today.
-    pub async fn fetch_credits(&mut self, count: u16) -> Result<Vec<Token>, ClientError> {
-        let request = FetchCredits { count };
+    /// [`ClientError::NoCredits`] when the relay gives no more today; [`ClientError::MarkedCredits`] if it does not prove that they are made
+    /// with the key that this account pins.
+    pub async fn fetch_credits(&mut self, count: u16) -> Result<Vec<Credit>, ClientError> {
+        let order = Order::new(count, good_until(clock::today()), &mut random::for_login());
+        let order = order.map_err(|_| ClientError::Stopped)?;
         let credits: Credits = self
             .lane
-            .call(Endpoint::FetchCredits, Some(&self.authorization), &request)
+            .call(Endpoint::FetchCredits, Some(&self.authorization), order.request())
             .await
             .map_err(ClientError::credits)?;
-        if credits.tokens.len() == usize::from(count) {
-            Ok(credits.tokens)
-        } else {
-            Err(ClientError::NotARelay)
-        }
+        let pinned = *self.keyring.issuing_key();
+        // Milliseconds for a whole batch.
+        let taken = tokio::task::spawn_blocking(move || order.take(&credits, &pinned)).await;
+        Ok(taken.map_err(|_| ClientError::Stopped)??)
+    }
+
+    /// Opens the credits that this device holds. Those that it cannot open are lost, and others can be drawn.
+    pub(crate) fn open_wallet(&self, sealed: Option<&[u8]>) -> Wallet {
+        let open =
+            |sealed| Wallet::open(sealed, &self.keyring.memory_key(), self.code.relay(), self.code.account());
+        sealed.and_then(|sealed| open(sealed).ok()).unwrap_or_default()
+    }
+
+    /// Seals the credits that this device is to hold.
+    ///
+    /// # Errors
+    /// [`ClientError::Sealing`] if they are more than [`Wallet::MOST`].
+    pub(crate) fn seal_wallet(&self, wallet: &Wallet) -> Result<Vec<u8>, ClientError> {
+        let key = self.keyring.memory_key();
+        wallet
+            .seal(&key, self.code.relay(), self.code.account(), &mut random::system())
+            .map_err(ClientError::Sealing)
     }
 
     /// The account's sessions, oldest first.

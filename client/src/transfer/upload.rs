@@ -20,8 +20,8 @@ use nightdrop_wire::{
     authorization::Authorization,
     endpoint::Endpoint,
     messages::blob::{ChunkHash, CreateBlob, FinishBlob, WholeBlob},
+    messages::credit::Credit,
     onion::OnionAddress,
-    token::Token,
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -33,7 +33,7 @@ pub async fn upload<T: Transport>(
     transport: &T,
     relay: &OnionAddress,
     content: impl Into<Content>,
-    credit: Token,
+    credit: Credit,
     limits: &ClientLimits,
     progress: Arc<dyn Progress>,
 ) -> Result<FileRecord, ClientError> {
@@ -49,7 +49,7 @@ pub async fn upload_over<T: Transport>(
     lane: &mut RelayLane<T>,
     (transport, relay, limits): (&T, &OnionAddress, &ClientLimits),
     content: impl Into<Content>,
-    credit: Token,
+    credit: Credit,
     progress: Arc<dyn Progress>,
 ) -> Result<FileRecord, ClientError> {
     let mut rng = random::system();
@@ -93,7 +93,7 @@ impl Upload {
         Authorization::Bearer(self.capabilities.write_key.clone())
     }
 
-    fn create(&self, credit: Token, chunks: u32, whole: Option<WholeBlob>) -> CreateBlob {
+    fn create(&self, credit: Credit, chunks: u32, whole: Option<WholeBlob>) -> CreateBlob {
         CreateBlob {
             blob: self.capabilities.blob,
             credit,
@@ -136,7 +136,7 @@ async fn store<T: Transport>(
     upload: &Arc<Upload>,
     transport: &T,
     lane: &mut RelayLane<T>,
-    credit: Token,
+    credit: Credit,
     limits: &ClientLimits,
 ) -> Result<Stored, ClientError> {
     match blocking(upload, |upload| upload.content.whole()).await? {
@@ -148,7 +148,7 @@ async fn store<T: Transport>(
 async fn store_whole<T: Transport>(
     upload: &Arc<Upload>,
     lane: &mut RelayLane<T>,
-    credit: Token,
+    credit: Credit,
     chunk: ChunkBuffer,
 ) -> Result<Stored, ClientError> {
     let (chunk, stored) = blocking(upload, |upload| {
@@ -169,7 +169,7 @@ async fn store_chunks<T: Transport>(
     upload: &Arc<Upload>,
     transport: &T,
     lane: &mut RelayLane<T>,
-    credit: Token,
+    credit: Credit,
     limits: &ClientLimits,
 ) -> Result<Stored, ClientError> {
     let create = upload.create(credit, upload.content.most_chunks(), None);

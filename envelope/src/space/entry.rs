@@ -106,7 +106,7 @@ mod tests {
     use crate::{keyring::Keyring, space::SpacePath};
 
     fn keys() -> HomeKeys {
-        Keyring::generate(1, &mut rand::rng()).home_keys()
+        Keyring::generate([6; 32], 1, &mut rand::rng()).home_keys()
     }
 
     fn remove(length: usize) -> Operation {

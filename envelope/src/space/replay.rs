@@ -305,7 +305,7 @@ mod tests {
     /// The signature is the owner's, and what is signed is the beginning of another space.
     #[test]
     fn m34_the_first_entry_of_another_space_makes_no_log_of_this_one() {
-        let [keys, other] = [0, 1].map(|_| Keyring::generate(1, &mut rand::rng()).home_keys());
+        let [keys, other] = [0, 1].map(|_| Keyring::generate([6; 32], 1, &mut rand::rng()).home_keys());
         let head = LogHead::before_first(keys.space());
         let begins_with = |create: Operation| {
             let state = State::new(keys.space());

@@ -53,7 +53,7 @@ pub(super) enum Asked {
     StartSession { account: u8, session: u8, days: u32 },
     Authenticate { session: u8 },
     EndSession { session: u8 },
-    DrawCredits { session: u8, first: u8, count: u8 },
+    DrawCredits { session: u8, request: u8, wanted: u8 },
     CreateBlob { blob: u8, credit: u8, shape: Shape },
     PutChunk { blob: u8, n: u32, shown: Shown, contents: u8, right_size: bool },
     FinishBlob { blob: u8, shown: Shown, right_digest: bool, manifest: u8 },
@@ -88,7 +88,9 @@ impl Asked {
                 Self::Register { account: thing % ACCOUNTS, invitation: how % INVITATIONS, variant: more % 2 }
             }
             3 | 4 => Self::StartSession { account: thing % ACCOUNTS, session: how % SESSIONS, days },
-            5..=7 => Self::DrawCredits { session: thing % SESSIONS, first: how % CREDITS, count: more % 4 },
+            5..=7 => {
+                Self::DrawCredits { session: thing % SESSIONS, request: how % CREDITS, wanted: more % 5 }
+            }
             8..=10 => Self::CreateBlob { blob: thing % BLOBS, credit: how % CREDITS, shape: shape(more) },
             11 | 12 => Self::PutChunk {
                 blob: thing % BLOBS,

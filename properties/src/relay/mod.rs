@@ -18,6 +18,7 @@ enum Answer {
     Done,
     Bytes(Vec<u8>),
     Account(u8),
+    Drawn(u32),
     /// A log's entries, by number, and its head.
     Page(Vec<Vec<u8>>, u64, [u8; 32]),
     Refused,

@@ -4,13 +4,13 @@ use super::{
     Answer, LIMITS,
     asked::{Asked, Expected, Reading, Shape, Shown},
     names::{
-        DECOY, FIRST_DAY, Role, chunk, log_entries, manifest, master_key, registration, shown, space_id,
-        ticket_envelope,
+        DECOY, FIRST_DAY, Role, chunk, last_day, log_entries, manifest, master_key, registration, shown,
+        space_id, ticket_envelope,
     },
 };
 use nightdrop_store::Day;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug)]
 pub(super) struct Model {
@@ -21,14 +21,23 @@ pub(super) struct Model {
     sessions: BTreeMap<u8, (u8, Day)>,
     /// Sessions of an account, oldest first.
     sessions_of: BTreeMap<u8, Vec<u8>>,
-    credits: BTreeMap<u8, Day>,
-    drawn: BTreeMap<u8, (Day, u32)>,
+    spent: BTreeSet<u8>,
+    drawn: BTreeMap<u8, Drawn>,
     blobs: BTreeMap<u8, Blob>,
     /// Ended blobs and tickets, and the write key that ended them.
     ended_blobs: BTreeMap<u8, [u8; 32]>,
     ended_tickets: BTreeMap<u8, [u8; 32]>,
     tickets: BTreeMap<u8, Ticket>,
     logs: BTreeMap<u8, Log>,
+}
+
+/// What an account drew on a day: in all, and by its last request.
+#[derive(Debug)]
+struct Drawn {
+    day: Day,
+    all: u32,
+    request: (u8, u8),
+    last: u32,
 }
 
 #[derive(Debug)]
@@ -74,7 +83,7 @@ impl Model {
             accounts: BTreeMap::new(),
             sessions: BTreeMap::new(),
             sessions_of: BTreeMap::new(),
-            credits: BTreeMap::new(),
+            spent: BTreeSet::new(),
             drawn: BTreeMap::new(),
             blobs: BTreeMap::new(),
             ended_blobs: BTreeMap::new(),
@@ -121,7 +130,9 @@ impl Model {
                 self.sessions.remove(&session);
                 self.sessions_of.entry(account).or_default().retain(|other| *other != session);
             }
-            Asked::DrawCredits { session, first, count } => self.draw(session, first, count)?,
+            Asked::DrawCredits { session, request, wanted } => {
+                return self.draw(session, request, wanted).map(Answer::Drawn);
+            }
             Asked::CreateBlob { blob, credit, shape } => self.create_blob(blob, credit, shape)?,
             Asked::PutChunk { blob, n, shown, contents, right_size } => {
                 self.put_chunk(blob, n, shown, contents, right_size)?;
@@ -198,19 +209,22 @@ impl Model {
         if *expires >= self.today { Ok(*account) } else { Err(Answer::Refused) }
     }
 
-    fn draw(&mut self, session: u8, first: u8, count: u8) -> Result<(), Answer> {
+    fn draw(&mut self, session: u8, request: u8, wanted: u8) -> Result<u32, Answer> {
         let account = self.owner(session)?;
-        let before =
-            self.drawn.get(&account).filter(|(day, _)| *day == self.today).map_or(0, |(_, drawn)| *drawn);
-        let drawn = before + u32::from(count);
-        refuse_if(drawn > LIMITS.credits_per_day, Answer::QuotaReached)?;
-        self.drawn.insert(account, (self.today, drawn));
-        self.credits.extend((first..first + count).map(|credit| (credit, self.today.plus(1))));
-        Ok(())
+        let before = self.drawn.get(&account).filter(|before| before.day == self.today);
+        if let Some(before) = before.filter(|before| before.request == (request, wanted)) {
+            return Ok(before.last);
+        }
+        let all = before.map_or(0, |before| before.all);
+        let last = u32::from(wanted).min(LIMITS.credits_per_day - all);
+        refuse_if(last == 0, Answer::QuotaReached)?;
+        let drawn = Drawn { day: self.today, all: all + last, request: (request, wanted), last };
+        self.drawn.insert(account, drawn);
+        Ok(last)
     }
 
     fn pays(&self, credit: u8) -> Result<(), Answer> {
-        let pays = self.credits.get(&credit).is_some_and(|expires| *expires >= self.today);
+        let pays = !self.spent.contains(&credit) && last_day(credit) >= self.today;
         refuse_if(!pays, Answer::Refused)
     }
 
@@ -227,7 +241,7 @@ impl Model {
         self.pays(credit)?;
         let taken = self.blobs.contains_key(&blob) || self.ended_blobs.contains_key(&blob);
         refuse_if(taken, Answer::Conflict)?;
-        self.credits.remove(&credit);
+        self.spent.insert(credit);
         self.blobs.insert(blob, Blob { created_by, made_for: chunks, chunks, held, finished });
         Ok(())
     }
@@ -318,7 +332,7 @@ impl Model {
         self.pays(credit)?;
         let taken = self.logs.contains_key(&log) || entries.len() > LIMITS.log_entries as usize;
         refuse_if(taken, Answer::Conflict)?;
-        self.credits.remove(&credit);
+        self.spent.insert(credit);
         self.logs.insert(log, Log { created_by, entries });
         Ok(())
     }

@@ -5,7 +5,10 @@ use nightdrop_store::{Day, token_hash};
 use nightdrop_wire::{
     ids::{AccountId, BlobId, RecoveryId, SpaceId, TicketId},
     limits::{ENTRY_SIZES, TICKET_ENVELOPE},
-    messages::account::{REGISTRATION_UPLOAD, Recovery, RegisterFinish},
+    messages::{
+        account::{REGISTRATION_UPLOAD, Recovery, RegisterFinish},
+        credit::Credit,
+    },
     size_class::SizeClass,
     token::{Token, TokenHash},
 };
@@ -19,7 +22,6 @@ pub(super) const DECOY: [u8; REGISTRATION_UPLOAD] = [0xdd; REGISTRATION_UPLOAD];
 pub(super) enum Role {
     Invitation = 1,
     Session,
-    Credit,
     Read,
     Write,
     Ticket,
@@ -35,6 +37,15 @@ pub(super) fn token(role: Role, thing: u8) -> Token {
 
 pub(super) fn hash(role: Role, thing: u8) -> TokenHash {
     token_hash(&token(role, thing))
+}
+
+/// Some of them end within the days that a few steps reach.
+pub(super) fn last_day(credit: u8) -> Day {
+    FIRST_DAY.plus(u32::from(credit) / 2)
+}
+
+pub(super) fn credit_of(credit: u8) -> Credit {
+    Credit::new(last_day(credit).0, [credit; 32], [0; 32])
 }
 
 /// The token of a thing, or what somebody shows in its place.

@@ -4,13 +4,13 @@ use super::{
     Answer, LIMITS,
     asked::{Asked, Expected, Reading, Shape},
     names::{
-        DECOY, FIRST_DAY, Role, account_id, blob_id, chunk, hash, log_entries, manifest, registration, shown,
-        space_id, ticket_envelope, ticket_id, token,
+        DECOY, FIRST_DAY, Role, account_id, blob_id, chunk, credit_of, hash, log_entries, manifest,
+        registration, shown, space_id, ticket_envelope, ticket_id, token,
     },
 };
 use crate::Fixed;
 use nightdrop_store::{
-    BodyDigest, Day, NewSession, Queued, Registration, Store, StoreError, StoreLimits, session_id,
+    BodyDigest, Day, NewSession, Payment, Queued, Registration, Store, StoreError, StoreLimits, session_id,
 };
 use nightdrop_wire::{
     authorization::Authorization,
@@ -148,10 +148,10 @@ impl Stored {
                 let session = hash(Role::Session, session);
                 self.wait(self.store().end_session(session, today, session_id(&session)))
             }
-            Asked::DrawCredits { session, first, count } => {
-                let credits = (first..first + count).map(|credit| hash(Role::Credit, credit)).collect();
-                let session = hash(Role::Session, session);
-                self.wait(self.store().issue_credits(session, credits, today, today.plus(1)))
+            Asked::DrawCredits { session, request, wanted } => {
+                let (session, body) = (hash(Role::Session, session), BodyDigest::of(&[request, wanted]));
+                let drawn = self.store().draw_credits(session, u32::from(wanted), body, today);
+                self.runtime.block_on(drawn).map_or_else(refusal, Answer::Drawn)
             }
             _ => unreachable!("not of the account plane"),
         }
@@ -224,14 +224,16 @@ impl Stored {
         };
         let message = CreateBlob {
             blob: blob_id(blob),
-            credit: token(Role::Credit, credit),
+            credit: credit_of(credit),
             read_token: hash(Role::Read, blob),
             write_key: hash(Role::Write, blob),
             chunks,
             whole,
         };
         let mut rng = self.rng();
-        let answer = self.wait(self.store().create_blob(&message, digest(&message), self.today, &mut rng));
+        let payment = Payment::of_verified(&message.credit);
+        let made = self.store().create_blob(&message, payment, digest(&message), self.today, &mut rng);
+        let answer = self.wait(made);
         if answer == Answer::Done && !self.uploads.contains_key(&blob) {
             let held = message.whole.map(|whole| (0, whole.chunk)).into_iter().collect();
             self.uploads.insert(blob, (chunks, held));
@@ -245,12 +247,13 @@ impl Stored {
             Asked::CreateLog { log, credit, entries, contents } => {
                 let message = CreateLog {
                     space: space_id(log),
-                    credit: token(Role::Credit, credit),
+                    credit: credit_of(credit),
                     read_token: hash(Role::LogRead, log),
                     append_token: hash(Role::LogAppend, log),
                     entries: bytes(log_entries(entries, contents)),
                 };
-                self.wait(self.store().create_log(&message, digest(&message), self.today, &mut rng))
+                let payment = Payment::of_verified(&message.credit);
+                self.wait(self.store().create_log(&message, payment, digest(&message), self.today, &mut rng))
             }
             Asked::Append { log, shown: which, expected, entries, contents } => {
                 let message = Append {

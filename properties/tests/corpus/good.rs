@@ -29,7 +29,7 @@ use nightdrop_wire::{
         },
         admin::{Invitations, NewInvitations},
         blob::{CreateBlob, FinishBlob, WholeBlob},
-        credit::{Credits, FetchCredits},
+        credit::{Credit, Credits, FetchCredits},
         log::{Append, CreateLog, LogHead, LogPage},
         relay::EarnedInvitation,
         ticket::CreateTicket,
@@ -44,6 +44,7 @@ use std::{fs, path::Path};
 type Input = (String, Vec<u8>);
 
 const TOKEN: Token = Token::from_bytes([1; 32]);
+const CREDIT: Credit = Credit::new(20_019, [2; 32], [3; 32]);
 const HASH: TokenHash = TokenHash::from_bytes([2; 32]);
 const ACCOUNT: AccountId = AccountId::from_bytes([3; 10]);
 const BLOB: BlobId = BlobId::from_bytes([4; 16]);
@@ -95,8 +96,14 @@ fn messages() -> Vec<Input> {
         keyring: vec![5; 30],
     };
     let entries = vec![ByteBuf::from(vec![1; 20]), ByteBuf::from(vec![2; 3])];
-    let create =
-        CreateBlob { blob: BLOB, credit: TOKEN, read_token: HASH, write_key: HASH, chunks: 200, whole: None };
+    let create = CreateBlob {
+        blob: BLOB,
+        credit: CREDIT,
+        read_token: HASH,
+        write_key: HASH,
+        chunks: 200,
+        whole: None,
+    };
     let whole = Some(WholeBlob { chunk: vec![1; 30], manifest: vec![2; 40] });
     vec![
         encoded(
@@ -111,8 +118,8 @@ fn messages() -> Vec<Input> {
         encoded(4, "login_started", &LoginStarted { login, response: [1; 320] }),
         encoded(5, "login_finish", &LoginFinish { login, finalization: [1; 64] }),
         encoded(6, "logged_in", &LoggedIn { session: TOKEN, id, master_key: vec![1; 115], keyring }),
-        encoded(7, "fetch_credits", &FetchCredits { count: 300 }),
-        encoded(8, "credits", &Credits { tokens: vec![TOKEN, TOKEN] }),
+        encoded(7, "fetch_credits", &FetchCredits { expires: 20_019, blinded: vec![[1; 32], [2; 32]] }),
+        encoded(8, "credits", &Credits { evaluated: vec![[1; 32]], proof: [2; 64] }),
         encoded(9, "create_blob", &create),
         encoded(9, "create_whole_blob", &CreateBlob { whole, ..create.clone() }),
         encoded(10, "finish_blob", &FinishBlob { chunks_digest: [1; 32], manifest: vec![2; 40] }),
@@ -126,7 +133,7 @@ fn messages() -> Vec<Input> {
             "create_log",
             &CreateLog {
                 space: SPACE,
-                credit: TOKEN,
+                credit: CREDIT,
                 read_token: HASH,
                 append_token: HASH,
                 entries: entries.clone(),
@@ -269,7 +276,7 @@ fn logs() -> Vec<Input> {
         operations.iter().map(|operation| codec::encode(operation).unwrap()).collect();
     let all = |what: u8| encoded.iter().flat_map(|operation| piece(what, operation)).collect::<Vec<u8>>();
     // The keyring with which the property writes.
-    let keys = Keyring::generate(1, &mut Fixed::new(0)).home_keys();
+    let keys = Keyring::generate([6; 32], 1, &mut Fixed::new(0)).home_keys();
     let create = codec::encode(&VerifiedLog::empty(keys).create()).unwrap();
     let strays = [piece(0, &[0x5a; 512]), piece(1, &[7; 100]), piece(2, &[8; 100])].concat();
     vec![

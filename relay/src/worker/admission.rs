@@ -4,27 +4,27 @@
 //! A right stands in the head, or, for what a credit pays, in the first bytes of the body:
 //!
 //! ```text
-//! CreateBlob = blob (16) ‖ credit (32) ‖ …
-//! CreateLog  = space (32) ‖ credit (32) ‖ …
+//! CreateBlob = blob (16) ‖ credit (68) ‖ …
+//! CreateLog  = space (32) ‖ credit (68) ‖ …
 //! ```
 
-use super::service::{Service, bearer, read};
+use super::service::{Service, bearer, blocking, decode, read};
+use nightdrop_store::Payment;
 use nightdrop_wire::{
     authorization::Authorization,
     endpoint::Endpoint,
     ids::{BlobId, SpaceId},
+    messages::credit::Credit,
     refusal::Refusal,
-    token::Token,
 };
 
-/// Bytes of a token.
-const TOKEN: usize = 32;
+use std::sync::Arc;
 
 /// Bytes of the body's beginning in which the sender's right stands.
 pub(crate) const fn right_in_body(endpoint: Endpoint) -> usize {
     match endpoint {
-        Endpoint::CreateBlob => BlobId::LENGTH + TOKEN,
-        Endpoint::CreateLog => SpaceId::LENGTH + TOKEN,
+        Endpoint::CreateBlob => BlobId::LENGTH + Credit::LENGTH,
+        Endpoint::CreateLog => SpaceId::LENGTH + Credit::LENGTH,
         _ => 0,
     }
 }
@@ -51,23 +51,30 @@ impl Service {
                 read(move || store.admit_appender(space, &append_token)).await
             }
             Endpoint::CreateBlob => {
-                let (blob, credit) = id_and_token(beginning)?;
-                read(move || store.admit_blob(BlobId::from_bytes(blob), &credit, today)).await
+                let (blob, credit) = id_and_credit(beginning)?;
+                let payment = self.payment(credit).await?;
+                read(move || store.admit_blob(BlobId::from_bytes(blob), &payment, today)).await
             }
             Endpoint::CreateLog => {
-                let (space, credit) = id_and_token(beginning)?;
-                read(move || store.admit_log(SpaceId::from_bytes(space), &credit, today)).await
+                let (space, credit) = id_and_credit(beginning)?;
+                let payment = self.payment(credit).await?;
+                read(move || store.admit_log(SpaceId::from_bytes(space), &payment, today)).await
             }
             // Every other body is small.
             _ => Err(Refusal::Refused),
         }
     }
+
+    async fn payment(&self, credit: Credit) -> Result<Payment, Refusal> {
+        let inner = Arc::clone(&self.inner);
+        blocking(move || inner.payment(&credit)).await
+    }
 }
 
-fn id_and_token<const N: usize>(bytes: &[u8]) -> Result<([u8; N], Token), Refusal> {
+fn id_and_credit<const N: usize>(bytes: &[u8]) -> Result<([u8; N], Credit), Refusal> {
     let (id, rest) = bytes.split_first_chunk::<N>().ok_or(Refusal::Refused)?;
-    let token = rest.first_chunk::<TOKEN>().ok_or(Refusal::Refused)?;
-    Ok((*id, Token::from_bytes(*token)))
+    let credit = rest.first_chunk::<{ Credit::LENGTH }>().ok_or(Refusal::Refused)?;
+    Ok((*id, decode(credit)?))
 }
 
 #[cfg(test)]
@@ -81,7 +88,7 @@ mod tests {
 
     #[test]
     fn id_and_credit_are_the_first_bytes_of_the_body() {
-        let (credit, hash) = (Token::from_bytes([2; 32]), TokenHash::from_bytes([3; 32]));
+        let (credit, hash) = (Credit::new(7, [2; 32], [4; 32]), TokenHash::from_bytes([3; 32]));
         let blob = CreateBlob {
             blob: BlobId::from_bytes([1; 16]),
             credit: credit.clone(),
@@ -97,10 +104,10 @@ mod tests {
             append_token: hash,
             entries: Vec::new(),
         };
-        let (id, token) = id_and_token::<16>(&codec::encode(&blob).unwrap()).unwrap();
-        assert_eq!((id, token.secret_bytes()), ([1; 16], &[2; 32]));
-        let (id, token) = id_and_token::<32>(&codec::encode(&log).unwrap()).unwrap();
-        assert_eq!((id, token.secret_bytes()), ([1; 32], &[2; 32]));
-        assert!(id_and_token::<16>(&[1; 47]).is_err());
+        let (id, credit) = id_and_credit::<16>(&codec::encode(&blob).unwrap()).unwrap();
+        assert_eq!((id, credit.nonce(), credit.mark()), ([1; 16], &[2; 32], &[4; 32]));
+        let (id, credit) = id_and_credit::<32>(&codec::encode(&log).unwrap()).unwrap();
+        assert_eq!((id, credit.nonce(), credit.mark()), ([1; 32], &[2; 32], &[4; 32]));
+        assert!(id_and_credit::<16>(&[1; 83]).is_err());
     }
 }

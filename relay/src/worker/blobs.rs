@@ -24,8 +24,9 @@ impl Service {
             let (message, digest) = (decode::<CreateBlob>(&body)?, BodyDigest::of(&body));
             // There is room for one copy of it, and sealing makes the next.
             drop(body);
+            let payment = inner.payment(&message.credit)?;
             let (today, rng) = (inner.environment.today(), &mut inner.environment.rng());
-            Ok(inner.store.create_blob(&message, digest, today, rng))
+            Ok(inner.store.create_blob(&message, payment, digest, today, rng))
         })
         .await
     }

@@ -85,8 +85,6 @@ pub struct ServiceLimits {
     pub change_time: Duration,
     /// Days that a session is good for.
     pub session_days: u32,
-    /// Days that a credit pays.
-    pub credit_days: u32,
     /// Who can register, and what it costs.
     pub registration: RegistrationLimits,
 }
@@ -101,7 +99,6 @@ impl Default for ServiceLimits {
             pending_changes_per_account: 4,
             change_time: Duration::from_secs(10 * 60),
             session_days: 30,
-            credit_days: 30,
             registration: RegistrationLimits::default(),
         }
     }

@@ -19,8 +19,9 @@ impl Service {
             let (message, digest) = (decode::<CreateLog>(&body)?, BodyDigest::of(&body));
             // There is room for one copy of it, and sealing makes the next.
             drop(body);
+            let payment = inner.payment(&message.credit)?;
             let (today, rng) = (inner.environment.today(), &mut inner.environment.rng());
-            Ok(inner.store.create_log(&message, digest, today, rng))
+            Ok(inner.store.create_log(&message, payment, digest, today, rng))
         })
         .await
     }

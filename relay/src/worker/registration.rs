@@ -108,7 +108,7 @@ impl Service {
             work: limits.registration.work,
             challenge: open.key.challenge(until).map_err(|_| Refusal::Busy)?,
             credits_per_day: store.limits().credits_per_day,
-            credit_days: limits.credit_days,
+            issuing_key: self.inner.issuer.public_key(),
             session_days: limits.session_days,
         })
     }

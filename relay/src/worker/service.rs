@@ -5,6 +5,7 @@ use super::{
     pending::Pending, refusals::refusal_of, registration::OpenRegistration,
 };
 use bytes::Bytes;
+use nightdrop_credit::Issuer;
 use nightdrop_login::{
     LoginContext, LoginError,
     server::{Record, ServerSetup},
@@ -45,6 +46,7 @@ pub(super) struct Inner {
     pub(super) environment: Environment,
     pub(super) limits: ServiceLimits,
     pub(super) setup: ServerSetup,
+    pub(super) issuer: Issuer,
     pub(super) open_registration: OpenRegistration,
     pub(super) guesses: Guesses,
     pub(super) logins: Mutex<Pending<LoginId, BegunLogin>>,
@@ -67,6 +69,7 @@ impl Service {
             Some(identity) => ServerSetup::from_bytes(&identity.server_setup)?,
             None => create_setup(&store, &environment).await?,
         };
+        let issuer = Issuer::from_seed(&setup.issuing_seed()).map_err(|_| LoginError::Malformed)?;
         let work_key = WorkKey::from_bytes(environment.random());
         let inner = Inner {
             open_registration: OpenRegistration::new(work_key, environment.now()),
@@ -78,6 +81,7 @@ impl Service {
             environment,
             limits,
             setup,
+            issuer,
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -128,7 +132,7 @@ impl Service {
             Endpoint::ListSessions => self.list_sessions(session(shown)?).await,
             Endpoint::EndSessions => self.end_sessions(session(shown)?).await,
             Endpoint::EndSession(ended) => self.end_session(session(shown)?, ended).await,
-            Endpoint::FetchCredits => self.fetch_credits(session(shown)?, &body).await,
+            Endpoint::FetchCredits => self.fetch_credits(session(shown)?, body).await,
             Endpoint::CreateBlob => self.create_blob(body).await,
             Endpoint::PutChunk(blob, n) => self.put_chunk(blob, n, bearer(shown)?, body).await,
             Endpoint::GetChunk(blob, n) => self.get_chunk(blob, n, any(shown)?).await,

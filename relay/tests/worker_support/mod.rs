@@ -1,6 +1,7 @@
 //! What the tests of the worker share: a worker in memory, a connection to it that sees raw bytes, and a user.
 #![allow(dead_code, unreachable_pub)]
 
+use nightdrop_credit::{Order, good_until};
 use nightdrop_login::{
     LoginContext,
     client::{ClientLogin, ClientRegistration},
@@ -20,8 +21,9 @@ use nightdrop_wire::{
             LoggedIn, LoginFinish, LoginStart, LoginStarted, RegisterFinish, RegisterStart, RegisterStarted,
         },
         blob::{CreateBlob, FinishBlob, WholeBlob},
-        credit::{Credits, FetchCredits},
+        credit::{Credit, Credits, FetchCredits},
         log::{Append, CreateLog, LogHead, LogPage},
+        relay::RelayInfo,
         ticket::CreateTicket,
     },
     onion::OnionAddress,
@@ -49,6 +51,8 @@ use tokio::{
     time::timeout,
 };
 
+/// The first day of a worker.
+pub const TODAY: u32 = 20_000;
 pub const ADDRESS: &str = "2gzyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen53wid.onion";
 /// Longer than anything here takes.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -112,7 +116,7 @@ impl Worker {
     async fn on_store(limits: HttpLimits, store: StoreLimits) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::open(&directory.path().join("store"), store).unwrap();
-        let day = Arc::new(AtomicU32::new(20_000));
+        let day = Arc::new(AtomicU32::new(TODAY));
         let today = Arc::clone(&day);
         let minute = Arc::new(AtomicU64::new(29_000_000));
         let this_minute = Arc::clone(&minute);
@@ -398,10 +402,27 @@ impl User {
         &self,
         connection: &mut Connection<S>,
         count: u16,
-    ) -> Vec<Token> {
-        let answer = connection.post("/v1/credits", Some(&self.shown()), &FetchCredits { count }).await;
-        codec::decode::<Credits>(&answer.success()).unwrap().tokens
+    ) -> Vec<Credit> {
+        let order = order(count);
+        let answer = connection.post("/v1/credits", Some(&self.shown()), order.request()).await;
+        let credits = codec::decode::<Credits>(&answer.success()).unwrap();
+        order.take(&credits, &issuing_key(connection).await).unwrap()
     }
+}
+
+/// An order of credits on the first day of a worker.
+pub fn order(count: u16) -> Order {
+    Order::new(count, good_until(TODAY), &mut OsRng).unwrap()
+}
+
+/// A request for credits on that day.
+pub fn fetch(count: u16) -> FetchCredits {
+    order(count).request().clone()
+}
+
+async fn issuing_key<S: AsyncRead + AsyncWrite + Unpin>(connection: &mut Connection<S>) -> [u8; 32] {
+    let answer = connection.request("GET", "/v1/relay", None, &[]).await.success();
+    codec::decode::<RelayInfo>(&answer).unwrap().issuing_key
 }
 
 /// A blob as its owner knows it.
@@ -425,7 +446,7 @@ impl TestBlob {
         }
     }
 
-    pub fn create(&self, credit: Token) -> CreateBlob {
+    pub fn create(&self, credit: Credit) -> CreateBlob {
         CreateBlob {
             blob: self.id,
             credit,
@@ -436,7 +457,7 @@ impl TestBlob {
         }
     }
 
-    pub fn create_whole(&self, credit: Token) -> CreateBlob {
+    pub fn create_whole(&self, credit: Credit) -> CreateBlob {
         let whole = WholeBlob { chunk: self.chunks[0].clone(), manifest: self.manifest.clone() };
         CreateBlob { whole: Some(whole), ..self.create(credit) }
     }
@@ -490,7 +511,7 @@ impl TestLog {
         }
     }
 
-    pub fn create(&self, credit: Token) -> CreateLog {
+    pub fn create(&self, credit: Credit) -> CreateLog {
         CreateLog {
             space: self.space,
             credit,

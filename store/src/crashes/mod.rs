@@ -212,7 +212,7 @@ fn half_an_operation_a_foreign_entry_and_a_changed_one_are_found() {
         story.judge(after, n, true).unwrap();
         assert!(story.judge(before, n + 1, false).is_err(), "{} is missed", step.name);
         let mut foreign = before.clone();
-        foreign.insert(("credits", vec![0xaa; 32]), vec![1]);
+        foreign.insert(("spent_credits", vec![0xaa; 32]), vec![1]);
         assert!(story.judge(&foreign, n, true).is_err(), "{}", step.name);
         let mut changed = changed(before, after);
         changed.retain(|key| !is_volume(key));

@@ -2,7 +2,7 @@
 
 use super::record::{Event, RecordingDisk};
 use crate::{
-    AccountChange, Day, Room, Store, StoreError, StoreLimits,
+    AccountChange, Day, Payment, Room, Store, StoreError, StoreLimits,
     common::{Fixture, TODAY, TestBlob, TestLog, entries, random_bytes, random_token, registration},
     digest::{BodyDigest, token_hash},
     open::open_with,
@@ -13,8 +13,8 @@ use nightdrop_wire::{
     codec,
     ids::{AccountId, ChangeId},
     messages::account::{ChangeFinish, Keyring, RecoveryChange},
+    messages::credit::Credit,
     size_class::SizeClass,
-    token::Token,
 };
 use redb::{ReadTransaction, ReadableTable, Value};
 use std::{
@@ -123,11 +123,11 @@ impl Teller {
     }
 
     /// Six blobs at once, which share commits.
-    fn blobs_at_once(&mut self, credits: &[Token]) {
+    fn blobs_at_once(&mut self, credits: &[Credit]) {
         let blobs: Vec<_> = credits.iter().map(|credit| (TestBlob::new(1), credit.clone())).collect();
-        let names = blobs
-            .iter()
-            .map(|(blob, credit)| vec![blob.id.as_bytes().to_vec(), token_hash(credit).as_bytes().to_vec()]);
+        let names = blobs.iter().map(|(blob, credit)| {
+            vec![blob.id.as_bytes().to_vec(), Payment::of_verified(credit).nullifier.as_bytes().to_vec()]
+        });
         self.steps_of("blobs at once", Parts::Named(names.collect()), |fixture| {
             let tasks: Vec<_> = blobs
                 .iter()
@@ -136,6 +136,7 @@ impl Teller {
                     let body = BodyDigest::of(&codec::encode(&message).unwrap());
                     fixture.runtime.spawn(fixture.store().create_blob(
                         &message,
+                        Payment::of_verified(credit),
                         body,
                         TODAY,
                         &mut rand::rng(),
@@ -178,11 +179,8 @@ pub(super) fn tell() -> Story {
     let session = random_token();
     let account = registration(1).account;
     teller.step("session", |fixture| fixture.open_session(account, &session));
-    let credits: Vec<_> = (0..12).map(|_| random_token()).collect();
-    teller.step("credits", |fixture| {
-        let hashes = credits.iter().map(token_hash).collect();
-        fixture.wait(fixture.store().issue_credits(token_hash(&session), hashes, TODAY, TODAY))
-    });
+    teller.step("credits", |fixture| fixture.draw(&session, 12, TODAY).map(drop));
+    let credits = teller.fixture.credits(12);
     tell_blobs(&mut teller, &credits[..4]);
     teller.close_and_open();
     tell_log(&mut teller, &credits[4]);
@@ -236,7 +234,7 @@ fn tell_accounts(teller: &mut Teller) {
     });
 }
 
-fn tell_blobs(teller: &mut Teller, credits: &[Token]) {
+fn tell_blobs(teller: &mut Teller, credits: &[Credit]) {
     let (whole, mut small, long) = (TestBlob::new(1), TestBlob::new(1), TestBlob::new(3));
     teller.step("whole blob", |fixture| {
         fixture.create(&whole.create_whole(credits[0].clone(), SizeClass::SMALLEST))
@@ -270,7 +268,7 @@ fn tell_blobs(teller: &mut Teller, credits: &[Token]) {
     }
 }
 
-fn tell_log(teller: &mut Teller, credit: &Token) {
+fn tell_log(teller: &mut Teller, credit: &Credit) {
     let mut log = TestLog::new();
     teller.step("log", |fixture| fixture.create_log(&log.create(credit.clone())));
     for count in [3, 40] {

@@ -1,7 +1,7 @@
 //! What the tests of the store share: a store in a temporary directory, and one of everything.
 #![allow(dead_code, unreachable_pub)]
 
-use nightdrop_store::{BodyDigest, Day, NewSession, Store, StoreError, StoreLimits, token_hash};
+use nightdrop_store::{BodyDigest, Day, NewSession, Payment, Store, StoreError, StoreLimits, token_hash};
 use nightdrop_wire::{
     authorization::Authorization,
     codec,
@@ -10,6 +10,7 @@ use nightdrop_wire::{
     messages::{
         account::RegisterFinish,
         blob::{CreateBlob, FinishBlob, WholeBlob},
+        credit::Credit,
         log::{Append, CreateLog, LogHead, LogPage},
         ticket::CreateTicket,
     },
@@ -100,32 +101,25 @@ impl Fixture {
         self.wait(self.store().register(&registration, today, &mut rand::rng()))
     }
 
-    /// `count` credits, whoever draws them.
-    pub fn credits(&self, count: usize) -> Vec<Token> {
-        let session = match self.store().authenticate(&token_hash(&FUNDS.0), TODAY) {
-            Ok(_) => FUNDS.0.clone(),
-            Err(_) => self.fund(),
-        };
-        let credits: Vec<_> = (0..count).map(|_| random_token()).collect();
-        let hashes = credits.iter().map(token_hash).collect();
-        let issued = self.store().issue_credits(token_hash(&session), hashes, TODAY, TODAY.plus(30));
-        self.wait(issued).unwrap();
-        credits
+    /// `count` credits, whoever drew them.
+    pub fn credits(&self, count: usize) -> Vec<Credit> {
+        (0..count).map(|_| random_credit(TODAY.plus(30))).collect()
     }
 
-    fn fund(&self) -> Token {
-        self.session(0xfd);
-        self.open_session(registration(0xfd).account, &FUNDS.0).unwrap();
-        FUNDS.0.clone()
+    /// Draws credits, and tells how many there were.
+    pub fn draw(&self, session: &Token, wanted: u32, today: Day) -> Result<u32, StoreError> {
+        let request = BodyDigest::of(&random::<32>());
+        self.wait(self.store().draw_credits(token_hash(session), wanted, request, today))
     }
 
-    pub fn credit(&self) -> Token {
+    pub fn credit(&self) -> Credit {
         self.credits(1).remove(0)
     }
 
     pub fn create(&self, message: &CreateBlob) -> Result<(), StoreError> {
-        let body = BodyDigest::of(&codec::encode(message).unwrap());
-        self.wait(self.store().create_blob(message, body, TODAY, &mut rand::rng()))
+        let (payment, body) =
+            (Payment::of_verified(&message.credit), BodyDigest::of(&codec::encode(message).unwrap()));
+        self.wait(self.store().create_blob(message, payment, body, TODAY, &mut rand::rng()))
     }
 
     pub fn put(&self, blob: &TestBlob, n: u32, chunk: &[u8]) -> Result<(), StoreError> {
@@ -146,8 +140,9 @@ impl Fixture {
     }
 
     pub fn create_log(&self, message: &CreateLog) -> Result<(), StoreError> {
-        let body = BodyDigest::of(&codec::encode(message).unwrap());
-        self.wait(self.store().create_log(message, body, TODAY, &mut rand::rng()))
+        let (payment, body) =
+            (Payment::of_verified(&message.credit), BodyDigest::of(&codec::encode(message).unwrap()));
+        self.wait(self.store().create_log(message, payment, body, TODAY, &mut rand::rng()))
     }
 
     pub fn append(&self, log: &TestLog, message: &Append) -> Result<(), StoreError> {
@@ -174,12 +169,13 @@ impl Fixture {
     }
 }
 
-/// The session that the credits of tests are drawn with.
-struct Funds(Token);
-static FUNDS: Funds = Funds(Token::from_bytes([0xfd; 32]));
-
 pub fn random_token() -> Token {
     Token::from_bytes(random())
+}
+
+/// A credit as a relay would have issued it; whether it did is not the store's to know.
+pub fn random_credit(expires: Day) -> Credit {
+    Credit::new(expires.0, random(), random())
 }
 
 pub fn random<const N: usize>() -> [u8; N] {
@@ -233,7 +229,7 @@ impl TestBlob {
         Authorization::Bearer(self.read_token.clone())
     }
 
-    pub fn create(&self, credit: Token) -> CreateBlob {
+    pub fn create(&self, credit: Credit) -> CreateBlob {
         CreateBlob {
             blob: self.id,
             credit,
@@ -244,7 +240,7 @@ impl TestBlob {
         }
     }
 
-    pub fn create_whole(&self, credit: Token, class: SizeClass) -> CreateBlob {
+    pub fn create_whole(&self, credit: Credit, class: SizeClass) -> CreateBlob {
         let mut chunk = self.chunks[0].clone();
         chunk.resize(class.sealed(), 7);
         let whole = Some(WholeBlob { chunk, manifest: self.manifest.clone() });
@@ -292,7 +288,7 @@ impl TestLog {
         }
     }
 
-    pub fn create(&self, credit: Token) -> CreateLog {
+    pub fn create(&self, credit: Credit) -> CreateLog {
         CreateLog {
             space: self.space,
             credit,

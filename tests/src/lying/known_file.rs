@@ -22,10 +22,10 @@ use nightdrop_wire::{
     ids::BlobId,
     messages::{
         blob::{CreateBlob, FinishBlob, WholeBlob},
+        credit::Credit,
         ticket::CreateTicket,
     },
     size_class::SizeClass,
-    token::Token,
 };
 use sha2::{Digest, Sha256};
 
@@ -152,7 +152,7 @@ impl KnownFile {
     ///
     /// # Errors
     /// The first request that failed.
-    pub async fn store(&self, transport: &MemoryTransport, credit: Token) -> Result<(), RequestError> {
+    pub async fn store(&self, transport: &MemoryTransport, credit: Credit) -> Result<(), RequestError> {
         let mut lane = RelayLane::isolated(transport, &address(), &patient());
         let whole = match self.chunks.as_slice() {
             [chunk] => Some(WholeBlob { chunk: chunk.clone(), manifest: self.manifest.clone() }),
@@ -171,7 +171,7 @@ impl KnownFile {
 
     /// The request that makes the blob.
     #[must_use]
-    pub fn create(&self, credit: Token, whole: Option<WholeBlob>) -> CreateBlob {
+    pub fn create(&self, credit: Credit, whole: Option<WholeBlob>) -> CreateBlob {
         CreateBlob {
             blob: self.blob(),
             credit,

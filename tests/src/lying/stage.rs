@@ -8,7 +8,7 @@ use nightdrop_client::{
     transfer::{self, Downloaded, OutputPath, Progress},
 };
 use nightdrop_envelope::link::FileLink;
-use nightdrop_wire::token::Token;
+use nightdrop_wire::messages::credit::Credit;
 use std::{
     path::{Path, PathBuf},
     sync::{
@@ -55,7 +55,7 @@ impl Stage {
     }
 
     /// Credits of a new person.
-    pub async fn credits(&self, count: u16) -> Vec<Token> {
+    pub async fn credits(&self, count: u16) -> Vec<Credit> {
         self.person().await.credits(count).await.unwrap()
     }
 

@@ -12,7 +12,7 @@ use nightdrop_envelope::{
     account_code::AccountCode, link::FileLink, recovery::RecoveryPhrase, space::FileRecord,
 };
 use nightdrop_login::password::Password;
-use nightdrop_wire::token::Token;
+use nightdrop_wire::messages::credit::Credit;
 use std::{path::Path, sync::Arc, time::Duration};
 
 /// What people here log in with.
@@ -78,7 +78,7 @@ impl Person {
     ///
     /// # Errors
     /// As [`Session::fetch_credits`].
-    pub async fn credits(&self, count: u16) -> Result<Vec<Token>, ClientError> {
+    pub async fn credits(&self, count: u16) -> Result<Vec<Credit>, ClientError> {
         let mut session = self.log_in().await?;
         let credits = session.fetch_credits(count).await?;
         session.end().await?;

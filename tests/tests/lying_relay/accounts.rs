@@ -12,12 +12,7 @@ use nightdrop_tests::{
     },
     memory::{Person, address},
 };
-use nightdrop_wire::{
-    codec,
-    endpoint::Endpoint,
-    messages::{account::RegisterStarted, credit::Credits},
-    token::Token,
-};
+use nightdrop_wire::{codec, endpoint::Endpoint, messages::account::RegisterStarted};
 use std::{
     sync::{Arc, Mutex},
     time::Instant,
@@ -164,22 +159,4 @@ async fn m15_a_flipped_bit_in_the_second_message_sends_no_third() {
         let refused = |error: &ClientError| wrong_password(error) || not_a_relay(error);
         expect_no_third_message(&stage, &person, lie, refused).await;
     }
-}
-
-/// Credits are the relay's to give; it can only refuse them later, but not give another number of them.
-#[tokio::test]
-async fn m15_another_number_of_credits_is_an_error() {
-    let stage = Stage::set().await;
-    let person = stage.person().await;
-    let which = |endpoint: &Endpoint| matches!(endpoint, Endpoint::FetchCredits);
-    for count in [0, 1, 3] {
-        let change = move |_asked: &Asked, credits: &mut Credits| {
-            credits.tokens.resize_with(count, || Token::from_bytes([7; 32]));
-        };
-        stage.liar.tell(on(which, Alter::<Credits, _>::by(change)));
-        let refused = person.credits(2).await;
-        assert!(matches!(refused, Err(ClientError::NotARelay)), "{refused:?}");
-    }
-    stage.liar.tell(Honest);
-    assert_eq!(person.credits(2).await.unwrap().len(), 2);
 }

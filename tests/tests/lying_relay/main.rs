@@ -9,6 +9,7 @@ mod attack;
 mod blobs;
 mod canaries;
 mod collusion;
+mod credits;
 mod denied;
 mod heads;
 mod histories;

@@ -2,7 +2,8 @@
 
 use crate::{
     ids::{BlobId, TicketId},
-    token::{Token, TokenHash},
+    messages::credit::Credit,
+    token::TokenHash,
 };
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +16,7 @@ pub struct CreateBlob {
     /// Its id.
     pub blob: BlobId,
     /// Pays for it; spent in the same transaction.
-    pub credit: Token,
+    pub credit: Credit,
     /// Who shows the token of this hash may read.
     pub read_token: TokenHash,
     /// Who shows the key of this hash may add chunks, make tickets and destroy.

@@ -1,9 +1,6 @@
 //! Logs: what the relay keeps of a space. It sees sealed entries, counts them and chains their hashes.
 
-use crate::{
-    ids::SpaceId,
-    token::{Token, TokenHash},
-};
+use crate::{ids::SpaceId, messages::credit::Credit, token::TokenHash};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
@@ -32,7 +29,7 @@ pub struct CreateLog {
     /// Its space.
     pub space: SpaceId,
     /// Pays for it; spent in the same transaction.
-    pub credit: Token,
+    pub credit: Credit,
     /// Who shows the token of this hash may read.
     pub read_token: TokenHash,
     /// Who shows the token of this hash may append.

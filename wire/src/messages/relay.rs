@@ -3,6 +3,7 @@
 use crate::{
     ids::AccountId,
     limits::{WORK_CHALLENGE, WORK_SOLUTION},
+    messages::credit::BLINDED,
     token::Token,
 };
 use serde::{Deserialize, Serialize};
@@ -25,9 +26,8 @@ pub struct RelayInfo {
     /// Credits that an account draws in a day, unless the operator set something else for it.
     #[serde(with = "postcard::fixint::be")]
     pub credits_per_day: u32,
-    /// Days that a credit pays.
-    #[serde(with = "postcard::fixint::be")]
-    pub credit_days: u32,
+    /// The one key that all credits are issued with; clients pin it.
+    pub issuing_key: [u8; BLINDED],
     /// Days that a session lasts.
     #[serde(with = "postcard::fixint::be")]
     pub session_days: u32,
@@ -77,7 +77,7 @@ mod tests {
             work: u8::MAX,
             challenge: [0xff; WORK_CHALLENGE],
             credits_per_day: u32::MAX,
-            credit_days: u32::MAX,
+            issuing_key: [0xff; BLINDED],
             session_days: u32::MAX,
         };
         let smallest = RelayInfo {
@@ -86,7 +86,7 @@ mod tests {
             work: 0,
             challenge: [0; WORK_CHALLENGE],
             credits_per_day: 0,
-            credit_days: 0,
+            issuing_key: [0; BLINDED],
             session_days: 0,
         };
         let mut bytes = codec::encode(&largest)?;

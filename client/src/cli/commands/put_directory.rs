@@ -16,7 +16,7 @@ use crate::{
     transport::AnyTransport,
 };
 use nightdrop_envelope::space::{FileRecord, SpacePath};
-use nightdrop_wire::{limits::MAX_CREDITS_PER_REQUEST, token::Token};
+use nightdrop_wire::{limits::MAX_CREDITS_PER_REQUEST, messages::credit::Credit};
 use std::{path::PathBuf, sync::Arc};
 
 /// Files that are paid for, and listed, together: one request for credits, of which a new home space takes one.
@@ -98,7 +98,7 @@ async fn put_batch(
 async fn store(
     mut lane: RelayLane<AnyTransport>,
     way: Way,
-    (name, source, credit): (SpacePath, Source, Token),
+    (name, source, credit): (SpacePath, Source, Credit),
 ) -> Result<((SpacePath, FileRecord), RelayLane<AnyTransport>), ClientError> {
     let progress = Arc::<Part>::clone(&way.progress);
     let file = transfer::upload_over(&mut lane, way.parts(), source, credit, progress).await?;

@@ -16,9 +16,9 @@ use nightdrop_wire::{
     codec,
     endpoint::Endpoint,
     messages::blob::{CreateBlob, FinishBlob, WholeBlob},
+    messages::credit::Credit,
     onion::OnionAddress,
     size_class::SizeClass,
-    token::Token,
 };
 use sha2::{Digest, Sha256};
 use std::{
@@ -43,7 +43,7 @@ pub(crate) struct ThroughWorker {
     worker: WorkerProcess,
     file: PathBuf,
     address: OnionAddress,
-    credits: Vec<Token>,
+    credits: Vec<Credit>,
     /// The blobs of the last put.
     last: Vec<BlobCapabilities>,
 }

@@ -1,0 +1,132 @@
+//! Credits that tell whose they are, or that are none; and what a relay can tell of honest ones.
+
+use nightdrop_client::ClientError;
+use nightdrop_credit::Issuer;
+use nightdrop_tests::{
+    lying::{
+        Asked, Canaries, Honest, Stage,
+        lies::{Alter, on},
+    },
+    memory::Person,
+};
+use nightdrop_wire::{
+    codec,
+    endpoint::Endpoint,
+    messages::{
+        blob::CreateBlob,
+        credit::{Credits, FetchCredits},
+        relay::RelayInfo,
+    },
+};
+use rand08::rngs::OsRng;
+use sha2::{Digest, Sha256};
+use std::{
+    fs,
+    sync::{Arc, Mutex},
+};
+
+fn drawing(endpoint: &Endpoint) -> bool {
+    matches!(endpoint, Endpoint::FetchCredits)
+}
+
+/// What was ordered, answered with another key: each credit would pay, and be known again.
+fn issued_with(key: &Issuer, asked: &Asked) -> Credits {
+    let FetchCredits { expires, blinded } = codec::decode(&asked.body).unwrap();
+    let (evaluated, proof) = key.issue(&blinded, expires, &mut OsRng).unwrap();
+    Credits { evaluated, proof }
+}
+
+#[tokio::test]
+async fn credits_that_are_made_for_one_account_are_refused() {
+    let stage = Stage::set().await;
+    let person = stage.person().await;
+    let lies: [fn(&Asked, &mut Credits); 5] = [
+        |asked, credits| *credits = issued_with(&Issuer::from_seed(&[1; 32]).unwrap(), asked),
+        |_, credits| credits.evaluated.swap(0, 1),
+        |_, credits| credits.evaluated.truncate(2),
+        |_, credits| credits.evaluated.push(credits.evaluated[0]),
+        |_, credits| credits.proof[0] ^= 1,
+    ];
+    for lie in lies {
+        stage.liar.tell(on(drawing, Alter::<Credits, _>::by(lie)));
+        let refused = person.credits(3).await;
+        assert!(matches!(refused, Err(ClientError::MarkedCredits(_))), "{refused:?}");
+    }
+    stage.liar.tell(Honest);
+    assert_eq!(person.credits(3).await.unwrap().len(), 3);
+}
+
+/// Whoever is told another key when the account is made pins that one: what the honest relay issues is then refused, and said to be.
+#[tokio::test]
+async fn a_key_that_was_given_to_one_account_only_does_not_pass_for_everybodys() {
+    let stage = Stage::set().await;
+    let own = Issuer::from_seed(&[1; 32]).unwrap().public_key();
+    let asking = |endpoint: &Endpoint| matches!(endpoint, Endpoint::RelayInfo);
+    let change = move |_: &Asked, info: &mut RelayInfo| info.issuing_key = own;
+    stage.liar.tell(on(asking, Alter::<RelayInfo, _>::by(change)));
+    let person = Person::register(&stage.transport, &stage.honest).await.unwrap();
+    stage.liar.tell(Honest);
+    let refused = person.credits(1).await;
+    assert!(matches!(refused, Err(ClientError::MarkedCredits(_))), "{refused:?}");
+}
+
+/// The relay's whole memory of drawing and spending, and its disk: nothing of the one is in the other.
+#[tokio::test]
+async fn nothing_that_is_sent_or_stored_ties_a_blob_to_an_account() {
+    let (stage, directory) = (Stage::set().await, tempfile::tempdir().unwrap());
+    let people = [stage.person().await, stage.person().await];
+    let drawn: Arc<Mutex<Vec<u8>>> = Arc::default();
+    let (copy, key) = (Arc::clone(&drawn), Issuer::from_seed(&[9; 32]).unwrap());
+    let note = move |asked: &Asked, credits: &mut Credits| {
+        let mut drawn = copy.lock().unwrap();
+        drawn.extend(&asked.body);
+        drawn.extend(codec::encode(credits).unwrap());
+    };
+    stage.liar.tell(on(drawing, Alter::<Credits, _>::by(note)));
+    let file = directory.path().join("file");
+    for (n, person) in people.iter().enumerate() {
+        fs::write(&file, [u8::try_from(n).unwrap(); 100]).unwrap();
+        person.put(&file).await.unwrap();
+    }
+    let heard = stage.liar.take_asked();
+    let spent: Vec<_> = heard
+        .iter()
+        .filter(|asked| asked.endpoint == Endpoint::CreateBlob)
+        .map(|asked| codec::decode::<CreateBlob>(&asked.body).unwrap().credit)
+        .collect();
+    assert_eq!(spent.len(), people.len());
+    let drawn = drawn.lock().unwrap().clone();
+    let (mut parts, mut nullifiers) = (Canaries::default(), Canaries::default());
+    for credit in &spent {
+        for window in [credit.nonce(), credit.mark()].into_iter().flat_map(|part| part.windows(8)) {
+            parts.add_bytes("a part of a credit", window);
+        }
+        nullifiers.add_bytes("nullifier", &Sha256::digest(credit.nonce()));
+        assert!(!key.knows(credit), "only the relay knows its own");
+    }
+    assert_eq!(
+        parts.found_in(&drawn),
+        Vec::<String>::new(),
+        "nothing that is spent was seen when it was drawn"
+    );
+    assert_eq!(
+        nullifiers.found_below(stage.honest.directory()).len(),
+        spent.len(),
+        "that they are spent is on the disk"
+    );
+    assert_eq!(parts.found_below(stage.honest.directory()), Vec::<String>::new());
+    let mut seen = Canaries::default();
+    for window in drawn.chunks_exact(16) {
+        seen.add_bytes("what was drawn", window);
+    }
+    assert_eq!(
+        seen.found_below(stage.honest.directory()),
+        Vec::<String>::new(),
+        "of the drawing, only a count is"
+    );
+    // All of one week look alike.
+    assert!(spent.iter().all(|credit| credit.expires() == spent[0].expires()));
+    // The probe finds a credit that is no blind one: what is drawn is what is spent.
+    let planted = [drawn.as_slice(), spent[0].nonce()].concat();
+    assert!(!parts.found_in(&planted).is_empty());
+}
