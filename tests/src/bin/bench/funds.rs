@@ -1,10 +1,10 @@
 //! Credits for blobs, issued as the relay would, before the worker opens its store: one account's quota would not do.
 
-use crate::error::BenchError;
-use nightdrop_credit::{Issuer, Order, good_until};
+use crate::{credits::issue, error::BenchError};
+use nightdrop_credit::{Issuer, good_until};
 use nightdrop_login::server::{Record, ServerSetup};
 use nightdrop_store::{Day, Store, StoreLimits};
-use nightdrop_wire::messages::credit::{Credit, Credits};
+use nightdrop_wire::messages::credit::Credit;
 use rand08::rngs::OsRng;
 use std::{path::Path, time::SystemTime};
 
@@ -16,16 +16,6 @@ pub(crate) async fn credits(directory: &Path, count: usize) -> Result<Vec<Credit
     store.create_identity(&setup.to_bytes(), decoy.as_bytes(), &mut rand::rng()).await?;
     let issuer =
         Issuer::from_seed(&setup.issuing_seed()).map_err(|_| BenchError::Unexpected("the issuing key"))?;
-    issue(&issuer, count).map_err(|_| BenchError::Unexpected("the credits"))
-}
-
-fn issue(issuer: &Issuer, count: usize) -> Result<Vec<Credit>, nightdrop_credit::CreditError> {
     let expires = good_until(Day::of(SystemTime::now()).0);
-    let mut credits = Vec::new();
-    while credits.len() < count {
-        let order = Order::new(64, expires, &mut OsRng)?;
-        let (evaluated, proof) = issuer.issue(&order.request().blinded, expires, &mut OsRng)?;
-        credits.extend(order.take(&Credits { evaluated, proof }, &issuer.public_key())?);
-    }
-    Ok(credits)
+    issue(&issuer, count, expires).map_err(|_| BenchError::Unexpected("the credits"))
 }

@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a bench prints its figures")]
 
+mod credits;
 mod error;
 mod funds;
 mod measure;
@@ -66,6 +67,7 @@ fn main() -> ExitCode {
 
 fn bench(directory: &Path) -> Result<(), BenchError> {
     std::fs::create_dir_all(directory)?;
+    credits::measure()?;
     let workloads = [Workload::full_chunks(), Workload::small_blobs()];
     let mut sides = Sides::start(directory, &workloads)?;
     for workload in &workloads {
