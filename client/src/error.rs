@@ -451,9 +451,11 @@ impl ClientError {
                 NOTHING_SENT,
                 "Name the file itself. A link is read from standard input by `get -`; after `nightdrop lock`, such paths work, too.",
             ),
-            Self::NoCredits => {
-                explain(Refused, "Nothing was uploaded.", "Try again tomorrow, or ask the relay's operator.")
-            }
+            Self::NoCredits => explain(
+                Refused,
+                "Nothing was uploaded.",
+                "Look whether this device's date is right; else try again tomorrow, or ask the relay's operator.",
+            ),
             Self::LinkEnded => explain(
                 NotFound,
                 NOTHING_WRITTEN,

@@ -128,16 +128,7 @@ impl Home {
     /// # Errors
     /// [`ClientError::File`].
     pub fn forget_account(&self, _lock: &HomeLock) -> Result<(), ClientError> {
-        for name in ["credits", "memory", "account"] {
-            let path = self.path.join(name);
-            match std::fs::remove_file(&path) {
-                Err(error) if error.kind() != ErrorKind::NotFound => {
-                    return Err(ClientError::file("remove", &path)(error));
-                }
-                _ => self.sync()?,
-            }
-        }
-        Ok(())
+        ["credits", "memory", "account"].into_iter().try_for_each(|name| self.remove(name))
     }
 
     /// A registration whose answer never came.
@@ -206,6 +197,25 @@ impl Home {
     /// [`ClientError::File`].
     pub fn keep_credits(&self, sealed: &[u8], _lock: &HomeLock) -> Result<(), ClientError> {
         self.write("credits", sealed)
+    }
+
+    /// Forgets them.
+    ///
+    /// # Errors
+    /// [`ClientError::File`].
+    pub fn drop_credits(&self, _lock: &HomeLock) -> Result<(), ClientError> {
+        self.remove("credits")
+    }
+
+    /// Removes a file, if it is there.
+    fn remove(&self, name: &str) -> Result<(), ClientError> {
+        let path = self.path.join(name);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(ClientError::file("remove", &path)(error))
+            }
+            _ => self.sync(),
+        }
     }
 
     fn write(&self, name: &str, contents: &[u8]) -> Result<(), ClientError> {

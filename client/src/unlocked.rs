@@ -11,10 +11,12 @@ use crate::{
     account::{self, RecoveryWish, Rekeyed, Rekeying, Session},
     limits::ClientLimits,
     relay::RelayLane,
+    relay_info::check_issuing_key,
     space::HomeSpace,
     transport::AnyTransport,
     wallet,
 };
+use nightdrop_credit::CreditError;
 use nightdrop_envelope::{account_code::AccountCode, space::VerifiedLog};
 use nightdrop_login::password::Password;
 use nightdrop_wire::{
@@ -45,6 +47,8 @@ struct Kept {
     /// What this process wrote into the home directory last.
     remembered: Option<LogHead>,
     session_ended: bool,
+    /// The relay tells others another issuing key.
+    marked: Option<CreditError>,
 }
 
 impl Unlocked {
@@ -69,7 +73,14 @@ impl Unlocked {
             }
         };
         let (lane, log) = space.into_parts();
-        let kept = Kept { log, lanes: vec![lane], just_read: true, remembered: None, session_ended: false };
+        let kept = Kept {
+            log,
+            lanes: vec![lane],
+            just_read: true,
+            remembered: None,
+            session_ended: false,
+            marked: None,
+        };
         Ok(Self {
             transport,
             limits,
@@ -184,10 +195,11 @@ impl Unlocked {
         recovery: RecoveryWish,
     ) -> Result<Rekeyed, ClientError> {
         let (transport, limits) = (&self.transport, &self.limits);
+        let credits = self.take_credits(Rekeying::<AnyTransport>::CREDITS).await?;
         let rekeying = {
             let mut session = self.session.lock().await;
             let session = session.as_mut().ok_or(ClientError::Locked)?;
-            Rekeying::prepare(transport, session, space, password, limits).await?
+            Rekeying::prepare(transport, session, space, password, credits, limits).await?
         };
         rekeying.close(space).await?;
         // From here on this device does not believe in an older state, whatever the relay says that it did.
@@ -197,7 +209,10 @@ impl Unlocked {
         let mut session = self.session.lock().await;
         let session = session.as_mut().ok_or(ClientError::Locked)?;
         let rekeyed = rekeying.finish(transport, session, space, password, recovery, limits).await?;
-        self.home.keep_memory(&rekeyed.memory, &self.home.lock()?)?;
+        let lock = self.home.lock()?;
+        self.home.keep_memory(&rekeyed.memory, &lock)?;
+        // Whoever had the old keys may have had these, too, and would know them again.
+        self.home.drop_credits(&lock)?;
         Ok(rekeyed)
     }
 
@@ -215,16 +230,12 @@ impl Unlocked {
     /// # Errors
     /// As [`Session::fetch_credits`]; [`ClientError::Locked`].
     pub async fn take_credits(&self, count: u16) -> Result<Vec<Credit>, ClientError> {
+        if let Some(error) = self.kept().as_ref().and_then(|kept| kept.marked) {
+            return Err(ClientError::MarkedCredits(error));
+        }
         let mut session = self.session.lock().await;
         let session = session.as_mut().ok_or(ClientError::Locked)?;
         self.note_end(wallet::take(&self.home, session, usize::from(count)).await)
-    }
-
-    /// Draws credits for later if few are left. Without them the next command draws its own.
-    pub async fn restock_credits(&self) {
-        if let Some(session) = self.session.lock().await.as_mut() {
-            let _ = self.note_end(wallet::restock(&self.home, session).await);
-        }
     }
 
     fn note_end<R>(&self, outcome: Result<R, ClientError>) -> Result<R, ClientError> {
@@ -247,12 +258,31 @@ impl Unlocked {
         }
     }
 
-    /// Uses the way to the account, so that Tor keeps it, and learns whether the session is still good.
+    /// Asks the relay, as anybody would, whether it tells others the issuing key that this account pins. If not, nothing is paid with its
+    /// credits any more. That it cannot be asked now says nothing.
+    pub(crate) async fn check_issuing_key(&self) {
+        let pinned = match self.session.lock().await.as_ref() {
+            Some(session) => *session.keyring().issuing_key(),
+            None => return,
+        };
+        let checked = check_issuing_key(&self.transport, &self.relay, &pinned, &self.limits).await;
+        if let (Err(ClientError::MarkedCredits(error)), Some(kept)) = (checked, self.kept().as_mut()) {
+            kept.marked = Some(error);
+        }
+    }
+
+    /// Uses the way to the account, so that Tor keeps it, and learns whether the session is still good. Now and then that is a draw of credits, if
+    /// some were spent: at a time that has nothing to do with their spending.
     pub(crate) async fn keep_account_warm(&self) {
         // Whoever holds it uses it.
         let Ok(mut session) = self.session.try_lock() else { return };
         let Some(session) = session.as_mut() else { return };
-        let _ = self.note_end(session.list().await);
+        let used = if wallet::wants_more(&self.home, session) {
+            wallet::draw(&self.home, session).await
+        } else {
+            session.list().await.map(drop)
+        };
+        let _ = self.note_end(used);
     }
 
     /// Drops the keys and ends the session at the relay. Commands that have a space must have ended.

@@ -1,7 +1,10 @@
 //! The relay's side: issues credits without seeing them, and knows its own when they come back.
 
 use crate::{CreditError, Suite, info};
-use nightdrop_wire::messages::credit::{BLINDED, Credit, MARK, PROOF};
+use nightdrop_wire::{
+    labels,
+    messages::credit::{BLINDED, Credit, MARK, PROOF},
+};
 use rand08::{CryptoRng, RngCore};
 use subtle::ConstantTimeEq;
 use voprf::{BlindedElement, Group, PoprfServer};
@@ -19,7 +22,7 @@ impl Issuer {
     /// # Errors
     /// [`CreditError::Malformed`] for one of 2^256 seeds.
     pub fn from_seed(seed: &[u8; Self::SEED]) -> Result<Self, CreditError> {
-        PoprfServer::new_from_seed(seed, b"nightdrop credit").map(Self).map_err(|_| CreditError::Malformed)
+        PoprfServer::new_from_seed(seed, labels::ISSUING_KEY).map(Self).map_err(|_| CreditError::Malformed)
     }
 
     /// What clients check proofs with.

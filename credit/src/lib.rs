@@ -9,7 +9,7 @@
 //!         credit = expires ‖ nonce ‖ mark,  mark = first 32 bytes of POPRF(key; input = nonce, info)
 //! later   --  credit                                     -->  relay   on the data plane: it computes the same mark, and remembers SHA-256(nonce)
 //!
-//! info = "nightdrop credit 1" ‖ expires (4, big-endian)
+//! info = "nightdrop/v1 credit" ‖ expires (4, big-endian)
 //! ```
 //! What the proof (DLEQ) shows is that all credits are made with one key, the pinned one, and not with another for each account, by which they
 //! could be told apart. For the same reason a credit's last day is that of a whole week, the client says which, and the relay may only refuse
@@ -38,7 +38,8 @@ mod order;
 pub use issuer::Issuer;
 pub use order::Order;
 
-use voprf::Ristretto255 as Suite;
+use nightdrop_wire::{labels, messages::credit::BLINDED};
+use voprf::{Group, Ristretto255 as Suite};
 
 /// Days of a week.
 const WEEK: u32 = 7;
@@ -70,13 +71,15 @@ pub const fn may_be_drawn(expires: u32, today: u32) -> bool {
     expires == usual || expires == usual.saturating_add(WEEK) || expires == usual.saturating_sub(WEEK)
 }
 
+/// Whether these bytes can be an issuing key.
+#[must_use]
+pub fn is_key(bytes: &[u8; BLINDED]) -> bool {
+    <Suite as voprf::CipherSuite>::Group::deserialize_elem(bytes).is_ok()
+}
+
 /// What a credit is bound to.
-fn info(expires: u32) -> [u8; 22] {
-    let mut info = *b"nightdrop credit 1\0\0\0\0";
-    if let Some(place) = info.last_chunk_mut::<4>() {
-        *place = expires.to_be_bytes();
-    }
-    info
+fn info(expires: u32) -> Vec<u8> {
+    [labels::CREDIT, expires.to_be_bytes().as_slice()].concat()
 }
 
 #[cfg(test)]
@@ -100,7 +103,13 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_element_is_no_key() {
+        assert!(is_key(&Issuer::from_seed(&[1; 32]).unwrap().public_key()));
+        assert!(!is_key(&[0; 32]) && !is_key(&[0xff; 32]));
+    }
+
+    #[test]
     fn the_last_day_is_bound() {
-        assert_eq!(&info(0x0102_0304), b"nightdrop credit 1\x01\x02\x03\x04");
+        assert_eq!(info(0x0102_0304), b"nightdrop/v1 credit\x01\x02\x03\x04");
     }
 }

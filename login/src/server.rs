@@ -5,6 +5,7 @@ use crate::{LoginContext, LoginError, Suite, client::fixed};
 use hmac::{Hmac, Mac};
 use nightdrop_wire::{
     ids::AccountId,
+    labels,
     messages::account::{
         CREDENTIAL_FINALIZATION, CREDENTIAL_REQUEST, CREDENTIAL_RESPONSE, REGISTRATION_REQUEST,
         REGISTRATION_RESPONSE, REGISTRATION_UPLOAD,
@@ -17,8 +18,6 @@ use opaque_ke::{
 };
 use sha2::Sha256;
 use zeroize::Zeroizing;
-
-const ISSUING_LABEL: &[u8] = b"nightdrop issuing key 1";
 
 /// The relay's long-term login secrets: OPRF seed and key pair. Made once per relay.
 pub struct ServerSetup(opaque_ke::ServerSetup<Suite>);
@@ -47,13 +46,12 @@ impl ServerSetup {
 
     /// The seed of the key that the relay issues credits with: HMAC-SHA-256 of a label under these secrets. So a relay has one such key for as
     /// long as it has its accounts.
-    #[must_use]
-    pub fn issuing_seed(&self) -> Zeroizing<[u8; 32]> {
-        // HMAC takes keys of any length.
-        let mac = Hmac::<Sha256>::new_from_slice(&self.to_bytes());
-        Zeroizing::new(
-            mac.map_or([0; 32], |mac| mac.chain_update(ISSUING_LABEL).finalize().into_bytes().into()),
-        )
+    ///
+    /// # Errors
+    /// None that can happen: HMAC takes keys of any length.
+    pub fn issuing_seed(&self) -> Result<Zeroizing<[u8; 32]>, LoginError> {
+        let mac = Hmac::<Sha256>::new_from_slice(&self.to_bytes()).map_err(|_| LoginError::Malformed)?;
+        Ok(Zeroizing::new(mac.chain_update(labels::ISSUING_SEED).finalize().into_bytes().into()))
     }
 
     /// Answers a registration request. Stateless: nothing is remembered or spent.

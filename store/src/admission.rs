@@ -8,6 +8,7 @@ use crate::{
     digest::token_hash,
     error::StoreError,
     logs,
+    object::ObjectName,
     row::Row,
     schema::{BlobRow, LogRow},
     store::Store,
@@ -15,7 +16,7 @@ use crate::{
 };
 use nightdrop_wire::{
     ids::{BlobId, SpaceId},
-    token::{Token, TokenHash},
+    token::Token,
 };
 
 impl Store {
@@ -41,7 +42,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::Refused`] if it does neither; [`StoreError::Database`].
     pub fn admit_blob(&self, blob: BlobId, payment: &Payment, today: Day) -> Result<(), StoreError> {
-        self.admit_new(blob.as_bytes(), payment, today, |row: BlobRow| row.credit)
+        let receipt = payment.receipt(ObjectName::blob(blob));
+        self.admit_new(blob.as_bytes(), payment, today, |row: BlobRow| row.receipt == receipt)
     }
 
     /// The same for a log.
@@ -49,7 +51,8 @@ impl Store {
     /// # Errors
     /// As [`Store::admit_blob`].
     pub fn admit_log(&self, space: SpaceId, payment: &Payment, today: Day) -> Result<(), StoreError> {
-        self.admit_new(space.as_bytes(), payment, today, |row: LogRow| row.credit)
+        let receipt = payment.receipt(ObjectName::log(space));
+        self.admit_new(space.as_bytes(), payment, today, |row: LogRow| row.receipt == receipt)
     }
 
     fn admit_new<R: Row>(
@@ -57,13 +60,12 @@ impl Store {
         id: &R::Key,
         payment: &Payment,
         today: Day,
-        paid_with: impl FnOnce(R) -> TokenHash,
+        was_paid: impl FnOnce(R) -> bool,
     ) -> Result<(), StoreError> {
         let snapshot = self.snapshot()?;
         // Both are looked up whatever the other says, so that time does not tell whether the id is taken.
         let pays = payment.check(&snapshot, today);
-        let paid =
-            snapshot.guard::<R>(id).map(|row| row.is_some_and(|row| paid_with(row) == payment.nullifier));
+        let paid = snapshot.guard::<R>(id).map(|row| row.is_some_and(was_paid));
         match pays {
             Err(StoreError::Refused) if paid? => Ok(()),
             pays => pays,

@@ -265,7 +265,7 @@ impl NewBlob {
             state,
             created: today,
             request: body.0,
-            credit: payment.nullifier,
+            receipt: payment.receipt(ObjectName::blob(message.blob)),
         };
         Ok(Self { id: message.blob, key, payment, row, whole })
     }

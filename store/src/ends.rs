@@ -229,7 +229,7 @@ fn what_is_over_by_the_day_is_cleared_and_nothing_else() {
     let taken = fixture.create(&unfinished.create(fresh[2].clone()));
     assert!(matches!(taken, Err(StoreError::Conflict)), "its id ended");
     wait_for_removal(&fixture);
-    assert_eq!(held(&store), [1, 1, 0], "its chunks are gone");
+    assert_eq!(held(&store), [11, 11, 0], "its chunks are gone");
 
     assert!(matches!(fixture.wait(store.issue_invitation(old[0], later)), Err(StoreError::Conflict)));
     let cleared = fixture.wait(store.sweep(TODAY.plus(31))).unwrap();

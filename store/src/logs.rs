@@ -226,7 +226,7 @@ impl NewLog {
             head: entries.head,
             created: today,
             request: body.0,
-            credit: payment.nullifier,
+            receipt: payment.receipt(ObjectName::log(message.space)),
         };
         Ok(Self { space: message.space, key, payment, row, entries })
     }

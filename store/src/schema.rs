@@ -272,6 +272,8 @@ pub(crate) struct LastDraw {
     pub(crate) request: [u8; 32],
     /// How many credits it was.
     pub(crate) count: u32,
+    /// How often it was asked for again.
+    pub(crate) repeats: u8,
 }
 
 impl Row for CreditQuotaRow {
@@ -306,8 +308,8 @@ pub(crate) struct BlobRow {
     pub(crate) created: Day,
     /// Digest of the request that made it.
     pub(crate) request: [u8; 32],
-    /// The credit that paid for it, which pays for nothing else: who shows it may send that request again.
-    pub(crate) credit: TokenHash,
+    /// Of the credit that paid for it, which pays for nothing else: who shows it may send that request again.
+    pub(crate) receipt: TokenHash,
 }
 
 /// Whether a blob may still change.
@@ -391,8 +393,8 @@ pub(crate) struct LogRow {
     pub(crate) created: Day,
     /// Digest of the request that made it.
     pub(crate) request: [u8; 32],
-    /// The credit that paid for it, as for a blob.
-    pub(crate) credit: TokenHash,
+    /// Of the credit that paid for it, as for a blob.
+    pub(crate) receipt: TokenHash,
 }
 
 impl Row for LogRow {

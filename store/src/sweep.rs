@@ -189,8 +189,9 @@ where
 }
 
 impl Passing for SpentCreditRow {
+    /// A day later than it stops to pay: what asks for the day and what sweeps may stand in the queue around midnight.
     fn clearing(self, key: &[u8; 32], _: &impl Rows, when: When) -> Result<Option<Clearing>, StoreError> {
-        remove_if::<Self>(self.expires < when.today, key)
+        remove_if::<Self>(self.expires.plus(1) < when.today, key)
     }
 }
 

@@ -185,9 +185,9 @@ fn a_later_schema_and_another_programs_database_are_refused_untouched() {
         }
         transaction.commit().unwrap();
     };
-    set_version(Some(6));
+    set_version(Some(7));
     let newer = Store::open(&fixture.directory(), StoreLimits::default());
-    assert!(matches!(newer, Err(OpenError::NewerSchema { found: 6, known: 5 })), "{newer:?}");
+    assert!(matches!(newer, Err(OpenError::NewerSchema { found: 7, known: 6 })), "{newer:?}");
     set_version(None);
     let foreign = Store::open(&fixture.directory(), StoreLimits::default());
     assert!(matches!(foreign, Err(OpenError::NotAStore { .. })), "{foreign:?}");

@@ -101,7 +101,8 @@ impl Device {
         let (password, wish, limits) = (Password::new(PASSWORD), RecoveryWish::Replace, patient());
         let Self { session, space, memory } = self;
         let transport = &person.transport;
-        let rekeying = Rekeying::prepare(transport, session, space, &password, &limits).await?;
+        let credits = session.fetch_credits(Rekeying::<MemoryTransport>::CREDITS).await?;
+        let rekeying = Rekeying::prepare(transport, session, space, &password, credits, &limits).await?;
         rekeying.close(space).await?;
         *memory = session.seal_memory(session.open_memory(Some(memory))?, space.head())?;
         let rekeyed = rekeying.finish(transport, session, space, &password, wish, &limits).await?;

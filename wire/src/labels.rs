@@ -45,6 +45,13 @@ pub const DEVICE_MEMORY_KEY: &[u8] = b"nightdrop/v1 device memory key";
 /// Name of a file that is not whole yet, from the file key; followed by the manifest's hash and its final name.
 pub const RESUME_NAME: &[u8] = b"nightdrop/v1 resume name";
 
+/// Seed of the relay's issuing key, from its login secrets.
+pub const ISSUING_SEED: &[u8] = b"nightdrop/v1 issuing seed";
+/// The issuing key, from its seed (`DeriveKeyPair` of RFC 9497).
+pub const ISSUING_KEY: &[u8] = b"nightdrop/v1 issuing key";
+/// What a credit is bound to, before its last day.
+pub const CREDIT: &[u8] = b"nightdrop/v1 credit";
+
 /// All of the above.
 pub const ALL: &[&[u8]] = &[
     SEAL,
@@ -67,6 +74,9 @@ pub const ALL: &[&[u8]] = &[
     SPACE_READ_TOKEN,
     DEVICE_MEMORY_KEY,
     RESUME_NAME,
+    ISSUING_SEED,
+    ISSUING_KEY,
+    CREDIT,
 ];
 
 #[cfg(test)]

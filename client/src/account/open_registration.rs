@@ -12,7 +12,7 @@ use crate::{
     limits::ClientLimits,
     random,
     relay::{RelayLane, RequestError},
-    relay_info::ask_relay,
+    relay_info::{ask_relay, issuing_key},
     transport::Transport,
 };
 use nightdrop_envelope::account_code::AccountCode;
@@ -21,6 +21,7 @@ use nightdrop_wire::{
     endpoint::Endpoint,
     ids::AccountId,
     limits::{MAX_WORK, WORK_PARTS, WORK_SOLUTION},
+    messages::credit::BLINDED,
     messages::relay::{EarnInvitation, EarnedInvitation, Registration, RelayInfo},
     onion::OnionAddress,
     refusal::Refusal,
@@ -40,6 +41,8 @@ pub struct OpenRelay<T> {
     lane: RelayLane<T>,
     relay: OnionAddress,
     info: RelayInfo,
+    /// Asked for apart from the challenge, which is shown again and so says who asked.
+    issuing_key: [u8; BLINDED],
 }
 
 impl<T: Transport> OpenRelay<T> {
@@ -60,7 +63,8 @@ impl<T: Transport> OpenRelay<T> {
             Registration::Open if info.work > MAX_WORK => Err(ClientError::AbsurdWork),
             Registration::Open => {
                 let lane = RelayLane::isolated(transport, relay, limits);
-                Ok(Self { lane, relay: relay.clone(), info })
+                let issuing_key = issuing_key(transport, relay, limits).await?;
+                Ok(Self { lane, relay: relay.clone(), info, issuing_key })
             }
         }
     }
@@ -83,7 +87,7 @@ impl<T: Transport> OpenRelay<T> {
     ) -> Result<Prepared, ClientError> {
         let code = AccountCode::generate(self.relay.clone(), &mut random::system());
         let invitation = self.earn_invitation(code.account(), progress).await?;
-        let issuing_key = self.info.issuing_key;
+        let issuing_key = self.issuing_key;
         prepare_on(&mut self.lane, code, invitation, password, with_recovery, issuing_key).await
     }
 

@@ -12,7 +12,7 @@ use crate::{
     limits::ClientLimits,
     random,
     relay::{RelayLane, RequestError},
-    relay_info::ask_relay,
+    relay_info::issuing_key,
     transport::Transport,
 };
 use bytes::Bytes;
@@ -67,7 +67,7 @@ pub async fn prepare<T: Transport>(
     with_recovery: bool,
     limits: &ClientLimits,
 ) -> Result<Prepared, ClientError> {
-    let issuing_key = ask_relay(transport, relay, limits).await?.issuing_key;
+    let issuing_key = issuing_key(transport, relay, limits).await?;
     let mut lane = RelayLane::isolated(transport, relay, limits);
     let code = AccountCode::generate(relay.clone(), &mut random::system());
     prepare_on(&mut lane, code, invitation, password, with_recovery, issuing_key).await

@@ -48,13 +48,19 @@ pub struct Rekeying<T> {
     keyring: Keyring,
     next: HomeSpace<T>,
     carried: Vec<Carried>,
+    /// Left over.
+    credits: Vec<Credit>,
 }
 
 /// Which files are carried, with which tickets.
 type Carried = (SpacePath, BlobId, Vec<TicketId>);
 
 impl<T: Transport> Rekeying<T> {
-    /// Makes the home space to be, and proves the password. `space` is the one that is to be closed, read.
+    /// Credits that it may need: for a home space that was never written to, for the next one, and for that again.
+    pub const CREDITS: u16 = 3;
+
+    /// Makes the home space to be, and proves the password. `space` is the one that is to be closed, read. `credits` are
+    /// [`Self::CREDITS`].
     ///
     /// # Errors
     /// As [`HomeSpace::append`] and [`super::change_password`]; nothing was changed.
@@ -63,6 +69,7 @@ impl<T: Transport> Rekeying<T> {
         session: &mut Session<T>,
         space: &mut HomeSpace<T>,
         password: &Password,
+        mut credits: Vec<Credit>,
         limits: &ClientLimits,
     ) -> Result<Self, ClientError> {
         let relay = session.code().relay().clone();
@@ -70,13 +77,13 @@ impl<T: Transport> Rekeying<T> {
         renew_carried(transport, &relay, space, limits, &()).await?;
         if space.is_new() {
             // No other device may begin it after this.
-            space.create(one_credit(session).await?).await?;
+            space.create(one_of(&mut credits)?).await?;
         }
         let keyring = session.keyring().rekeyed(clock::today(), &mut random::system());
         let keyring = keyring.map_err(ClientError::Sealing)?;
-        let next = carry(transport, session, &keyring, space.state(), limits).await?;
+        let next = carry(transport, session, one_of(&mut credits)?, &keyring, space.state(), limits).await?;
         let change = MasterKeyChange::begin(transport, session, password, limits).await?;
-        Ok(Self { change, keyring, next, carried: listed(space.state()) })
+        Ok(Self { change, keyring, next, carried: listed(space.state()), credits })
     }
 
     /// Closes the old home space.
@@ -107,7 +114,8 @@ impl<T: Transport> Rekeying<T> {
         let code = session.code().clone();
         if listed(space.state()) != self.carried {
             // Another device wrote while this one prepared; what it was told is kept.
-            self.next = carry(transport, session, &self.keyring, space.state(), limits).await?;
+            let credit = one_of(&mut self.credits)?;
+            self.next = carry(transport, session, credit, &self.keyring, space.state(), limits).await?;
         }
         let left = destroy_leaving(transport, space, code.relay(), limits).await?;
         let head = self.next.head();
@@ -122,7 +130,7 @@ impl<T: Transport> Rekeying<T> {
 
 impl<T> std::fmt::Debug for Rekeying<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { change: _, keyring: _, next: _, carried: _ } = self;
+        let Self { change: _, keyring: _, next: _, carried: _, credits: _ } = self;
         f.write_str("Rekeying")
     }
 }
@@ -137,13 +145,14 @@ fn listed(state: &State) -> Vec<Carried> {
 /// Makes the home space of a keyring, with these files in it.
 async fn carry<T: Transport>(
     transport: &T,
-    session: &mut Session<T>,
+    session: &Session<T>,
+    credit: Credit,
     keyring: &Keyring,
     state: &State,
     limits: &ClientLimits,
 ) -> Result<HomeSpace<T>, ClientError> {
     let mut next = HomeSpace::never_written(transport, session.code().relay(), keyring.home_keys(), limits);
-    next.create(one_credit(session).await?).await?;
+    next.create(credit).await?;
     let operations = operations(state);
     next.append(|_state| Ok(operations.clone())).await?;
     Ok(next)
@@ -190,6 +199,6 @@ async fn destroy_leaving<T: Transport>(
     Ok(left)
 }
 
-async fn one_credit<T: Transport>(session: &mut Session<T>) -> Result<Credit, ClientError> {
-    session.fetch_credits(1).await?.pop().ok_or(ClientError::NoCredits)
+fn one_of(credits: &mut Vec<Credit>) -> Result<Credit, ClientError> {
+    credits.pop().ok_or(ClientError::NoCredits)
 }

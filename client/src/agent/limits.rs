@@ -20,6 +20,9 @@ pub struct AgentLimits {
     /// How often an unused way to the relay is used, so that Tor keeps it; shorter than the relay keeps an idle connection.
     /// Default: 4 minutes. Each time a little less, by chance.
     pub keep_warm: Duration,
+    /// How often the relay is asked, without a name, whether it tells everybody the issuing key that this account pins. Default: an hour. Each
+    /// time less, by chance.
+    pub check_key: Duration,
     /// How often it is looked whether the agent idled for too long. Default: 2 seconds.
     pub idle_check: Duration,
     /// How long a second `unlock` waits for the first one. Default: 5 minutes.
@@ -36,6 +39,7 @@ impl Default for AgentLimits {
             unread: Duration::from_secs(10 * 60),
             ending: Duration::from_secs(5),
             keep_warm: Duration::from_secs(4 * 60),
+            check_key: Duration::from_secs(60 * 60),
             idle_check: Duration::from_secs(2),
             other_unlock: Duration::from_secs(5 * 60),
         }

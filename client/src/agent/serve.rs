@@ -146,7 +146,9 @@ impl<E: Execute> Agent<E> {
 
     /// Locks the account if nothing was asked for too long.
     pub fn lock_if_idle(&self) {
-        if self.idle().left((self.inner.clock)()) == Some(Duration::ZERO) {
+        // Whoever still reads what a command said hears it to the end.
+        if self.idle().left((self.inner.clock)()) == Some(Duration::ZERO) && *self.inner.served.borrow() == 0
+        {
             self.lock();
         }
     }
@@ -286,7 +288,13 @@ impl<E: Execute> Agent<E> {
                 }
             }
         };
-        tokio::join!(home, account);
+        let issuing_key = async {
+            loop {
+                sleep(varied(limits.check_key)).await;
+                unlocked.check_issuing_key().await;
+            }
+        };
+        tokio::join!(home, account, issuing_key);
     }
 
     /// After this there are no keys, and the relay has ended the session if it can be reached in time.

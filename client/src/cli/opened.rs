@@ -21,7 +21,6 @@ pub(super) struct Opened<'a> {
     pub(super) space: HomeSpace<AnyTransport>,
     unlocked: &'a Unlocked,
     printer: &'a Printer,
-    has_spent: bool,
 }
 
 /// Does the work with the account that the agent keeps open. Without an agent: asks for the password, logs in, and ends the session,
@@ -83,17 +82,12 @@ async fn with_unlocked<R>(
     printer: &Printer,
     work: impl AsyncFnOnce(&mut Opened<'_>) -> Result<R, ClientError>,
 ) -> Result<R, ClientError> {
-    let mut opened = Opened { space: unlocked.space().await?, unlocked, printer, has_spent: false };
+    let mut opened = Opened { space: unlocked.space().await?, unlocked, printer };
     let outcome = match opened.begin().await {
         Ok(()) => work(&mut opened).await,
         Err(error) => Err(error),
     };
-    let has_spent = opened.has_spent;
     unlocked.keep_space(opened.space);
-    if has_spent {
-        // Now, and not when they are needed: the relay would know by the time whose they are.
-        unlocked.restock_credits().await;
-    }
     outcome
 }
 
@@ -168,7 +162,6 @@ impl Opened<'_> {
 
     /// Credits for so many new blobs; makes the home space if it is not there yet.
     pub(super) async fn credits(&mut self, blobs: u16) -> Result<Vec<Credit>, ClientError> {
-        self.has_spent = true;
         let mut credits = self.unlocked.take_credits(blobs + u16::from(self.space.is_new())).await?;
         if self.space.is_new() {
             self.space.create(credits.pop().ok_or(ClientError::NoCredits)?).await?;

@@ -38,6 +38,7 @@ struct Drawn {
     all: u32,
     request: (u8, u8),
     last: u32,
+    repeats: u8,
 }
 
 #[derive(Debug)]
@@ -211,14 +212,16 @@ impl Model {
 
     fn draw(&mut self, session: u8, request: u8, wanted: u8) -> Result<u32, Answer> {
         let account = self.owner(session)?;
-        let before = self.drawn.get(&account).filter(|before| before.day == self.today);
+        let before = self.drawn.get_mut(&account).filter(|before| before.day == self.today);
+        let all = before.as_ref().map_or(0, |before| before.all);
         if let Some(before) = before.filter(|before| before.request == (request, wanted)) {
+            refuse_if(before.repeats == 16, Answer::QuotaReached)?;
+            before.repeats += 1;
             return Ok(before.last);
         }
-        let all = before.map_or(0, |before| before.all);
         let last = u32::from(wanted).min(LIMITS.credits_per_day - all);
         refuse_if(last == 0, Answer::QuotaReached)?;
-        let drawn = Drawn { day: self.today, all: all + last, request: (request, wanted), last };
+        let drawn = Drawn { day: self.today, all: all + last, request: (request, wanted), last, repeats: 0 };
         self.drawn.insert(account, drawn);
         Ok(last)
     }

@@ -2,7 +2,7 @@
 
 use super::{
     refusals::refusal_of,
-    service::{Inner, Service, blocking, decode, encode},
+    service::{Inner, Service, blocking, decode, encode, read},
 };
 use bytes::Bytes;
 use nightdrop_credit::may_be_drawn;
@@ -21,8 +21,14 @@ impl Service {
         let FetchCredits { expires, mut blinded } = decode(&body)?;
         let today = self.inner.environment.today();
         let wanted = u32::try_from(blinded.len()).unwrap_or(u32::MAX);
-        if wanted == 0 || wanted > u32::from(MAX_CREDITS_PER_REQUEST) || !may_be_drawn(expires, today.0) {
+        if wanted == 0 || wanted > u32::from(MAX_CREDITS_PER_REQUEST) {
             return Err(Refusal::Refused);
+        }
+        if !may_be_drawn(expires, today.0) {
+            // Whoever has a session learns that it is not that: the client's clock is wrong, or this one's.
+            let store = self.inner.store.clone();
+            read(move || store.authenticate(&session, today)).await?;
+            return Err(Refusal::Conflict);
         }
         let drawn = self.inner.store.draw_credits(session, wanted, BodyDigest::of(&body), today).await;
         let drawn = drawn.map_err(|error| refusal_of(&error))?;
@@ -32,6 +38,8 @@ impl Service {
             let issued = inner.issuer.issue(&blinded, expires, &mut inner.environment.rng());
             issued.map_err(|_| Refusal::Refused)
         };
+        // One at a time: a batch is milliseconds of a processor that logins and reads need as well.
+        let _turn = self.inner.issuing.lock().await;
         let (evaluated, proof) = blocking(issue).await?;
         encode(&Credits { evaluated, proof })
     }

@@ -47,6 +47,8 @@ pub(super) struct Inner {
     pub(super) limits: ServiceLimits,
     pub(super) setup: ServerSetup,
     pub(super) issuer: Issuer,
+    /// Held while credits are made.
+    pub(super) issuing: tokio::sync::Mutex<()>,
     pub(super) open_registration: OpenRegistration,
     pub(super) guesses: Guesses,
     pub(super) logins: Mutex<Pending<LoginId, BegunLogin>>,
@@ -69,7 +71,8 @@ impl Service {
             Some(identity) => ServerSetup::from_bytes(&identity.server_setup)?,
             None => create_setup(&store, &environment).await?,
         };
-        let issuer = Issuer::from_seed(&setup.issuing_seed()).map_err(|_| LoginError::Malformed)?;
+        let seed = setup.issuing_seed()?;
+        let issuer = Issuer::from_seed(&seed).map_err(|_| LoginError::Malformed)?;
         let work_key = WorkKey::from_bytes(environment.random());
         let inner = Inner {
             open_registration: OpenRegistration::new(work_key, environment.now()),
@@ -82,6 +85,7 @@ impl Service {
             limits,
             setup,
             issuer,
+            issuing: tokio::sync::Mutex::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }

@@ -126,7 +126,7 @@ impl Teller {
     fn blobs_at_once(&mut self, credits: &[Credit]) {
         let blobs: Vec<_> = credits.iter().map(|credit| (TestBlob::new(1), credit.clone())).collect();
         let names = blobs.iter().map(|(blob, credit)| {
-            vec![blob.id.as_bytes().to_vec(), Payment::of_verified(credit).nullifier.as_bytes().to_vec()]
+            vec![blob.id.as_bytes().to_vec(), Payment::of_verified(credit).nullifier().to_vec()]
         });
         self.steps_of("blobs at once", Parts::Named(names.collect()), |fixture| {
             let tasks: Vec<_> = blobs

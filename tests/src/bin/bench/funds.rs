@@ -14,8 +14,8 @@ pub(crate) async fn credits(directory: &Path, count: usize) -> Result<Vec<Credit
     let setup = ServerSetup::generate(&mut OsRng);
     let decoy = Record::decoy(&mut OsRng).map_err(|_| BenchError::Unexpected("a decoy record"))?;
     store.create_identity(&setup.to_bytes(), decoy.as_bytes(), &mut rand::rng()).await?;
-    let issuer =
-        Issuer::from_seed(&setup.issuing_seed()).map_err(|_| BenchError::Unexpected("the issuing key"))?;
+    let seed = setup.issuing_seed().map_err(|_| BenchError::Unexpected("the issuing seed"))?;
+    let issuer = Issuer::from_seed(&seed).map_err(|_| BenchError::Unexpected("the issuing key"))?;
     let expires = good_until(Day::of(SystemTime::now()).0);
     issue(&issuer, count, expires).map_err(|_| BenchError::Unexpected("the credits"))
 }
