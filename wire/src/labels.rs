@@ -45,6 +45,10 @@ pub const DEVICE_MEMORY_KEY: &[u8] = b"nightdrop/v1 device memory key";
 /// Name of a file that is not whole yet, from the file key; followed by the manifest's hash and its final name.
 pub const RESUME_NAME: &[u8] = b"nightdrop/v1 resume name";
 
+/// Name of the journal of an unfinished upload, from the memory key; followed by the length of its path (u64, big-endian), the path, and the name
+/// that the file is to get.
+pub const JOURNAL_NAME: &[u8] = b"nightdrop/v1 journal name";
+
 /// All of the above.
 pub const ALL: &[&[u8]] = &[
     SEAL,
@@ -67,6 +71,7 @@ pub const ALL: &[&[u8]] = &[
     SPACE_READ_TOKEN,
     DEVICE_MEMORY_KEY,
     RESUME_NAME,
+    JOURNAL_NAME,
 ];
 
 #[cfg(test)]
