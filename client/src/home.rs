@@ -5,6 +5,7 @@
 //!   account          the account code, 0600: the one secret kept in clear, because nothing opens before it
 //!   registration     a registration that was sent and not yet answered: account code, then the request's bytes
 //!   memory           keyring version and head of the home space that this device has seen, sealed under the memory key
+//!   transfers/       what is kept of each upload that is not done, sealed under the memory key; see `transfer/journal.rs`
 //!   lock             held while one of these is read and written back
 //!   agent            where the agent listens; locked by it as long as it lives
 //!   run/             its socket, where the user has no runtime directory
@@ -80,6 +81,12 @@ impl Home {
         self.path.join("agent")
     }
 
+    /// Where the journals of uploads that are not done are.
+    #[must_use]
+    pub fn transfers(&self) -> PathBuf {
+        self.path.join("transfers")
+    }
+
     /// Where Arti keeps its state.
     #[must_use]
     pub fn tor(&self) -> PathBuf {
@@ -122,11 +129,19 @@ impl Home {
         }
     }
 
-    /// Forgets the account, what is remembered of it first: memory without an account would be taken for damage.
+    /// Forgets the account, what is remembered of it first: memory without an account would be taken for damage. What the relay has of uploads that
+    /// are not done it forgets by itself.
     ///
     /// # Errors
     /// [`ClientError::File`].
     pub fn forget_account(&self, _lock: &HomeLock) -> Result<(), ClientError> {
+        let transfers = self.transfers();
+        match std::fs::remove_dir_all(&transfers) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(ClientError::file("remove", &transfers)(error));
+            }
+            _ => {}
+        }
         for name in ["memory", "account"] {
             let path = self.path.join(name);
             match std::fs::remove_file(&path) {
@@ -260,6 +275,8 @@ mod tests {
         let lock = home.lock().unwrap();
         home.keep_account(&code(), &lock).unwrap();
         home.keep_memory(&[1], &lock).unwrap();
+        std::fs::create_dir(home.transfers()).unwrap();
+        std::fs::write(home.transfers().join("journal"), "").unwrap();
         home.forget_account(&lock).unwrap();
         assert!(
             matches!(home.account(), Err(ClientError::NoAccount { .. })) && home.memory().unwrap().is_none()

@@ -12,6 +12,7 @@ use crate::{
     limits::ClientLimits,
     relay::RelayLane,
     space::HomeSpace,
+    transfer::Journals,
     transport::AnyTransport,
 };
 use nightdrop_envelope::{account_code::AccountCode, space::VerifiedLog};
@@ -36,6 +37,8 @@ pub struct Unlocked {
 struct Kept {
     log: VerifiedLog,
     lanes: Vec<RelayLane<AnyTransport>>,
+    /// Of uploads that are not done.
+    journals: Journals,
     /// Nothing is gained by reading on.
     just_read: bool,
     /// What this process wrote into the home directory last.
@@ -65,7 +68,9 @@ impl Unlocked {
             }
         };
         let (lane, log) = space.into_parts();
-        let kept = Kept { log, lanes: vec![lane], just_read: true, remembered: None, session_ended: false };
+        let journals = session.journals(home.transfers());
+        let lanes = vec![lane];
+        let kept = Kept { log, lanes, journals, just_read: true, remembered: None, session_ended: false };
         Ok(Self {
             transport,
             limits,
@@ -104,6 +109,14 @@ impl Unlocked {
     #[must_use]
     pub fn lane(&self) -> RelayLane<AnyTransport> {
         RelayLane::isolated(&self.transport, &self.relay, &self.limits)
+    }
+
+    /// The journals of uploads that are not done.
+    ///
+    /// # Errors
+    /// [`ClientError::Locked`].
+    pub fn journals(&self) -> Result<Journals, ClientError> {
+        self.kept().as_ref().map(|kept| kept.journals.clone()).ok_or(ClientError::Locked)
     }
 
     /// The home space, read up to what the relay has now. To be given back with [`Self::keep_space`].

@@ -15,6 +15,7 @@ mod served;
 mod side_by_side;
 mod terminal;
 mod tree;
+mod uploading;
 
 pub use served::Served;
 
@@ -162,6 +163,7 @@ async fn run(arguments: Arguments, printer: &Printer) -> Result<u8, ClientError>
         Command::Rm(rm) => commands::rm::run(&global, rm, printer).await,
         Command::Share(share) => commands::share::run(&global, share, printer).await,
         Command::Unshare(unshare) => commands::unshare::run(&global, unshare, printer).await,
+        Command::Transfers(transfers) => commands::transfers::run(&global, transfers, printer).await,
         Command::Passwd(passwd) => commands::passwd::run(&global, passwd, printer).await,
         Command::Recover(recover) => commands::recover::run(&global, recover, printer).await,
         Command::Rekey(rekey) => commands::rekey::run(&global, &rekey, printer).await,

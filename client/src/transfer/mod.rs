@@ -1,4 +1,4 @@
-//! Moving one file: up into a new blob, down from a link or from the home space; tickets.
+//! Moving one file: up into a new blob, down from a link or from the home space; tickets. What is cut off can be gone on with.
 //!
 //! A transfer runs over lanes, each a circuit of its own with several streams; each stream carries one chunk at a time. Memory is one chunk per
 //! stream, whatever the file's size.
@@ -6,22 +6,29 @@
 mod content;
 mod download;
 mod in_order;
+mod journal;
 mod lanes;
 mod output;
+mod own_file;
 mod partial;
+mod resume;
 mod source;
 mod stream;
 mod ticket;
+mod unfinished;
 mod upload;
 
 pub use content::Content;
 pub use download::{Downloaded, Output, download_file, download_file_over, download_link, is_readable};
 pub use in_order::StreamOutput;
+pub use journal::Journals;
 pub use output::OutputPath;
+pub use resume::{Begun, Earlier, Prepared, find};
 pub use source::Source;
 pub use stream::Stream;
 pub use ticket::{destroy, end_ticket, make_ticket};
-pub use upload::{upload, upload_over};
+pub use unfinished::{Unfinished, unfinished};
+pub use upload::{NewUpload, Stored, Upload};
 
 use std::{
     collections::BTreeSet,

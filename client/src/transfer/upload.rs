@@ -1,94 +1,196 @@
 //! Upload: create (paid) → chunks in any order over several lanes → finish.
 //!
-//! A file of one chunk is created, stored and finished in one request. When an upload fails, what the relay got of it is
-//! destroyed as far as it can be reached; unfinished blobs cannot be read by anyone in the meantime.
+//! A file of one chunk is created, stored and finished in one request. What is about to be sent is written into the journal before; so an upload that
+//! is cut off can be gone on with, or dropped. When it fails for good, what the relay got of it is destroyed as far as it can be reached.
 
 use super::{
     Content, Progress, destroy,
+    journal::{Journal, Journals},
     lanes::{Moved, over_lanes},
 };
-use crate::{ClientError, limits::ClientLimits, random, relay::RelayLane, transport::Transport};
+use crate::{
+    ClientError, clock,
+    limits::ClientLimits,
+    random,
+    relay::{RelayLane, RequestError},
+    transport::Transport,
+};
 use bytes::Bytes;
 use nightdrop_envelope::{
     capability::{BlobCapabilities, hash_token},
     chunk::{ChunkBuffer, SealedChunk},
+    journal::{JournalHead, JournalRecord},
     key::FileKey,
     manifest::{FileFacts, SealedManifest, seal_manifest},
-    space::FileRecord,
+    space::{FileRecord, SpacePath},
 };
 use nightdrop_wire::{
     authorization::Authorization,
     endpoint::Endpoint,
+    limits::MAX_MANIFEST,
     messages::blob::{ChunkHash, CreateBlob, FinishBlob, WholeBlob},
     onion::OnionAddress,
+    refusal::Refusal,
     token::Token,
 };
+use sha2::{Digest, Sha256};
 use std::{collections::BTreeMap, sync::Arc};
 
-/// Stores a file or a stream at `relay`, paid with `credit`. What is returned is all that its owner needs to keep.
-///
-/// # Errors
-/// [`ClientError`]; nothing that was stored before is touched.
-pub async fn upload<T: Transport>(
-    transport: &T,
-    relay: &OnionAddress,
-    content: impl Into<Content>,
-    credit: Token,
-    limits: &ClientLimits,
-    progress: Arc<dyn Progress>,
-) -> Result<FileRecord, ClientError> {
-    let mut lane = RelayLane::isolated(transport, relay, limits);
-    upload_over(&mut lane, (transport, relay, limits), content, credit, progress).await
+/// An upload of which the relay has nothing, or nothing that needs no further credit.
+#[derive(Debug)]
+pub struct NewUpload {
+    pub(super) journals: Journals,
+    pub(super) content: Content,
+    pub(super) name: SpacePath,
+    pub(super) replace: bool,
+    /// Of an earlier run whose only request the relay may yet get.
+    pub(super) earlier: Option<Box<Journal>>,
 }
 
-/// The same, beginning on a lane: a file of one chunk needs no other.
-///
-/// # Errors
-/// As [`upload`].
-pub async fn upload_over<T: Transport>(
-    lane: &mut RelayLane<T>,
-    (transport, relay, limits): (&T, &OnionAddress, &ClientLimits),
-    content: impl Into<Content>,
-    credit: Token,
-    progress: Arc<dyn Progress>,
-) -> Result<FileRecord, ClientError> {
-    let mut rng = random::system();
-    let upload = Arc::new(Upload {
-        relay: relay.clone(),
-        content: content.into(),
-        key: FileKey::generate(&mut rng),
-        capabilities: BlobCapabilities::generate(&mut rng),
-        progress,
-    });
-    upload.progress.begin(upload.content.sealed_bytes().unwrap_or(0));
-    match store(&upload, transport, lane, credit, limits).await {
-        Ok(stored) => Ok(upload.record(stored)),
-        Err(error) => {
-            // Best effort: the line may be what failed. An unfinished blob is readable by nobody.
-            let BlobCapabilities { blob, write_key, .. } = &upload.capabilities;
-            let mut cleaning = RelayLane::isolated(transport, relay, limits).once();
-            let _ = destroy(&mut cleaning, *blob, write_key).await;
-            Err(error)
-        }
+impl NewUpload {
+    /// A file or stream that is to be stored under a name. Nothing is looked for.
+    #[must_use]
+    pub fn new(journals: &Journals, content: impl Into<Content>, name: SpacePath, replace: bool) -> Self {
+        Self { journals: journals.clone(), content: content.into(), name, replace, earlier: None }
+    }
+
+    /// To be paid with this credit.
+    #[must_use]
+    pub fn pay(self, credit: Token) -> Upload {
+        let Self { journals, content, name, replace, earlier } = self;
+        let stage = match earlier {
+            Some(journal) => Stage::Again(journal, credit),
+            None => Stage::New { journals, name, replace, credit },
+        };
+        Upload { content, stage, held: BTreeMap::new() }
     }
 }
 
-struct Upload {
-    relay: OnionAddress,
-    content: Content,
-    key: FileKey,
-    capabilities: BlobCapabilities,
-    progress: Arc<dyn Progress>,
+/// An upload that can be carried out.
+#[derive(Debug)]
+pub struct Upload {
+    pub(super) content: Content,
+    pub(super) stage: Stage,
+    /// Chunks that the relay holds, and that are what they would be if they were sealed again.
+    pub(super) held: BTreeMap<u32, ChunkHash>,
 }
 
-/// What was stored.
-struct Stored {
-    manifest: SealedManifest,
-    facts: FileFacts,
-    content: [u8; 32],
+#[derive(Debug)]
+pub(super) enum Stage {
+    New {
+        journals: Journals,
+        name: SpacePath,
+        replace: bool,
+        credit: Token,
+    },
+    /// A blob of one chunk: the relay may have it yet.
+    Again(Box<Journal>, Token),
+    /// The blob is there.
+    Created(Box<Journal>),
+}
+
+/// An upload that is done, but for listing the file.
+#[derive(Debug)]
+pub struct Stored {
+    file: FileRecord,
+    journal: Arc<Journal>,
+}
+
+impl Stored {
+    pub(super) fn new(file: FileRecord, journal: impl Into<Arc<Journal>>) -> Self {
+        Self { file, journal: journal.into() }
+    }
+
+    /// What its owner keeps of it.
+    #[must_use]
+    pub const fn file(&self) -> &FileRecord {
+        &self.file
+    }
+
+    /// The file is listed, or destroyed: nothing is left to go on with.
+    ///
+    /// # Errors
+    /// [`ClientError::File`].
+    pub fn done(self) -> Result<FileRecord, ClientError> {
+        self.journal.remove()?;
+        Ok(self.file)
+    }
 }
 
 impl Upload {
+    /// Bytes that will cross the network; 0 if it is not known.
+    #[must_use]
+    pub fn bytes_to_send(&self) -> u64 {
+        self.content.bytes_to_send()
+    }
+
+    /// Stores it, beginning on a lane: a file of one chunk needs no other.
+    ///
+    /// # Errors
+    /// [`ClientError`]; nothing that was stored before is touched. What can be gone on with is left as it is.
+    pub async fn carry_out<T: Transport>(
+        self,
+        lane: &mut RelayLane<T>,
+        (transport, relay, limits): (&T, &OnionAddress, &ClientLimits),
+        progress: Arc<dyn Progress>,
+    ) -> Result<Stored, ClientError> {
+        progress.begin(self.content.bytes_to_send());
+        let begin = move || self.begin(progress);
+        let (sending, credit) =
+            tokio::task::spawn_blocking(begin).await.map_err(|_| ClientError::Stopped)??;
+        let sending = Arc::new(sending);
+        match store(&sending, (transport, relay, limits), lane, credit).await {
+            Ok(file) => Ok(Stored { file, journal: Arc::clone(&sending.journal) }),
+            Err(error) => {
+                if sending.is_over(&error) {
+                    // Best effort: the line may be what failed. Then it is left to be dropped.
+                    let mut cleaning = RelayLane::isolated(transport, relay, limits).once();
+                    sending.destroy(&mut cleaning).await;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Writes the journal, if there is none yet.
+    fn begin(self, progress: Arc<dyn Progress>) -> Result<(Sending, Option<Token>), ClientError> {
+        let Self { content, stage, held } = self;
+        let (journal, credit, is_repeated) = match stage {
+            Stage::Created(journal) => (*journal, None, true),
+            Stage::Again(journal, credit) => (*journal, Some(credit), true),
+            Stage::New { journals, name, replace, credit } => {
+                let mut rng = random::system();
+                let (capabilities, key) = (BlobCapabilities::generate(&mut rng), FileKey::generate(&mut rng));
+                let times = (journals.keyring(), clock::seconds());
+                let origin = content.origin().cloned();
+                let head = JournalHead::new(times, capabilities, &key, (name, replace), origin);
+                (journals.begin(head)?, Some(credit), false)
+            }
+        };
+        let (key, capabilities) = (journal.head().file_key(), journal.head().capabilities());
+        let journal = Arc::new(journal);
+        Ok((Sending { content, key, capabilities, journal, held, is_repeated, progress }, credit))
+    }
+}
+
+struct Sending {
+    content: Content,
+    key: FileKey,
+    capabilities: BlobCapabilities,
+    journal: Arc<Journal>,
+    held: BTreeMap<u32, ChunkHash>,
+    /// Whether an earlier run may have asked for the same.
+    is_repeated: bool,
+    progress: Arc<dyn Progress>,
+}
+
+/// What finishes a blob.
+struct End {
+    manifest: SealedManifest,
+    file: FileRecord,
+}
+
+impl Sending {
     fn write_authorization(&self) -> Authorization {
         Authorization::Bearer(self.capabilities.write_key.clone())
     }
@@ -110,109 +212,158 @@ impl Upload {
             .map_err(ClientError::Sealing)
     }
 
-    /// The next chunk, sealed.
+    /// The next chunk, sealed and written down. A stream cannot be read again, so of one there is nothing to write.
     fn next_chunk(&self) -> Result<Option<(u32, SealedChunk)>, ClientError> {
         let Some((index, chunk)) = self.content.next_chunk()? else { return Ok(None) };
-        Ok(Some((index, self.seal_chunk(index, chunk)?)))
+        let chunk = self.seal_chunk(index, chunk)?;
+        if matches!(self.content, Content::File(_)) {
+            self.journal.note_chunk(index, chunk.nonce(), chunk.hash)?;
+        }
+        Ok(Some((index, chunk)))
     }
 
-    /// Seals the manifest, unless a file changed since its first chunk was read.
-    fn seal_manifest(&self, hashes: &[ChunkHash]) -> Result<Stored, ClientError> {
+    /// Seals the manifest and writes it down, unless a file changed since its first chunk was read.
+    fn end(&self, hashes: &[ChunkHash]) -> Result<End, ClientError> {
         let (facts, content) = self.content.finish()?;
         let blob = self.capabilities.blob;
         let manifest = seal_manifest(&facts, hashes, &self.key, blob, &mut random::system())
             .map_err(ClientError::Sealing)?;
-        Ok(Stored { manifest, facts, content })
+        let FileFacts { name: _, size, modified } = facts;
+        self.journal.note_end(&JournalRecord::Finish { manifest: manifest.hash, content, size, modified })?;
+        let capabilities = self.capabilities.clone();
+        let file = FileRecord::new(capabilities, &self.key, manifest.hash, size, modified, content);
+        Ok(End { manifest, file })
     }
 
-    fn record(&self, stored: Stored) -> FileRecord {
-        let Stored { manifest, facts: FileFacts { name: _, size, modified }, content } = stored;
-        let capabilities = self.capabilities.clone();
-        FileRecord::new(capabilities, &self.key, manifest.hash, size, modified, content)
+    /// Whether going on later would not help.
+    const fn is_over(&self, error: &ClientError) -> bool {
+        matches!(self.content, Content::Stream(_))
+            || matches!(
+                error,
+                ClientError::FileChanged { .. } | ClientError::TooLarge { .. } | ClientError::UploadRefused
+            )
+    }
+
+    async fn destroy<T: Transport>(&self, lane: &mut RelayLane<T>) {
+        let BlobCapabilities { blob, write_key, .. } = &self.capabilities;
+        if matches!(destroy(lane, *blob, write_key).await, Ok(()) | Err(ClientError::Withheld)) {
+            // If it cannot be removed, it is left to be dropped.
+            let _ = self.journal.remove();
+        }
     }
 }
 
-async fn store<T: Transport>(
-    upload: &Arc<Upload>,
-    transport: &T,
+/// The file of an earlier end, if the relay gives a manifest that this device sealed for it: then the blob is finished.
+pub(super) async fn finished_earlier<T: Transport>(
     lane: &mut RelayLane<T>,
-    credit: Token,
-    limits: &ClientLimits,
-) -> Result<Stored, ClientError> {
-    match blocking(upload, |upload| upload.content.whole()).await? {
-        Some(chunk) => store_whole(upload, lane, credit, chunk).await,
-        None => store_chunks(upload, transport, lane, credit, limits).await,
+    head: &JournalHead,
+    ends: &[JournalRecord],
+) -> Result<Option<FileRecord>, ClientError> {
+    if ends.is_empty() {
+        return Ok(None);
+    }
+    let shown = Authorization::Bearer(head.read_token.clone());
+    let answer = lane.exchange(Endpoint::GetHead(head.blob), Some(&shown), Bytes::new(), MAX_MANIFEST).await;
+    let sealed = match answer {
+        Ok(sealed) => sealed,
+        Err(RequestError::Refused(Refusal::Refused)) => return Ok(None),
+        Err(error) => return Err(ClientError::listed(error)),
+    };
+    let given: [u8; 32] = Sha256::digest(&sealed).into();
+    let files = ends.iter().filter_map(|end| head.finished_by(end));
+    let mut ours = files.filter(|file| file.manifest == given);
+    // Nobody else has the write key, so nobody else can have finished it.
+    ours.next().map(Some).ok_or(ClientError::Tampered(nightdrop_envelope::OpenError::WrongHash))
+}
+
+async fn store<T: Transport>(
+    sending: &Arc<Sending>,
+    way: (&T, &OnionAddress, &ClientLimits),
+    lane: &mut RelayLane<T>,
+    credit: Option<Token>,
+) -> Result<FileRecord, ClientError> {
+    let Some(credit) = credit else { return store_chunks(sending, way, lane).await };
+    match blocking(sending, |sending| sending.content.whole()).await? {
+        Some(chunk) => store_whole(sending, lane, credit, chunk).await,
+        None => {
+            let create = sending.create(credit, sending.content.most_chunks(), None);
+            lane.tell(Endpoint::CreateBlob, None, &create).await.map_err(ClientError::upload)?;
+            store_chunks(sending, way, lane).await
+        }
     }
 }
 
 async fn store_whole<T: Transport>(
-    upload: &Arc<Upload>,
+    sending: &Arc<Sending>,
     lane: &mut RelayLane<T>,
     credit: Token,
     chunk: ChunkBuffer,
-) -> Result<Stored, ClientError> {
-    let (chunk, stored) = blocking(upload, |upload| {
-        let chunk = upload.seal_chunk(0, chunk)?;
-        let stored = upload.seal_manifest(&[chunk.hash])?;
-        Ok((chunk, stored))
+) -> Result<FileRecord, ClientError> {
+    let (chunk, end) = blocking(sending, |sending| {
+        let chunk = sending.seal_chunk(0, chunk)?;
+        let end = sending.end(&[chunk.hash])?;
+        Ok((chunk, end))
     })
     .await?;
     let sealed = chunk.bytes.len() as u64;
-    let whole = WholeBlob { chunk: chunk.bytes, manifest: stored.manifest.bytes.clone() };
-    let create = upload.create(credit, 1, Some(whole));
-    lane.tell(Endpoint::CreateBlob, None, &create).await.map_err(ClientError::upload)?;
-    upload.progress.advance(sealed);
-    Ok(stored)
+    let whole = WholeBlob { chunk: chunk.bytes, manifest: end.manifest.bytes };
+    let create = sending.create(credit, 1, Some(whole));
+    let file = match lane.tell(Endpoint::CreateBlob, None, &create).await {
+        Ok(()) => end.file,
+        // What an earlier run sent came after all.
+        Err(RequestError::Refused(Refusal::Conflict)) if sending.is_repeated => {
+            let (head, ends) = (sending.journal.head(), &sending.journal.kept().ends);
+            finished_earlier(lane, head, ends).await?.ok_or(ClientError::UploadRefused)?
+        }
+        Err(error) => return Err(ClientError::upload(error)),
+    };
+    sending.progress.advance(sealed);
+    Ok(file)
 }
 
 async fn store_chunks<T: Transport>(
-    upload: &Arc<Upload>,
-    transport: &T,
+    sending: &Arc<Sending>,
+    way: (&T, &OnionAddress, &ClientLimits),
     lane: &mut RelayLane<T>,
-    credit: Token,
-    limits: &ClientLimits,
-) -> Result<Stored, ClientError> {
-    let create = upload.create(credit, upload.content.most_chunks(), None);
-    lane.tell(Endpoint::CreateBlob, None, &create).await.map_err(ClientError::upload)?;
-    let hashes = put_all_chunks(upload, transport, limits).await?;
-    let stored = blocking(upload, move |upload| upload.seal_manifest(&hashes)).await?;
-    let SealedManifest { chunks_digest, bytes, .. } = &stored.manifest;
-    let finish = FinishBlob { chunks_digest: *chunks_digest, manifest: bytes.clone() };
-    let endpoint = Endpoint::FinishBlob(upload.capabilities.blob);
-    lane.tell(endpoint, Some(&upload.write_authorization()), &finish).await.map_err(ClientError::upload)?;
-    Ok(stored)
+) -> Result<FileRecord, ClientError> {
+    let hashes = put_all_chunks(sending, way).await?;
+    let end = blocking(sending, move |sending| sending.end(&hashes)).await?;
+    let SealedManifest { chunks_digest, bytes, .. } = end.manifest;
+    let finish = FinishBlob { chunks_digest, manifest: bytes };
+    let endpoint = Endpoint::FinishBlob(sending.capabilities.blob);
+    lane.tell(endpoint, Some(&sending.write_authorization()), &finish).await.map_err(ClientError::upload)?;
+    Ok(end.file)
 }
 
-/// Puts the chunks over lanes; the first error ends all of them.
+/// Puts the chunks over lanes; the first error ends all of them. Gives the hashes of all chunks, in order.
 async fn put_all_chunks<T: Transport>(
-    upload: &Arc<Upload>,
-    transport: &T,
-    limits: &ClientLimits,
+    sending: &Arc<Sending>,
+    way: (&T, &OnionAddress, &ClientLimits),
 ) -> Result<Vec<ChunkHash>, ClientError> {
     let moved = Moved::default();
-    let put = |lane| put_chunks(Arc::clone(upload), lane, moved.clone());
-    let way = (transport, &upload.relay, limits);
-    let hashes = over_lanes(way, None, upload.content.most_chunks(), &moved, put).await?;
-    let hashes: BTreeMap<u32, ChunkHash> = hashes.into_iter().flatten().collect();
+    let put = |lane| put_chunks(Arc::clone(sending), lane, moved.clone());
+    let sent = over_lanes(way, None, sending.content.chunks_to_send(), &moved, put).await?;
+    let mut hashes = sending.held.clone();
+    hashes.extend(sent.into_iter().flatten());
     Ok(hashes.into_values().collect())
 }
 
 /// The work of one stream: takes chunks until there are none left.
 async fn put_chunks<T: Transport>(
-    upload: Arc<Upload>,
+    sending: Arc<Sending>,
     mut lane: RelayLane<T>,
     moved: Moved,
 ) -> Result<Vec<(u32, ChunkHash)>, ClientError> {
-    let authorization = upload.write_authorization();
+    let authorization = sending.write_authorization();
     let mut hashes = Vec::new();
-    while let Some((index, chunk)) = blocking(&upload, Upload::next_chunk).await? {
+    while let Some((index, chunk)) = blocking(&sending, Sending::next_chunk).await? {
         let sealed = chunk.bytes.len() as u64;
-        let endpoint = Endpoint::PutChunk(upload.capabilities.blob, index);
+        let endpoint = Endpoint::PutChunk(sending.capabilities.blob, index);
         lane.exchange(endpoint, Some(&authorization), Bytes::from(chunk.bytes), 0)
             .await
             .map_err(ClientError::upload)?;
         moved.one();
-        upload.progress.advance(sealed);
+        sending.progress.advance(sealed);
         hashes.push((index, chunk.hash));
     }
     Ok(hashes)
@@ -220,9 +371,9 @@ async fn put_chunks<T: Transport>(
 
 /// Runs what reads the disk or seals away from the tasks that move bytes.
 async fn blocking<R: Send + 'static>(
-    upload: &Arc<Upload>,
-    work: impl FnOnce(&Upload) -> Result<R, ClientError> + Send + 'static,
+    sending: &Arc<Sending>,
+    work: impl FnOnce(&Sending) -> Result<R, ClientError> + Send + 'static,
 ) -> Result<R, ClientError> {
-    let upload = Arc::clone(upload);
-    tokio::task::spawn_blocking(move || work(&upload)).await.map_err(|_| ClientError::Stopped)?
+    let sending = Arc::clone(sending);
+    tokio::task::spawn_blocking(move || work(&sending)).await.map_err(|_| ClientError::Stopped)?
 }
