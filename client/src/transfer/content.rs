@@ -108,6 +108,14 @@ impl Content {
         }
     }
 
+    /// A chunk that was given out; a stream has none to give again.
+    pub(super) fn chunk_again(&self, index: u32) -> Result<ChunkBuffer, ClientError> {
+        match self {
+            Self::File(file) => file.source.read_chunk(index),
+            Self::Stream(_) => Err(ClientError::NotResumable),
+        }
+    }
+
     /// All chunks were given out: name, size and time, and SHA-256 of the content.
     ///
     /// # Errors

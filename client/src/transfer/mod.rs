@@ -5,6 +5,7 @@
 
 mod content;
 mod download;
+mod held;
 mod in_order;
 mod journal;
 mod lanes;

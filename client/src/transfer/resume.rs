@@ -1,8 +1,6 @@
 //! Going on with an upload that was cut off: what its journal says, what the relay has of it, and what the file is now.
 //!
-//! A chunk that the relay holds is kept only if its hash is one that this device wrote down before it sent the chunk, and if sealing what the file holds
-//! there *now*, with the nonce that was written down, gives that hash again. So neither the relay nor the file's times are believed. Every other chunk is
-//! sealed anew, under a fresh nonce.
+//! Chunks that are held (see [`held`](super::held)) stay; every other one is sealed anew, under a fresh nonce.
 //!
 //! A file that is not what it was, in content or times, starts under a new key and blob, and the old blob is destroyed first.
 
@@ -10,26 +8,13 @@ use super::{
     Content, Source,
     content::FileContent,
     destroy,
+    held::{finished_earlier, held_chunks, same_chunks},
     journal::{Found, Journal, Journals},
-    upload::{NewUpload, Stage, Stored, Upload, finished_earlier},
+    upload::{NewUpload, Stage, Stored, Upload},
 };
-use crate::{
-    ClientError,
-    relay::{RelayLane, RequestError},
-    transport::Transport,
-};
-use bytes::Bytes;
+use crate::{ClientError, relay::RelayLane, transport::Transport};
 use nightdrop_envelope::{journal::JournalHead, space::SpacePath};
-use nightdrop_wire::{
-    authorization::Authorization,
-    codec,
-    endpoint::Endpoint,
-    ids::BlobId,
-    limits::{MAX_HELD_BODY, MAX_HELD_CHUNKS},
-    messages::blob::{ChunkHash, HeldChunks},
-    refusal::Refusal,
-};
-use std::collections::BTreeMap;
+use nightdrop_wire::ids::BlobId;
 
 /// What this device knows of an upload before it asks anybody.
 #[derive(Debug)]
@@ -156,26 +141,6 @@ impl Earlier {
     }
 }
 
-/// Those of the chunks that this device wrote down; none if one of them is not what the file holds now.
-fn same_chunks(
-    journal: &Journal,
-    source: &Source,
-    held: BTreeMap<u32, ChunkHash>,
-) -> Result<Option<BTreeMap<u32, ChunkHash>>, ClientError> {
-    let (head, mut same) = (journal.head(), BTreeMap::new());
-    let key = head.file_key();
-    for (index, hash) in held {
-        let sealings = journal.kept().chunks.get(&index);
-        let sealing = sealings.and_then(|all| all.iter().find(|(_, ours)| *ours == hash));
-        let Some((nonce, hash)) = sealing else { continue };
-        if !source.read_chunk(index)?.was_sealed_as((nonce, hash), &key, head.blob, index) {
-            return Ok(None);
-        }
-        same.insert(index, *hash);
-    }
-    Ok(Some(same))
-}
-
 /// Destroys what the relay has of it first, and forgets it.
 async fn begin_anew<T: Transport>(
     lane: &mut RelayLane<T>,
@@ -210,39 +175,4 @@ pub(super) async fn drop_at_relay<T: Transport>(
         Ok(()) | Err(ClientError::Withheld) => journal.remove(),
         Err(error) => Err(error),
     }
-}
-
-/// The chunks of an unfinished blob that the relay says it holds; none if it has no such blob.
-async fn held_chunks<T: Transport>(
-    lane: &mut RelayLane<T>,
-    head: &JournalHead,
-    chunks: u32,
-) -> Result<Option<BTreeMap<u32, ChunkHash>>, ClientError> {
-    let shown = Authorization::Bearer(head.write_key.clone());
-    let (mut held, mut from) = (BTreeMap::new(), 0);
-    // Each page that is not the last leads on, so it ends.
-    while from < chunks {
-        let endpoint = Endpoint::HeldChunks(head.blob, from);
-        let page = match lane.exchange(endpoint, Some(&shown), Bytes::new(), MAX_HELD_BODY).await {
-            Ok(page) => page,
-            Err(RequestError::Refused(Refusal::Refused)) => return Ok(None),
-            Err(error) => return Err(ClientError::request(error)),
-        };
-        let HeldChunks { chunks: page } = codec::decode(&page).map_err(|_| ClientError::NotARelay)?;
-        if page.len() > MAX_HELD_CHUNKS {
-            return Err(ClientError::NotARelay);
-        }
-        let is_last = page.len() < MAX_HELD_CHUNKS;
-        for chunk in page {
-            if chunk.index < from || chunk.index >= chunks {
-                return Err(ClientError::NotARelay);
-            }
-            held.insert(chunk.index, chunk.hash);
-            from = chunk.index + 1;
-        }
-        if is_last {
-            break;
-        }
-    }
-    Ok(Some(held))
 }

@@ -5,6 +5,7 @@
 
 use super::{
     Content, Progress, destroy,
+    held::{finished_earlier, held_chunks},
     journal::{Journal, Journals},
     lanes::{Moved, over_lanes},
 };
@@ -27,14 +28,15 @@ use nightdrop_envelope::{
 use nightdrop_wire::{
     authorization::Authorization,
     endpoint::Endpoint,
-    limits::MAX_MANIFEST,
     messages::blob::{ChunkHash, CreateBlob, FinishBlob, WholeBlob},
     onion::OnionAddress,
     refusal::Refusal,
     token::Token,
 };
-use sha2::{Digest, Sha256};
 use std::{collections::BTreeMap, sync::Arc};
+
+/// How often it is looked again at what the relay holds when it does not agree at the end.
+const MOST_MENDED: u32 = 2;
 
 /// An upload of which the relay has nothing, or nothing that needs no further credit.
 #[derive(Debug)]
@@ -212,14 +214,24 @@ impl Sending {
             .map_err(ClientError::Sealing)
     }
 
-    /// The next chunk, sealed and written down. A stream cannot be read again, so of one there is nothing to write.
+    /// The next chunk, sealed and written down.
     fn next_chunk(&self) -> Result<Option<(u32, SealedChunk)>, ClientError> {
         let Some((index, chunk)) = self.content.next_chunk()? else { return Ok(None) };
+        Ok(Some((index, self.seal_and_note(index, chunk)?)))
+    }
+
+    /// A chunk of a file once more, sealed under a fresh nonce and written down.
+    fn chunk_again(&self, index: u32) -> Result<SealedChunk, ClientError> {
+        self.seal_and_note(index, self.content.chunk_again(index)?)
+    }
+
+    /// A stream cannot be read again, so of one there is nothing to write.
+    fn seal_and_note(&self, index: u32, chunk: ChunkBuffer) -> Result<SealedChunk, ClientError> {
         let chunk = self.seal_chunk(index, chunk)?;
         if matches!(self.content, Content::File(_)) {
             self.journal.note_chunk(index, chunk.nonce(), chunk.hash)?;
         }
-        Ok(Some((index, chunk)))
+        Ok(chunk)
     }
 
     /// Seals the manifest and writes it down, unless a file changed since its first chunk was read.
@@ -251,29 +263,6 @@ impl Sending {
             let _ = self.journal.remove();
         }
     }
-}
-
-/// The file of an earlier end, if the relay gives a manifest that this device sealed for it: then the blob is finished.
-pub(super) async fn finished_earlier<T: Transport>(
-    lane: &mut RelayLane<T>,
-    head: &JournalHead,
-    ends: &[JournalRecord],
-) -> Result<Option<FileRecord>, ClientError> {
-    if ends.is_empty() {
-        return Ok(None);
-    }
-    let shown = Authorization::Bearer(head.read_token.clone());
-    let answer = lane.exchange(Endpoint::GetHead(head.blob), Some(&shown), Bytes::new(), MAX_MANIFEST).await;
-    let sealed = match answer {
-        Ok(sealed) => sealed,
-        Err(RequestError::Refused(Refusal::Refused)) => return Ok(None),
-        Err(error) => return Err(ClientError::listed(error)),
-    };
-    let given: [u8; 32] = Sha256::digest(&sealed).into();
-    let files = ends.iter().filter_map(|end| head.finished_by(end));
-    let mut ours = files.filter(|file| file.manifest == given);
-    // Nobody else has the write key, so nobody else can have finished it.
-    ours.next().map(Some).ok_or(ClientError::Tampered(nightdrop_envelope::OpenError::WrongHash))
 }
 
 async fn store<T: Transport>(
@@ -326,26 +315,64 @@ async fn store_chunks<T: Transport>(
     way: (&T, &OnionAddress, &ClientLimits),
     lane: &mut RelayLane<T>,
 ) -> Result<FileRecord, ClientError> {
-    let hashes = put_all_chunks(sending, way).await?;
-    let end = blocking(sending, move |sending| sending.end(&hashes)).await?;
-    let SealedManifest { chunks_digest, bytes, .. } = end.manifest;
-    let finish = FinishBlob { chunks_digest, manifest: bytes };
-    let endpoint = Endpoint::FinishBlob(sending.capabilities.blob);
-    lane.tell(endpoint, Some(&sending.write_authorization()), &finish).await.map_err(ClientError::upload)?;
-    Ok(end.file)
+    let mut hashes = put_all_chunks(sending, way).await?;
+    let mut mended = 0;
+    loop {
+        let all: Vec<ChunkHash> = hashes.values().copied().collect();
+        let end = blocking(sending, move |sending| sending.end(&all)).await?;
+        let SealedManifest { chunks_digest, bytes, .. } = end.manifest;
+        let finish = FinishBlob { chunks_digest, manifest: bytes };
+        let endpoint = Endpoint::FinishBlob(sending.capabilities.blob);
+        match lane.tell(endpoint, Some(&sending.write_authorization()), &finish).await {
+            Ok(()) => return Ok(end.file),
+            Err(RequestError::Refused(Refusal::Conflict)) if mended < MOST_MENDED => {
+                mend(sending, lane, &mut hashes).await?;
+                mended += 1;
+            }
+            Err(error) => return Err(ClientError::upload(error)),
+        }
+    }
 }
 
-/// Puts the chunks over lanes; the first error ends all of them. Gives the hashes of all chunks, in order.
+/// A chunk that an earlier run sent came after this one's, and took its place: what the relay holds is looked at again, and what is not right is sent
+/// again, one after the other.
+async fn mend<T: Transport>(
+    sending: &Arc<Sending>,
+    lane: &mut RelayLane<T>,
+    hashes: &mut BTreeMap<u32, ChunkHash>,
+) -> Result<(), ClientError> {
+    let count = sending.content.most_chunks();
+    let held = match &sending.content {
+        // It cannot be read again.
+        Content::Stream(_) => None,
+        Content::File(_) => held_chunks(lane, sending.journal.head(), count).await?,
+    };
+    let held = held.ok_or(ClientError::UploadRefused)?;
+    let wrong = |(index, hash): (&u32, &ChunkHash)| (held.get(index) != Some(hash)).then_some(*index);
+    let wrong: Vec<u32> = hashes.iter().filter_map(wrong).collect();
+    if wrong.is_empty() {
+        return Err(ClientError::UploadRefused);
+    }
+    for index in wrong {
+        let chunk = blocking(sending, move |sending| sending.chunk_again(index)).await?;
+        let hash = chunk.hash;
+        put_chunk(sending, lane, index, chunk).await?;
+        hashes.insert(index, hash);
+    }
+    Ok(())
+}
+
+/// Puts the chunks over lanes; the first error ends all of them. Gives the hash of every chunk.
 async fn put_all_chunks<T: Transport>(
     sending: &Arc<Sending>,
     way: (&T, &OnionAddress, &ClientLimits),
-) -> Result<Vec<ChunkHash>, ClientError> {
+) -> Result<BTreeMap<u32, ChunkHash>, ClientError> {
     let moved = Moved::default();
     let put = |lane| put_chunks(Arc::clone(sending), lane, moved.clone());
     let sent = over_lanes(way, None, sending.content.chunks_to_send(), &moved, put).await?;
     let mut hashes = sending.held.clone();
     hashes.extend(sent.into_iter().flatten());
-    Ok(hashes.into_values().collect())
+    Ok(hashes)
 }
 
 /// The work of one stream: takes chunks until there are none left.
@@ -354,19 +381,27 @@ async fn put_chunks<T: Transport>(
     mut lane: RelayLane<T>,
     moved: Moved,
 ) -> Result<Vec<(u32, ChunkHash)>, ClientError> {
-    let authorization = sending.write_authorization();
     let mut hashes = Vec::new();
     while let Some((index, chunk)) = blocking(&sending, Sending::next_chunk).await? {
-        let sealed = chunk.bytes.len() as u64;
-        let endpoint = Endpoint::PutChunk(sending.capabilities.blob, index);
-        lane.exchange(endpoint, Some(&authorization), Bytes::from(chunk.bytes), 0)
-            .await
-            .map_err(ClientError::upload)?;
+        let (sealed, hash) = (chunk.bytes.len() as u64, chunk.hash);
+        put_chunk(&sending, &mut lane, index, chunk).await?;
         moved.one();
         sending.progress.advance(sealed);
-        hashes.push((index, chunk.hash));
+        hashes.push((index, hash));
     }
     Ok(hashes)
+}
+
+async fn put_chunk<T: Transport>(
+    sending: &Sending,
+    lane: &mut RelayLane<T>,
+    index: u32,
+    chunk: SealedChunk,
+) -> Result<(), ClientError> {
+    let endpoint = Endpoint::PutChunk(sending.capabilities.blob, index);
+    let body = Bytes::from(chunk.bytes);
+    let put = lane.exchange(endpoint, Some(&sending.write_authorization()), body, 0).await;
+    put.map(|_empty| ()).map_err(ClientError::upload)
 }
 
 /// Runs what reads the disk or seals away from the tasks that move bytes.

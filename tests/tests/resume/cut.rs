@@ -68,6 +68,11 @@ impl Sent {
         self.chunks.keys().map(|(blob, _)| *blob).collect()
     }
 
+    /// How many chunks of a blob were sent, each once.
+    pub(crate) fn of(&self, blob: BlobId) -> usize {
+        self.chunks.keys().filter(|(sent, _)| *sent == blob).count()
+    }
+
     /// How many requests with chunks there were.
     pub(crate) fn count(&self) -> usize {
         self.chunks.values().map(Vec::len).sum()

@@ -14,7 +14,10 @@ use nightdrop_wire::{
     refusal::Refusal,
 };
 use sha2::{Digest, Sha256};
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, Ordering},
+};
 
 const SIZE: u64 = 5 << 20;
 
@@ -100,6 +103,47 @@ async fn m17_a_chunk_that_is_claimed_and_absent_is_an_error_and_never_a_wrong_fi
     }
 }
 
+/// A chunk of an earlier run comes only now, and takes the place of this one's.
+struct Late {
+    early: Mutex<Option<Vec<u8>>>,
+    asked: AtomicBool,
+}
+
+impl Lie for Late {
+    fn ask(&self, asked: &Asked) -> Asked {
+        let mut early = self.early.lock().unwrap();
+        match (asked.endpoint, early.take()) {
+            (Endpoint::PutChunk(_, 0), Some(body)) => Asked { body, ..asked.clone() },
+            (_, other) => {
+                *early = other;
+                asked.clone()
+            }
+        }
+    }
+
+    fn answer(&self, asked: &Asked, honest: Answer) -> Answer {
+        let is_first = have(&asked.endpoint) && !self.asked.swap(true, Ordering::Relaxed);
+        if is_first { Lists(|_| Vec::new()).answer(asked, honest) } else { honest }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c08_a_chunk_that_comes_late_is_sent_again() {
+    let scene = Scene::set(SIZE).await;
+    scene.put_until(3).await;
+    let mut sent = scene.sent();
+    let ((blob, _), early) = sent.chunks.iter().find(|((_, index), _)| *index == 0).unwrap();
+    let (blob, early) = (*blob, early[0].clone());
+    scene.stage.liar.tell(Late { early: Mutex::new(Some(early)), asked: AtomicBool::new(false) });
+    let file = scene.put().await.unwrap();
+    let asked = scene.stage.liar.take_asked();
+    let first = asked.iter().filter(|asked| matches!(asked.endpoint, Endpoint::PutChunk(_, 0))).count();
+    assert_eq!((first, file.blob), (2, blob), "once more than the others");
+    sent.add(asked);
+    sent.assert_no_nonce_twice();
+    scene.expect(&file).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn m15_chunks_that_are_denied_or_said_to_be_others_are_sealed_again_under_fresh_nonces() {
     let other = |mut chunks: Vec<HeldChunk>| {
@@ -158,17 +202,20 @@ async fn m18_a_list_that_no_relay_sends_is_an_error_and_the_upload_can_still_go_
     ];
     let scene = Scene::set(SIZE).await;
     scene.put_until(3).await;
-    let _ = scene.sent();
+    let old = scene.sent().blobs();
+    let mut kept = None;
     for (why, lie) in lies {
         scene.stage.liar.tell(lie);
         let error = scene.put().await.unwrap_err();
         assert!(matches!(error, ClientError::NotARelay), "{why}: {error:?}");
-        let sent = scene.sent();
-        assert_eq!((sent.count(), sent.destroyed.len(), scene.unfinished()), (0, 0, 1), "{why}");
+        assert_eq!((scene.sent().destroyed.len(), scene.unfinished()), (0, 1), "{why}");
+        let journal = scene.journal();
+        assert!(kept.is_none_or(|kept| kept == journal), "{why}: nothing was sealed for it");
+        kept = Some(journal);
     }
     scene.stage.liar.tell(Honest);
     let file = scene.put().await.unwrap();
-    assert_eq!(scene.sent().created, 0, "it was gone on with");
+    assert!(scene.sent().created == 0 && old.contains(&file.blob), "it was gone on with");
     scene.expect(&file).await;
 }
 
