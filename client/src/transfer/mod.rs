@@ -13,6 +13,7 @@ mod output;
 mod own_file;
 mod partial;
 mod resume;
+mod sending;
 mod source;
 mod stream;
 mod ticket;

@@ -1,42 +1,22 @@
-//! Upload: create (paid) → chunks in any order over several lanes → finish.
+//! Upload: new → paid → carried out → listed. Each step is a type that only the one before gives.
 //!
-//! A file of one chunk is created, stored and finished in one request. What is about to be sent is written into the journal before; so an upload that
-//! is cut off can be gone on with, or dropped. When it fails for good, what the relay got of it is destroyed as far as it can be reached.
+//! What is about to be sent is written into the journal before; so an upload that is cut off can be gone on with, or dropped. When it fails for good, what
+//! the relay got of it is destroyed as far as it can be reached.
 
 use super::{
-    Content, Progress, destroy,
-    held::{finished_earlier, held_chunks},
+    Content, Progress,
     journal::{Journal, Journals},
-    lanes::{Moved, over_lanes},
+    sending::Sending,
 };
-use crate::{
-    ClientError, clock,
-    limits::ClientLimits,
-    random,
-    relay::{RelayLane, RequestError},
-    transport::Transport,
-};
-use bytes::Bytes;
+use crate::{ClientError, clock, limits::ClientLimits, random, relay::RelayLane, transport::Transport};
 use nightdrop_envelope::{
-    capability::{BlobCapabilities, hash_token},
-    chunk::{ChunkBuffer, SealedChunk},
-    journal::{JournalHead, JournalRecord},
+    capability::BlobCapabilities,
+    journal::JournalHead,
     key::FileKey,
-    manifest::{FileFacts, SealedManifest, seal_manifest},
     space::{FileRecord, SpacePath},
 };
-use nightdrop_wire::{
-    authorization::Authorization,
-    endpoint::Endpoint,
-    messages::blob::{ChunkHash, CreateBlob, FinishBlob, WholeBlob},
-    onion::OnionAddress,
-    refusal::Refusal,
-    token::Token,
-};
+use nightdrop_wire::{messages::blob::ChunkHash, onion::OnionAddress, token::Token};
 use std::{collections::BTreeMap, sync::Arc};
-
-/// How often it is looked again at what the relay holds when it does not agree at the end.
-const MOST_MENDED: u32 = 2;
 
 /// An upload of which the relay has nothing, or nothing that needs no further credit.
 #[derive(Debug)]
@@ -141,7 +121,7 @@ impl Upload {
         let (sending, credit) =
             tokio::task::spawn_blocking(begin).await.map_err(|_| ClientError::Stopped)??;
         let sending = Arc::new(sending);
-        match store(&sending, (transport, relay, limits), lane, credit).await {
+        match sending.store((transport, relay, limits), lane, credit).await {
             Ok(file) => Ok(Stored { file, journal: Arc::clone(&sending.journal) }),
             Err(error) => {
                 if sending.is_over(&error) {
@@ -169,246 +149,6 @@ impl Upload {
                 (journals.begin(head)?, Some(credit), false)
             }
         };
-        let (key, capabilities) = (journal.head().file_key(), journal.head().capabilities());
-        let journal = Arc::new(journal);
-        Ok((Sending { content, key, capabilities, journal, held, is_repeated, progress }, credit))
+        Ok((Sending::new(content, journal, held, is_repeated, progress), credit))
     }
-}
-
-struct Sending {
-    content: Content,
-    key: FileKey,
-    capabilities: BlobCapabilities,
-    journal: Arc<Journal>,
-    held: BTreeMap<u32, ChunkHash>,
-    /// Whether an earlier run may have asked for the same.
-    is_repeated: bool,
-    progress: Arc<dyn Progress>,
-}
-
-/// What finishes a blob.
-struct End {
-    manifest: SealedManifest,
-    file: FileRecord,
-}
-
-impl Sending {
-    fn write_authorization(&self) -> Authorization {
-        Authorization::Bearer(self.capabilities.write_key.clone())
-    }
-
-    fn create(&self, credit: Token, chunks: u32, whole: Option<WholeBlob>) -> CreateBlob {
-        CreateBlob {
-            blob: self.capabilities.blob,
-            credit,
-            read_token: hash_token(&self.capabilities.read_token),
-            write_key: hash_token(&self.capabilities.write_key),
-            chunks,
-            whole,
-        }
-    }
-
-    fn seal_chunk(&self, index: u32, chunk: ChunkBuffer) -> Result<SealedChunk, ClientError> {
-        chunk
-            .seal(&self.key, self.capabilities.blob, index, &mut random::system())
-            .map_err(ClientError::Sealing)
-    }
-
-    /// The next chunk, sealed and written down.
-    fn next_chunk(&self) -> Result<Option<(u32, SealedChunk)>, ClientError> {
-        let Some((index, chunk)) = self.content.next_chunk()? else { return Ok(None) };
-        Ok(Some((index, self.seal_and_note(index, chunk)?)))
-    }
-
-    /// A chunk of a file once more, sealed under a fresh nonce and written down.
-    fn chunk_again(&self, index: u32) -> Result<SealedChunk, ClientError> {
-        self.seal_and_note(index, self.content.chunk_again(index)?)
-    }
-
-    /// A stream cannot be read again, so of one there is nothing to write.
-    fn seal_and_note(&self, index: u32, chunk: ChunkBuffer) -> Result<SealedChunk, ClientError> {
-        let chunk = self.seal_chunk(index, chunk)?;
-        if matches!(self.content, Content::File(_)) {
-            self.journal.note_chunk(index, chunk.nonce(), chunk.hash)?;
-        }
-        Ok(chunk)
-    }
-
-    /// Seals the manifest and writes it down, unless a file changed since its first chunk was read.
-    fn end(&self, hashes: &[ChunkHash]) -> Result<End, ClientError> {
-        let (facts, content) = self.content.finish()?;
-        let blob = self.capabilities.blob;
-        let manifest = seal_manifest(&facts, hashes, &self.key, blob, &mut random::system())
-            .map_err(ClientError::Sealing)?;
-        let FileFacts { name: _, size, modified } = facts;
-        self.journal.note_end(&JournalRecord::Finish { manifest: manifest.hash, content, size, modified })?;
-        let capabilities = self.capabilities.clone();
-        let file = FileRecord::new(capabilities, &self.key, manifest.hash, size, modified, content);
-        Ok(End { manifest, file })
-    }
-
-    /// Whether going on later would not help.
-    const fn is_over(&self, error: &ClientError) -> bool {
-        matches!(self.content, Content::Stream(_))
-            || matches!(
-                error,
-                ClientError::FileChanged { .. } | ClientError::TooLarge { .. } | ClientError::UploadRefused
-            )
-    }
-
-    async fn destroy<T: Transport>(&self, lane: &mut RelayLane<T>) {
-        let BlobCapabilities { blob, write_key, .. } = &self.capabilities;
-        if matches!(destroy(lane, *blob, write_key).await, Ok(()) | Err(ClientError::Withheld)) {
-            // If it cannot be removed, it is left to be dropped.
-            let _ = self.journal.remove();
-        }
-    }
-}
-
-async fn store<T: Transport>(
-    sending: &Arc<Sending>,
-    way: (&T, &OnionAddress, &ClientLimits),
-    lane: &mut RelayLane<T>,
-    credit: Option<Token>,
-) -> Result<FileRecord, ClientError> {
-    let Some(credit) = credit else { return store_chunks(sending, way, lane).await };
-    match blocking(sending, |sending| sending.content.whole()).await? {
-        Some(chunk) => store_whole(sending, lane, credit, chunk).await,
-        None => {
-            let create = sending.create(credit, sending.content.most_chunks(), None);
-            lane.tell(Endpoint::CreateBlob, None, &create).await.map_err(ClientError::upload)?;
-            store_chunks(sending, way, lane).await
-        }
-    }
-}
-
-async fn store_whole<T: Transport>(
-    sending: &Arc<Sending>,
-    lane: &mut RelayLane<T>,
-    credit: Token,
-    chunk: ChunkBuffer,
-) -> Result<FileRecord, ClientError> {
-    let (chunk, end) = blocking(sending, |sending| {
-        let chunk = sending.seal_chunk(0, chunk)?;
-        let end = sending.end(&[chunk.hash])?;
-        Ok((chunk, end))
-    })
-    .await?;
-    let sealed = chunk.bytes.len() as u64;
-    let whole = WholeBlob { chunk: chunk.bytes, manifest: end.manifest.bytes };
-    let create = sending.create(credit, 1, Some(whole));
-    let file = match lane.tell(Endpoint::CreateBlob, None, &create).await {
-        Ok(()) => end.file,
-        // What an earlier run sent came after all.
-        Err(RequestError::Refused(Refusal::Conflict)) if sending.is_repeated => {
-            let (head, ends) = (sending.journal.head(), &sending.journal.kept().ends);
-            finished_earlier(lane, head, ends).await?.ok_or(ClientError::UploadRefused)?
-        }
-        Err(error) => return Err(ClientError::upload(error)),
-    };
-    sending.progress.advance(sealed);
-    Ok(file)
-}
-
-async fn store_chunks<T: Transport>(
-    sending: &Arc<Sending>,
-    way: (&T, &OnionAddress, &ClientLimits),
-    lane: &mut RelayLane<T>,
-) -> Result<FileRecord, ClientError> {
-    let mut hashes = put_all_chunks(sending, way).await?;
-    let mut mended = 0;
-    loop {
-        let all: Vec<ChunkHash> = hashes.values().copied().collect();
-        let end = blocking(sending, move |sending| sending.end(&all)).await?;
-        let SealedManifest { chunks_digest, bytes, .. } = end.manifest;
-        let finish = FinishBlob { chunks_digest, manifest: bytes };
-        let endpoint = Endpoint::FinishBlob(sending.capabilities.blob);
-        match lane.tell(endpoint, Some(&sending.write_authorization()), &finish).await {
-            Ok(()) => return Ok(end.file),
-            Err(RequestError::Refused(Refusal::Conflict)) if mended < MOST_MENDED => {
-                mend(sending, lane, &mut hashes).await?;
-                mended += 1;
-            }
-            Err(error) => return Err(ClientError::upload(error)),
-        }
-    }
-}
-
-/// A chunk that an earlier run sent came after this one's, and took its place: what the relay holds is looked at again, and what is not right is sent
-/// again, one after the other.
-async fn mend<T: Transport>(
-    sending: &Arc<Sending>,
-    lane: &mut RelayLane<T>,
-    hashes: &mut BTreeMap<u32, ChunkHash>,
-) -> Result<(), ClientError> {
-    let count = sending.content.most_chunks();
-    let held = match &sending.content {
-        // It cannot be read again.
-        Content::Stream(_) => None,
-        Content::File(_) => held_chunks(lane, sending.journal.head(), count).await?,
-    };
-    let held = held.ok_or(ClientError::UploadRefused)?;
-    let wrong = |(index, hash): (&u32, &ChunkHash)| (held.get(index) != Some(hash)).then_some(*index);
-    let wrong: Vec<u32> = hashes.iter().filter_map(wrong).collect();
-    if wrong.is_empty() {
-        return Err(ClientError::UploadRefused);
-    }
-    for index in wrong {
-        let chunk = blocking(sending, move |sending| sending.chunk_again(index)).await?;
-        let hash = chunk.hash;
-        put_chunk(sending, lane, index, chunk).await?;
-        hashes.insert(index, hash);
-    }
-    Ok(())
-}
-
-/// Puts the chunks over lanes; the first error ends all of them. Gives the hash of every chunk.
-async fn put_all_chunks<T: Transport>(
-    sending: &Arc<Sending>,
-    way: (&T, &OnionAddress, &ClientLimits),
-) -> Result<BTreeMap<u32, ChunkHash>, ClientError> {
-    let moved = Moved::default();
-    let put = |lane| put_chunks(Arc::clone(sending), lane, moved.clone());
-    let sent = over_lanes(way, None, sending.content.chunks_to_send(), &moved, put).await?;
-    let mut hashes = sending.held.clone();
-    hashes.extend(sent.into_iter().flatten());
-    Ok(hashes)
-}
-
-/// The work of one stream: takes chunks until there are none left.
-async fn put_chunks<T: Transport>(
-    sending: Arc<Sending>,
-    mut lane: RelayLane<T>,
-    moved: Moved,
-) -> Result<Vec<(u32, ChunkHash)>, ClientError> {
-    let mut hashes = Vec::new();
-    while let Some((index, chunk)) = blocking(&sending, Sending::next_chunk).await? {
-        let (sealed, hash) = (chunk.bytes.len() as u64, chunk.hash);
-        put_chunk(&sending, &mut lane, index, chunk).await?;
-        moved.one();
-        sending.progress.advance(sealed);
-        hashes.push((index, hash));
-    }
-    Ok(hashes)
-}
-
-async fn put_chunk<T: Transport>(
-    sending: &Sending,
-    lane: &mut RelayLane<T>,
-    index: u32,
-    chunk: SealedChunk,
-) -> Result<(), ClientError> {
-    let endpoint = Endpoint::PutChunk(sending.capabilities.blob, index);
-    let body = Bytes::from(chunk.bytes);
-    let put = lane.exchange(endpoint, Some(&sending.write_authorization()), body, 0).await;
-    put.map(|_empty| ()).map_err(ClientError::upload)
-}
-
-/// Runs what reads the disk or seals away from the tasks that move bytes.
-async fn blocking<R: Send + 'static>(
-    sending: &Arc<Sending>,
-    work: impl FnOnce(&Sending) -> Result<R, ClientError> + Send + 'static,
-) -> Result<R, ClientError> {
-    let sending = Arc::clone(sending);
-    tokio::task::spawn_blocking(move || work(&sending)).await.map_err(|_| ClientError::Stopped)?
 }

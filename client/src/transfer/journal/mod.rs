@@ -17,18 +17,21 @@
 //! Whatever else stands there is damage: of a record, the upload is not gone on with, and its blob can still be destroyed; of the head, nothing is
 //! known, and the relay forgets an unfinished blob by itself. A journal is bounded: one of many runs is not gone on with either.
 
+mod kept;
+
+pub(super) use kept::Kept;
+
 use super::own_file;
 use crate::{ClientError, random};
+use kept::{LONGEST, Parsed};
 use nightdrop_envelope::{
     chunk::ChunkNonce,
     journal::{JournalHead, JournalKey, JournalRecord, SEALED_HEAD, SEALED_RECORD},
-    layout::Layout,
     space::SpacePath,
 };
-use nightdrop_wire::{ids::BlobId, limits::MAX_CHUNKS, messages::blob::ChunkHash};
+use nightdrop_wire::{ids::BlobId, messages::blob::ChunkHash};
 use nix::fcntl::{Flock, FlockArg};
 use std::{
-    collections::BTreeMap,
     fs::{DirBuilder, File},
     io::{self, ErrorKind, Read, Seek, SeekFrom, Write},
     os::unix::fs::DirBuilderExt,
@@ -37,12 +40,6 @@ use std::{
     time::Duration,
 };
 
-/// Records that a journal may have when it is gone on with: each chunk is sealed about once, and some again in each run.
-const MOST_PER_CHUNK: u64 = 4;
-const MOST_BESIDE: u64 = 1_024;
-/// Nothing longer is read: one more run than that.
-const LONGEST: u64 =
-    SEALED_HEAD as u64 + ((MOST_PER_CHUNK + 1) * MAX_CHUNKS as u64 + 2 * MOST_BESIDE) * SEALED_RECORD as u64;
 /// Who looks at a journal, or is about to end, holds its lock for a moment.
 const LOCK_ATTEMPTS: u32 = 40;
 const LOCK_PAUSE: Duration = Duration::from_millis(25);
@@ -73,18 +70,6 @@ pub(super) struct Journal {
 #[derive(Debug)]
 struct End {
     file: Flock<File>,
-    records: u64,
-}
-
-/// What records say.
-#[derive(Debug, Default)]
-pub(super) struct Kept {
-    /// What each chunk was sealed as, once for each time.
-    pub(super) chunks: BTreeMap<u32, Vec<(ChunkNonce, ChunkHash)>>,
-    /// Every end that was sent, or about to be.
-    pub(super) ends: Vec<JournalRecord>,
-    /// Whether all that stands there could be read, and is not too much.
-    pub(super) is_sound: bool,
     records: u64,
 }
 
@@ -149,7 +134,7 @@ impl Journals {
             return Ok(Found::Nothing);
         }
         let bytes = read(&mut file).map_err(ClientError::file("read", &path))?;
-        match self.shared.parse(&bytes) {
+        match Parsed::of(&bytes, &self.shared.key) {
             Parsed::Nothing => {
                 remove(&path)?;
                 Ok(Found::Nothing)
@@ -208,7 +193,7 @@ impl Journals {
         let mut all = Vec::new();
         for path in self.paths()? {
             let bytes = own_file::open(&path).and_then(|mut file| read(&mut file));
-            match bytes.map(|bytes| self.shared.parse(&bytes)) {
+            match bytes.map(|bytes| Parsed::of(&bytes, &self.shared.key)) {
                 Ok(Parsed::Nothing) => {}
                 Ok(Parsed::Journal(head, kept)) => all.push(Seen { path, head: Some((*head, kept)) }),
                 Ok(Parsed::Damaged) => all.push(Seen { path, head: None }),
@@ -355,45 +340,6 @@ impl DamagedJournal {
     }
 }
 
-/// What bytes are as a journal.
-enum Parsed {
-    /// Not even a head: nothing was ever sent.
-    Nothing,
-    Damaged,
-    Journal(Box<JournalHead>, Kept),
-}
-
-impl Shared {
-    fn parse(&self, bytes: &[u8]) -> Parsed {
-        let Some((head, records)) = bytes.split_at_checked(SEALED_HEAD) else { return Parsed::Nothing };
-        let Ok(head) = self.key.open_head(head) else { return Parsed::Damaged };
-        let mut kept = Kept { is_sound: true, ..Kept::default() };
-        let mut rest = records;
-        while let Some((sealed, more)) = rest.split_at_checked(SEALED_RECORD) {
-            match self.key.open_record(sealed, head.blob, kept.records) {
-                Ok(JournalRecord::Chunk { index, nonce, hash }) => {
-                    kept.chunks.entry(index).or_default().push((nonce, hash));
-                }
-                Ok(end @ JournalRecord::Finish { .. }) => kept.ends.push(end),
-                Err(_) => {
-                    // A disk that lost what was written last may give zeros in its place.
-                    kept.is_sound = rest.iter().all(|byte| *byte == 0);
-                    break;
-                }
-            }
-            kept.records += 1;
-            rest = more;
-        }
-        kept.is_sound &= kept.records <= most_records(&head);
-        Parsed::Journal(Box::new(head), kept)
-    }
-}
-
-fn most_records(head: &JournalHead) -> u64 {
-    let layout = head.origin.as_ref().and_then(|origin| Layout::of_size(origin.stamp.size).ok());
-    MOST_PER_CHUNK * layout.map_or(0, |layout| u64::from(layout.chunks())) + MOST_BESIDE
-}
-
 fn lock(mut file: File, path: &Path) -> Result<Flock<File>, ClientError> {
     for _ in 1..LOCK_ATTEMPTS {
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
@@ -430,241 +376,4 @@ fn sync(directory: &Path) -> Result<(), ClientError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use nightdrop_envelope::{
-        capability::BlobCapabilities,
-        journal::{Origin, Stamp},
-        key::{FileKey, MemoryKey},
-    };
-    use nightdrop_wire::ids::AccountId;
-    use std::{fs, os::unix::fs::MetadataExt};
-    use tempfile::TempDir;
-
-    const FROM: &[u8] = b"/home/anna/minutes of the meeting.txt";
-    const TO: &str = "meetings/minutes.txt";
-
-    fn journals(directory: &TempDir) -> Journals {
-        let relay = "2gzyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen53wid".parse().unwrap();
-        let key = JournalKey::new(MemoryKey::from_bytes([2; 32]), relay, AccountId::from_bytes([1; 10]));
-        Journals::new(directory.path().join("transfers"), key, 1)
-    }
-
-    fn name() -> SpacePath {
-        SpacePath::parse(TO).unwrap()
-    }
-
-    /// Of a file of two chunks.
-    fn head(origin: bool) -> JournalHead {
-        let stamp = Stamp { size: 2_000_000, modified: (1, 2), changed: (3, 4), inode: (5, 6) };
-        let origin = origin.then(|| Origin { path: FROM.to_vec(), stamp, content: [7; 32] });
-        let capabilities = BlobCapabilities::generate(&mut rand::rng());
-        JournalHead::new((1, 1_000), capabilities, &FileKey::from_bytes([9; 32]), (name(), false), origin)
-    }
-
-    const END: JournalRecord =
-        JournalRecord::Finish { manifest: [3; 32], content: [4; 32], size: 2_000_000, modified: None };
-
-    /// What is in a journal: chunks, each with a number that stands for how it was sealed, and how many ends.
-    type State = (Vec<(u32, u8)>, usize);
-
-    fn state(kept: &Kept) -> State {
-        let chunks = kept.chunks.iter().flat_map(|(index, sealings)| {
-            sealings.iter().map(|(nonce, hash)| {
-                assert!(nonce.iter().chain(hash).all(|byte| byte == &nonce[0]));
-                (*index, nonce[0])
-            })
-        });
-        assert!(kept.ends.iter().all(|end| *end == END));
-        (chunks.collect(), kept.ends.len())
-    }
-
-    /// A journal with three chunks, one of them sealed twice, and an end; its states in order, and where it is.
-    fn written(journals: &Journals) -> (Vec<State>, PathBuf) {
-        let journal = journals.begin(head(true)).unwrap();
-        let mut states = vec![(vec![], 0)];
-        for (index, number) in [(1, 1), (0, 2), (1, 3)] {
-            journal.note_chunk(index, [number; 24], [number; 32]).unwrap();
-            states.push({
-                let (mut chunks, ends): State = states.last().unwrap().clone();
-                chunks.push((index, number));
-                chunks.sort_unstable();
-                (chunks, ends)
-            });
-        }
-        journal.note_end(&END).unwrap();
-        let (chunks, _) = states.last().unwrap().clone();
-        states.push((chunks, 1));
-        (states, journal.path.clone())
-    }
-
-    fn kept(journals: &Journals) -> Option<Journal> {
-        match journals.find(FROM, &name()).unwrap() {
-            Found::Kept(journal) => Some(*journal),
-            Found::Nothing => None,
-            Found::Damaged(_) => panic!("damaged"),
-        }
-    }
-
-    #[test]
-    fn what_was_written_is_there_and_nothing_of_it_in_clear() {
-        let directory = tempfile::tempdir().unwrap();
-        let journals = journals(&directory);
-        let (states, path) = written(&journals);
-        let journal = kept(&journals).unwrap();
-        assert_eq!(state(journal.kept()), *states.last().unwrap());
-        assert!(journal.kept().is_sound && journal.head().origin.as_ref().unwrap().path == FROM);
-        let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
-        assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
-        let bytes = fs::read(&path).unwrap();
-        assert_eq!(bytes.len(), SEALED_HEAD + 4 * SEALED_RECORD);
-        let blob = journal.head().blob;
-        for secret in
-            [&b"minutes"[..], b"meeting", blob.as_bytes(), blob.to_string().as_bytes(), &[9; 32], &[1; 24]]
-        {
-            assert!(!bytes.windows(secret.len()).any(|window| window == secret));
-            assert!(!path.as_os_str().as_encoded_bytes().windows(secret.len()).any(|part| part == secret));
-        }
-        journal.remove().unwrap();
-        assert!(kept(&journals).is_none());
-    }
-
-    #[test]
-    fn c08_every_prefix_reads_as_an_earlier_state_or_as_nothing_and_is_gone_on_with() {
-        let directory = tempfile::tempdir().unwrap();
-        let journals = journals(&directory);
-        let (states, path) = written(&journals);
-        let bytes = fs::read(&path).unwrap();
-        let around = |at: usize| at.saturating_sub(2)..at + 3;
-        let borders = (0..5).flat_map(|records| around(SEALED_HEAD + records * SEALED_RECORD));
-        let lengths =
-            (0..SEALED_HEAD).step_by(97).chain(borders).chain((SEALED_HEAD..bytes.len()).step_by(7));
-        for length in lengths.filter(|length| *length <= bytes.len()) {
-            fs::write(&path, &bytes[..length]).unwrap();
-            let Some(whole) = length.checked_sub(SEALED_HEAD) else {
-                assert!(kept(&journals).is_none() && !path.exists(), "{length}");
-                fs::write(&path, &bytes).unwrap();
-                fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-                continue;
-            };
-            let journal = kept(&journals).unwrap();
-            assert!(journal.kept().is_sound, "{length}");
-            let expected = &states[whole / SEALED_RECORD];
-            assert_eq!(state(journal.kept()), *expected, "{length}");
-            journal.note_chunk(5, [9; 24], [9; 32]).unwrap();
-            drop(journal);
-            let (mut chunks, ends) = expected.clone();
-            chunks.push((5, 9));
-            let further = kept(&journals).unwrap();
-            assert_eq!((state(further.kept()), further.kept().is_sound), ((chunks, ends), true), "{length}");
-        }
-    }
-
-    #[test]
-    fn what_a_disk_lost_and_gives_as_zeros_was_never_written() {
-        let directory = tempfile::tempdir().unwrap();
-        let journals = journals(&directory);
-        let (states, path) = written(&journals);
-        let bytes = fs::read(&path).unwrap();
-        for records in 0..4 {
-            let mut lost = bytes.clone();
-            lost[SEALED_HEAD + records * SEALED_RECORD..].fill(0);
-            lost.extend([0; 3 * SEALED_RECORD + 5]);
-            fs::write(&path, &lost).unwrap();
-            let journal = kept(&journals).unwrap();
-            assert_eq!((state(journal.kept()), journal.kept().is_sound), (states[records].clone(), true));
-        }
-    }
-
-    #[test]
-    fn a_flipped_byte_is_damage_and_never_another_key_or_chunk() {
-        let directory = tempfile::tempdir().unwrap();
-        let journals = journals(&directory);
-        let (states, path) = written(&journals);
-        let bytes = fs::read(&path).unwrap();
-        for at in (0..SEALED_HEAD).step_by(61).chain(SEALED_HEAD..bytes.len()) {
-            let mut bad = bytes.clone();
-            bad[at] ^= 1;
-            fs::write(&path, &bad).unwrap();
-            match (journals.find(FROM, &name()).unwrap(), at.checked_sub(SEALED_HEAD)) {
-                (Found::Damaged(_), None) => {}
-                (Found::Kept(journal), Some(record)) => {
-                    assert!(!journal.kept().is_sound, "{at}");
-                    assert_eq!(state(journal.kept()), states[record / SEALED_RECORD], "{at}");
-                }
-                (found, _) => panic!("{at}: {found:?}"),
-            }
-            assert!(matches!(fs::read(&path), Ok(left) if left == bad), "damage is left as it is");
-            fs::write(&path, &bytes).unwrap();
-        }
-        let (one, other) = (SEALED_HEAD..SEALED_HEAD + SEALED_RECORD, SEALED_HEAD + SEALED_RECORD);
-        let swapped =
-            [&bytes[..one.start], &bytes[other..other + SEALED_RECORD], &bytes[one.clone()]].concat();
-        fs::write(&path, swapped).unwrap();
-        assert!(!kept(&journals).unwrap().kept().is_sound, "records in each other's places");
-        fs::write(&path, [&bytes[..one.end], &bytes[one]].concat()).unwrap();
-        assert!(!kept(&journals).unwrap().kept().is_sound, "a record that stands there twice");
-    }
-
-    #[test]
-    fn what_does_not_open_is_counted_and_can_be_forgotten() {
-        let directory = tempfile::tempdir().unwrap();
-        let journals = journals(&directory);
-        let (_, path) = written(&journals);
-        let mut bytes = fs::read(&path).unwrap();
-        bytes[100] ^= 1;
-        fs::write(&path, bytes).unwrap();
-        assert_eq!(journals.settle(|_| true).unwrap(), 1);
-        assert!(path.exists() && journals.all().unwrap()[0].head.is_none());
-        let Found::Damaged(damaged) = journals.find(FROM, &name()).unwrap() else { panic!() };
-        damaged.remove().unwrap();
-        assert_eq!(journals.settle(|_| true).unwrap(), 0);
-    }
-
-    #[test]
-    fn one_command_at_a_time_has_a_journal() {
-        let directory = tempfile::tempdir().unwrap();
-        let journals = journals(&directory);
-        let journal = journals.begin(head(true)).unwrap();
-        assert!(matches!(journals.find(FROM, &name()), Err(ClientError::TransferRunning)));
-        assert!(matches!(journals.begin(head(true)), Err(ClientError::TransferRunning)));
-        let seen = journals.all().unwrap();
-        assert!(seen.len() == 1 && seen[0].is_running());
-        assert_eq!(journals.settle(|_| true).unwrap(), 0);
-        assert!(journal.path.exists(), "whoever is at it removes it");
-        drop(journal);
-        assert!(!seen[0].is_running());
-        journals.settle(|blob| blob != seen[0].head.as_ref().unwrap().0.blob).unwrap();
-        assert_eq!(journals.all().unwrap().len(), 1, "it is not listed");
-        journals.settle(|blob| blob == seen[0].head.as_ref().unwrap().0.blob).unwrap();
-        assert_eq!(journals.all().unwrap().len(), 0, "it is");
-        assert!(!seen[0].is_running());
-    }
-
-    #[test]
-    fn streams_have_journals_of_their_own_and_no_place() {
-        let directory = tempfile::tempdir().unwrap();
-        let journals = journals(&directory);
-        drop((journals.begin(head(false)).unwrap(), journals.begin(head(false)).unwrap()));
-        assert_eq!(journals.all().unwrap().len(), 2);
-        assert!(kept(&journals).is_none());
-    }
-
-    #[test]
-    fn a_journal_of_too_many_runs_is_not_gone_on_with() {
-        let directory = tempfile::tempdir().unwrap();
-        let journals = journals(&directory);
-        let journal = journals.begin(head(true)).unwrap();
-        let most = most_records(journal.head());
-        assert_eq!(most, 4 * 2 + 1_024);
-        for _ in 0..most {
-            journal.note_chunk(0, [1; 24], [1; 32]).unwrap();
-        }
-        drop(journal);
-        let journal = kept(&journals).unwrap();
-        assert!(journal.kept().is_sound);
-        journal.note_chunk(0, [1; 24], [1; 32]).unwrap();
-        drop(journal);
-        assert!(!kept(&journals).unwrap().kept().is_sound);
-    }
-}
+mod tests;
