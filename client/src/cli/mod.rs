@@ -10,6 +10,7 @@ mod opened;
 mod password;
 mod print;
 mod process_path;
+mod progress_events;
 mod qr;
 mod served;
 mod side_by_side;
@@ -49,7 +50,7 @@ pub fn main() -> ExitCode {
     let protected =
         protect_process().map_err(ClientError::file("protect", Path::new("this program's memory")));
     let mut arguments = Arguments::parse();
-    let terminal = Arc::new(Terminal::default());
+    let terminal = Arc::new(Terminal::new(arguments.global.json));
     let printer = Printer::new(&arguments.global, terminal.clone());
     if let Err(error) = protected.and_then(|()| keep_own_descriptors(&arguments.command)) {
         return fail(&printer, &error);

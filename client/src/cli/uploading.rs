@@ -149,7 +149,7 @@ async fn send_all(
     }
     let bar = printer.bar("Uploading");
     let sent = if uploads.len() > 1 {
-        bar.begin(uploads.iter().map(|(_, upload)| upload.bytes_to_send()).sum());
+        bar.begin(uploads.iter().map(|(_, upload)| upload.sealed_bytes()).sum());
         side_by_side(opened, uploads, &bar, send_one).await
     } else {
         let mut sent = (Vec::new(), None);

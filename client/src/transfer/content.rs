@@ -55,11 +55,21 @@ impl From<Stream> for Content {
 }
 
 impl Content {
-    /// Bytes that will cross the network; 0 if it is not known.
-    #[must_use]
-    pub fn bytes_to_send(&self) -> u64 {
+    /// Bytes of its sealed chunks; 0 if it is not known.
+    pub(super) fn sealed_bytes(&self) -> u64 {
         match self {
-            Self::File(file) => u64::from(file.queue.left()) * file.source.layout().class().sealed() as u64,
+            Self::File(file) => file.source.layout().sealed_bytes(),
+            Self::Stream(_) => 0,
+        }
+    }
+
+    /// Those of them that need not be sent, before any is.
+    pub(super) fn held_bytes(&self) -> u64 {
+        match self {
+            Self::File(FileContent { source, queue }) => {
+                let held = source.layout().chunks().saturating_sub(queue.left());
+                u64::from(held) * source.layout().class().sealed() as u64
+            }
             Self::Stream(_) => 0,
         }
     }

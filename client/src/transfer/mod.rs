@@ -43,12 +43,15 @@ pub trait Progress: Send + Sync {
     fn begin(&self, sealed_bytes: u64);
     /// So many more have arrived.
     fn advance(&self, sealed_bytes: u64);
+    /// It runs over so many lanes now.
+    fn lanes(&self, lanes: usize);
 }
 
 /// Nobody is watching.
 impl Progress for () {
     fn begin(&self, _sealed_bytes: u64) {}
     fn advance(&self, _sealed_bytes: u64) {}
+    fn lanes(&self, _lanes: usize) {}
 }
 
 /// Hands out the chunks of a transfer to its lanes, in order, each once.

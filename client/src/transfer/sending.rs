@@ -247,7 +247,7 @@ async fn put_all_chunks<T: Transport>(
     sending: &Arc<Sending>,
     way: (&T, &OnionAddress, &ClientLimits),
 ) -> Result<BTreeMap<u32, ChunkHash>, ClientError> {
-    let moved = Moved::default();
+    let moved = Moved::told(&sending.progress);
     let put = |lane| put_chunks(Arc::clone(sending), lane, moved.clone());
     let sent = over_lanes(way, None, sending.content.chunks_to_send(), &moved, put).await?;
     let mut hashes = sending.held.clone();
@@ -265,8 +265,7 @@ async fn put_chunks<T: Transport>(
     while let Some((index, chunk)) = blocking(&sending, Sending::next_chunk).await? {
         let (sealed, hash) = (chunk.bytes.len() as u64, chunk.hash);
         put_chunk(&sending, &mut lane, index, chunk).await?;
-        moved.one();
-        sending.progress.advance(sealed);
+        moved.one(sealed);
         hashes.push((index, hash));
     }
     Ok(hashes)

@@ -100,10 +100,10 @@ impl Stored {
 }
 
 impl Upload {
-    /// Bytes that will cross the network; 0 if it is not known.
+    /// Bytes of its sealed chunks; 0 if it is not known.
     #[must_use]
-    pub fn bytes_to_send(&self) -> u64 {
-        self.content.bytes_to_send()
+    pub fn sealed_bytes(&self) -> u64 {
+        self.content.sealed_bytes()
     }
 
     /// Stores it, beginning on a lane: a file of one chunk needs no other.
@@ -116,7 +116,8 @@ impl Upload {
         (transport, relay, limits): (&T, &OnionAddress, &ClientLimits),
         progress: Arc<dyn Progress>,
     ) -> Result<Stored, ClientError> {
-        progress.begin(self.content.bytes_to_send());
+        progress.begin(self.content.sealed_bytes());
+        progress.advance(self.content.held_bytes());
         let begin = move || self.begin(progress);
         let (sending, credit) =
             tokio::task::spawn_blocking(begin).await.map_err(|_| ClientError::Stopped)??;

@@ -193,6 +193,8 @@ impl Progress for Phase {
             *bytes += sealed_bytes;
         }
     }
+
+    fn lanes(&self, _lanes: usize) {}
 }
 
 #[derive(Clone, Copy)]

@@ -50,6 +50,7 @@ struct Ended {
     exit: u8,
     results: Vec<Value>,
     messages: Vec<String>,
+    bars: Vec<BarState>,
 }
 
 impl Desk {
@@ -91,7 +92,8 @@ impl Desk {
         let exit = self.served.execute(invocation, console, pending()).await;
         let results = String::from_utf8(screen.results.lock().unwrap().clone()).unwrap();
         let results = results.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        Ended { exit, results, messages: screen.messages.lock().unwrap().clone() }
+        let bars = screen.bars.lock().unwrap().clone();
+        Ended { exit, results, messages: screen.messages.lock().unwrap().clone(), bars }
     }
 
     async fn succeeds(&self, words: &[&str]) -> Vec<Value> {
@@ -153,6 +155,7 @@ impl Desk {
 struct Screen {
     results: Mutex<Vec<u8>>,
     messages: Mutex<Vec<String>>,
+    bars: Mutex<Vec<BarState>>,
 }
 
 impl Console for Screen {
@@ -165,7 +168,9 @@ impl Console for Screen {
         self.messages.lock().unwrap().push(line.to_owned());
     }
 
-    fn bar(&self, _number: u32, _state: BarState) {}
+    fn bar(&self, _number: u32, state: BarState) {
+        self.bars.lock().unwrap().push(state);
+    }
 
     fn read_input(&self, buffer: &mut [u8]) -> io::Result<usize> {
         buffer.fill(7);
@@ -316,6 +321,34 @@ async fn a_file_that_changed_is_not_gone_on_with_unless_it_is_put_again() {
     desk.succeeds(&["put", "sample"]).await;
     assert_eq!((desk.sent().destroyed.len(), desk.journals().len()), (1, 0));
     desk.expect("sample", &path).await;
+}
+
+/// What a bar, or a program, is told of a transfer: how far it is, of how much, over how many lanes.
+#[tokio::test(flavor = "multi_thread")]
+async fn progress_is_told_from_nothing_to_all_of_it() {
+    let desk = Desk::set().await;
+    desk.file("docs/a", 6 * MIB);
+    desk.file("docs/b", 3_000);
+    desk.file("sample", 6 * MIB);
+    for (words, lanes) in [
+        (&["put", "sample"][..], 2..=4),
+        (&["put", "docs"], 2..=2),
+        (&["get", "sample", "-o", "back"], 1..=4),
+        (&["get", "docs", "-o", "all"], 2..=2),
+    ] {
+        let ended = desk.types(words).await;
+        assert_eq!(ended.exit, 0, "{ended:?}");
+        let told = ended.bars.iter().filter_map(|bar| match bar {
+            BarState::Bytes { position, length, lanes } => Some((*position, *length, *lanes)),
+            _ => None,
+        });
+        let told: Vec<(u64, u64, u32)> = told.collect();
+        assert!(told[0].0 == 0 && told.iter().all(|(position, length, _)| position <= length), "{told:?}");
+        let most = told.iter().map(|(position, ..)| *position).max().unwrap();
+        let (_, length, used) = *told.last().unwrap();
+        assert!(most == length && length >= 6 * MIB && lanes.contains(&used), "{words:?}: {told:?}");
+        assert!(ended.bars.contains(&BarState::Done));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
