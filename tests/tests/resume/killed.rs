@@ -87,18 +87,32 @@ fn c08_an_upload_that_is_killed_again_and_again_completes() {
         let shown: serde_json::Value = serde_json::from_str(listed.stdout.trim()).unwrap();
         assert_eq!((&shown["name"], &shown["state"]), (&"sample".into(), &"interrupted".into()), "{kill}");
     }
-    let mut child = scene.start(&["put", "sample"]);
+    let (mut command, started) = (scene.anna.command(&["put", "sample", "--json"]).unwrap(), Instant::now());
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut sealed = 0;
     while child.try_wait().unwrap().is_none() {
         sealed = scene.sealed().unwrap_or(0).max(sealed);
         std::thread::sleep(Duration::from_millis(2));
     }
-    assert!(child.wait().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    expect_progress(&String::from_utf8(output.stderr).unwrap(), started.elapsed());
     scene.expect_sample();
     // The last record is that of the end; it may have come and gone unseen.
     let twice = sealed.saturating_sub(CHUNKS);
     assert!(sealed >= CHUNKS && twice <= 5 * IN_FLIGHT, "{sealed} of {CHUNKS}");
     eprintln!("{twice} of {CHUNKS} chunks were sealed twice, for 5 kills; {:?} in all", began.elapsed());
+}
+
+/// One object per line, from what was there already to all of it, and not too often.
+fn expect_progress(said: &str, took: Duration) {
+    let events: Vec<serde_json::Value> =
+        said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(events.iter().all(|event| event["progress"] == "Uploading"), "{said}");
+    let (first, last) = (events.first().unwrap(), events.last().unwrap());
+    assert_eq!((&first["done"], &last["done"]), (&0.into(), &last["total"]), "{said}");
+    assert!(last["lanes"].as_u64().unwrap() >= 1 && last["bytes_per_second"].as_u64().unwrap() > 0, "{said}");
+    assert!(events.len() as u64 <= took.as_secs() + 3, "{said}");
 }
 
 /// Both of the relay's processes are killed under an upload, which goes on by itself or when it is typed again.
