@@ -47,8 +47,10 @@ pub enum BarState {
     Bytes {
         /// Done, sealed.
         position: u64,
-        /// In all, sealed.
+        /// In all, sealed; 0 if that is not known.
         length: u64,
+        /// Over so many lanes; 0 before the first.
+        lanes: u32,
     },
     /// It goes away.
     Done,

@@ -235,6 +235,21 @@ pub enum ClientError {
         /// Which.
         path: PathBuf,
     },
+    /// The file changed since its upload was cut off.
+    #[error("{} is not what it was when its upload was cut off", path.display())]
+    ChangedSince {
+        /// Which.
+        path: PathBuf,
+    },
+    /// Another command is at the same upload.
+    #[error("another command is at this upload already")]
+    TransferRunning,
+    /// What was uploaded can be read only once.
+    #[error("a stream that was cut off cannot be gone on with")]
+    NotResumable,
+    /// There is no unfinished upload of this number.
+    #[error("there is no unfinished transfer {0}")]
+    NoSuchTransfer(usize),
     /// What is to be uploaded is no file.
     #[error("{} is not a regular file", path.display())]
     NotAFile {
@@ -561,6 +576,24 @@ impl ClientError {
                 "The upload was ended; what was sent of it can be read by nobody.",
                 "Run the command again when the file no longer changes.",
             ),
+            Self::ChangedSince { .. } => explain(
+                Failed,
+                "Nothing of it was sent; what was sent before can be read by nobody.",
+                "Run the same `nightdrop put` again to store it as it is now, or `nightdrop transfers drop`.",
+            ),
+            Self::TransferRunning => explain(
+                Refused,
+                "Nothing was sent by this command.",
+                "Wait for the other one; `nightdrop transfers` shows how far it is.",
+            ),
+            Self::NotResumable => explain(
+                Failed,
+                "Nothing of it was sent; what was sent before can be read by nobody.",
+                "Free the room at the relay with `nightdrop transfers drop`, and run `nightdrop put -` again.",
+            ),
+            Self::NoSuchTransfer(_) => {
+                explain(NotFound, "Nothing was dropped.", "`nightdrop transfers` shows those that there are.")
+            }
             Self::NotAFile { .. } => explain(Usage, NOTHING_SENT, "Name a regular file."),
             Self::TooLarge { .. } => explain(Failed, NOTHING_SENT, "Split it into parts of at most 15 GiB."),
             Self::BadName { .. } => explain(Failed, NOTHING_SENT, "Rename the file, or use `--name`."),

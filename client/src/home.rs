@@ -6,6 +6,7 @@
 //!   registration     a registration that was sent and not yet answered: account code, then the request's bytes
 //!   memory           keyring version and head of the home space that this device has seen, sealed under the memory key
 //!   credits          credits that were drawn and not spent yet, sealed under the memory key; see `wallet`
+//!   transfers/       what is kept of each upload that is not done, sealed under the memory key; see `transfer/journal.rs`
 //!   lock             held while one of these is read and written back
 //!   agent            where the agent listens; locked by it as long as it lives
 //!   run/             its socket, where the user has no runtime directory
@@ -81,6 +82,12 @@ impl Home {
         self.path.join("agent")
     }
 
+    /// Where the journals of uploads that are not done are.
+    #[must_use]
+    pub fn transfers(&self) -> PathBuf {
+        self.path.join("transfers")
+    }
+
     /// Where Arti keeps its state.
     #[must_use]
     pub fn tor(&self) -> PathBuf {
@@ -123,11 +130,19 @@ impl Home {
         }
     }
 
-    /// Forgets the account, what is remembered of it first: memory without an account would be taken for damage.
+    /// Forgets the account, what is remembered of it first: memory without an account would be taken for damage. What the relay has of uploads that
+    /// are not done it forgets by itself.
     ///
     /// # Errors
     /// [`ClientError::File`].
     pub fn forget_account(&self, _lock: &HomeLock) -> Result<(), ClientError> {
+        let transfers = self.transfers();
+        match std::fs::remove_dir_all(&transfers) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(ClientError::file("remove", &transfers)(error));
+            }
+            _ => {}
+        }
         ["credits", "memory", "account"].into_iter().try_for_each(|name| self.remove(name))
     }
 
@@ -288,6 +303,8 @@ mod tests {
         home.keep_account(&code(), &lock).unwrap();
         home.keep_memory(&[1], &lock).unwrap();
         home.keep_credits(&[1], &lock).unwrap();
+        std::fs::create_dir(home.transfers()).unwrap();
+        std::fs::write(home.transfers().join("journal"), "").unwrap();
         home.forget_account(&lock).unwrap();
         assert!(
             matches!(home.account(), Err(ClientError::NoAccount { .. })) && home.memory().unwrap().is_none()

@@ -13,6 +13,7 @@ use crate::{
     relay::RelayLane,
     relay_info::check_issuing_key,
     space::HomeSpace,
+    transfer::Journals,
     transport::AnyTransport,
     wallet,
 };
@@ -42,6 +43,8 @@ pub struct Unlocked {
 struct Kept {
     log: VerifiedLog,
     lanes: Vec<RelayLane<AnyTransport>>,
+    /// Of uploads that are not done.
+    journals: Journals,
     /// Nothing is gained by reading on.
     just_read: bool,
     /// What this process wrote into the home directory last.
@@ -73,9 +76,11 @@ impl Unlocked {
             }
         };
         let (lane, log) = space.into_parts();
+        let journals = session.journals(home.transfers());
         let kept = Kept {
             log,
             lanes: vec![lane],
+            journals,
             just_read: true,
             remembered: None,
             session_ended: false,
@@ -119,6 +124,14 @@ impl Unlocked {
     #[must_use]
     pub fn lane(&self) -> RelayLane<AnyTransport> {
         RelayLane::isolated(&self.transport, &self.relay, &self.limits)
+    }
+
+    /// The journals of uploads that are not done.
+    ///
+    /// # Errors
+    /// [`ClientError::Locked`].
+    pub fn journals(&self) -> Result<Journals, ClientError> {
+        self.kept().as_ref().map(|kept| kept.journals.clone()).ok_or(ClientError::Locked)
     }
 
     /// The home space, read up to what the relay has now. To be given back with [`Self::keep_space`].

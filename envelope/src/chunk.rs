@@ -62,6 +62,21 @@ impl ChunkBuffer {
         self.seal_with(random(rng), key, blob, index)
     }
 
+    /// Whether its content is what was sealed with this nonce into a chunk of this hash. If it is not, two contents were sealed under one key and
+    /// nonce: so what is sealed here is compared and erased, and never given out.
+    #[must_use]
+    pub fn was_sealed_as(
+        self,
+        (nonce, hash): (&ChunkNonce, &ChunkHash),
+        key: &FileKey,
+        blob: BlobId,
+        index: u32,
+    ) -> bool {
+        let Ok(mut sealed) = self.seal_with(*nonce, key, blob, index) else { return false };
+        sealed.bytes.zeroize();
+        sealed.hash == *hash
+    }
+
     fn seal_with(
         mut self,
         nonce: [u8; NONCE],
@@ -90,6 +105,14 @@ pub struct SealedChunk {
     pub bytes: Vec<u8>,
     /// SHA-256 of the bytes.
     pub hash: ChunkHash,
+}
+
+impl SealedChunk {
+    /// What it was sealed with.
+    #[must_use]
+    pub fn nonce(&self) -> ChunkNonce {
+        self.bytes.first_chunk().copied().unwrap_or_default()
+    }
 }
 
 /// A chunk that was found to be the one its manifest lists, and opened. Erased when dropped.
@@ -139,8 +162,8 @@ impl ExpectedChunk<'_> {
         let mut buffer = ChunkBuffer::new(self.class);
         let Some(room) = buffer.plaintext_mut().get_mut(..content.len()) else { return false };
         room.copy_from_slice(content);
-        let sealed = buffer.seal_with(*nonce, self.key, self.blob, self.index);
-        content.len() == self.content && sealed.is_ok_and(|sealed| sealed.hash == *self.hash)
+        content.len() == self.content
+            && buffer.was_sealed_as((nonce, self.hash), self.key, self.blob, self.index)
     }
 
     /// Checks hash and length, then decrypts in place, then checks the padding.
@@ -237,6 +260,23 @@ mod tests {
         }
         let short = expected(&chunk.hash, 3, 6).open(chunk.bytes);
         assert_eq!(short.err(), Some(OpenError::Inconsistent), "content where padding should be");
+    }
+
+    #[test]
+    fn what_was_sealed_is_known_by_its_nonce_and_anything_else_is_not() {
+        let chunk = sealed(b"content", 3);
+        let (nonce, hash) = (chunk.nonce(), chunk.hash);
+        let is = |content: &[u8], nonce: &ChunkNonce, hash: &ChunkHash, blob, index| {
+            let mut buffer = ChunkBuffer::new(SizeClass::SMALLEST);
+            buffer.plaintext_mut()[..content.len()].copy_from_slice(content);
+            buffer.was_sealed_as((nonce, hash), &KEY, blob, index)
+        };
+        assert!(is(b"content", &nonce, &hash, BLOB, 3));
+        assert!(!is(b"contend", &nonce, &hash, BLOB, 3));
+        assert!(!is(b"content", &[0; NONCE], &hash, BLOB, 3));
+        assert!(!is(b"content", &nonce, &[0; 32], BLOB, 3));
+        assert!(!is(b"content", &nonce, &hash, BLOB, 4));
+        assert!(!is(b"content", &nonce, &hash, BlobId::from_bytes([9; 16]), 3));
     }
 
     #[test]

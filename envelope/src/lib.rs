@@ -34,6 +34,7 @@ pub mod device_memory;
 mod error;
 pub mod file_name;
 pub mod identity;
+pub mod journal;
 pub mod key;
 pub mod keyring;
 pub mod layout;

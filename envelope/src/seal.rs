@@ -52,15 +52,19 @@ pub enum Kind {
     Ticket = 5,
     /// Entry of a space's log under the entry key.
     Entry = 6,
-    /// What a device remembers, under the master key.
+    /// What a device remembers, under the memory key.
     DeviceMemory = 7,
+    /// Head of the journal of an unfinished upload, under the memory key.
+    Journal = 8,
+    /// Record of such a journal, under the memory key.
+    JournalRecord = 9,
     /// Credits that a device holds, under the memory key.
     Wallet = 10,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::MasterKey,
         Self::Recovery,
         Self::Keyring,
@@ -68,6 +72,8 @@ impl Kind {
         Self::Ticket,
         Self::Entry,
         Self::DeviceMemory,
+        Self::Journal,
+        Self::JournalRecord,
         Self::Wallet,
     ];
 }

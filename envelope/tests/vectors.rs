@@ -12,7 +12,8 @@ use nightdrop_envelope::{
     chunk::ChunkBuffer,
     context::Context,
     file_name::FileName,
-    key::{FileKey, MasterKey},
+    journal::{JournalHead, JournalKey, JournalRecord, Origin, Stamp},
+    key::{FileKey, MasterKey, MemoryKey},
     keyring::Keyring,
     link::{BadLink, FileLink},
     manifest::{FileFacts, VerifiedManifest, seal_manifest},
@@ -114,6 +115,46 @@ fn a_manifest_and_its_chunk() {
     assert_eq!(VerifiedManifest::open(&bad, &hash, key(), BLOB).err(), Some(OpenError::WrongHash));
     let forged = Sha256::digest(&bad).into();
     assert_eq!(VerifiedManifest::open(&bad, &forged, key(), BLOB).err(), Some(OpenError::WrongKey));
+}
+
+/// The journal of an unfinished upload, as it stands on a device's disk: a head and a record of each kind.
+#[test]
+fn a_journal() {
+    let key = JournalKey::new(MemoryKey::from_bytes(KEY), relay(), AccountId::from_bytes([0x66; 10]));
+    let chunk = JournalRecord::Chunk { index: 300, nonce: [0x99; 24], hash: [0xaa; 32] };
+    let finish =
+        JournalRecord::Finish { manifest: [0x77; 32], content: [0x88; 32], size: 19, modified: Some(-1) };
+    let head = vector("journal_head.bin", || {
+        let stamp = Stamp { size: 19, modified: (-1, 5), changed: (7, 8), inode: (9, 10) };
+        let origin = Origin { path: b"/home/a/vector.txt".to_vec(), stamp, content: [0x88; 32] };
+        let name = (SpacePath::parse("docs/vector.txt").unwrap(), true);
+        let capabilities = BlobCapabilities {
+            blob: BLOB,
+            read_token: Token::from_bytes([0x33; 32]),
+            write_key: Token::from_bytes([0x44; 32]),
+        };
+        let head = JournalHead::new((1, 2), capabilities, &FileKey::from_bytes(KEY), name, Some(origin));
+        key.seal_head(&head, &mut rand::rng()).unwrap()
+    });
+    let opened = key.open_head(&head).unwrap();
+    assert_eq!((opened.keyring, opened.began, opened.blob, opened.replace), (1, 2, BLOB, true));
+    assert_eq!(opened.name.as_str(), "docs/vector.txt");
+    assert!(opened.origin.as_ref().unwrap().path == b"/home/a/vector.txt");
+    let listed = opened.finished_by(&finish).unwrap();
+    assert_eq!((listed.size, listed.manifest, listed.file_key().secret_bytes()), (19, [0x77; 32], &KEY));
+    assert!(opened.finished_by(&chunk).is_none());
+    for (position, record) in [chunk, finish].into_iter().enumerate() {
+        let name = format!("journal_record_{position}.bin");
+        let position = position as u64;
+        let sealed = vector(&name, || key.seal_record(&record, BLOB, position, &mut rand::rng()).unwrap());
+        assert_eq!(key.open_record(&sealed, BLOB, position), Ok(record));
+        let bad = vector(&format!("journal_record_{position}_bad_flipped.bin"), || changed(&sealed, 70));
+        assert_eq!(key.open_record(&bad, BLOB, position), Err(OpenError::Altered));
+    }
+    let bad = vector("journal_head_bad_flipped.bin", || changed(&head, 6_000));
+    assert_eq!(key.open_head(&bad).err(), Some(OpenError::Altered));
+    let bad = vector("journal_head_bad_truncated.bin", || head[..head.len() - 1].to_vec());
+    assert_eq!(key.open_head(&bad).err(), Some(OpenError::Altered));
 }
 
 #[test]

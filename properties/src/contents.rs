@@ -1,10 +1,15 @@
 //! What the other envelopes hold: opened, it is exactly what was sealed, and has one form.
 
-use crate::{Fixed, seals::hash, texts::relay_address};
+use crate::{
+    Fixed,
+    seals::{BLOB, hash},
+    texts::relay_address,
+};
 use hkdf::Hkdf;
 use nightdrop_envelope::{
     context::Context,
     device_memory::DeviceMemory,
+    journal::JournalKey,
     key::{EncryptionKey, MasterKey, MemoryKey},
     keyring::Keyring,
     master_key::open_master_key,
@@ -22,14 +27,18 @@ const VERSION: u64 = 3;
 /// The first byte chooses the kind of envelope; the rest is what it holds, as it is or padded to the right length.
 pub(crate) fn contents(input: &[u8]) -> bool {
     let Some((which, rest)) = input.split_first() else { return false };
-    match which % 7 {
+    match which % 11 {
         0 => master_key(rest),
         1 => recovery(rest),
         2 => ticket(rest),
         3 => keyring(rest),
         4 => keyring(&padded(rest, 512)),
         5 => device_memory(rest),
-        _ => device_memory(&padded(rest, 128)),
+        6 => device_memory(&padded(rest, 128)),
+        7 => journal_head(rest),
+        8 => journal_head(&padded(rest, 6_144)),
+        9 => journal_record(rest),
+        _ => journal_record(&padded(rest, 96)),
     }
 }
 
@@ -117,5 +126,35 @@ fn device_memory(plaintext: &[u8]) -> bool {
     let again = memory.seal(&key, &relay, ACCOUNT, &mut Fixed::new(1)).unwrap();
     let again = open(Kind::DeviceMemory, &KEY, &context, &again).unwrap();
     assert_eq!(again.as_slice(), plaintext, "two forms of one memory");
+    true
+}
+
+fn journal_key() -> JournalKey {
+    JournalKey::new(MemoryKey::from_bytes(KEY), relay_address(), ACCOUNT)
+}
+
+fn journal_head(plaintext: &[u8]) -> bool {
+    let context = place(b"journal", b"");
+    let Ok(head) = journal_key().open_head(&sealed(Kind::Journal, &KEY, &context, plaintext)) else {
+        return false;
+    };
+    let again = journal_key().seal_head(&head, &mut Fixed::new(1)).unwrap();
+    let again = open(Kind::Journal, &KEY, &context, &again).unwrap();
+    assert_eq!(again.as_slice(), plaintext, "two forms of one head");
+    true
+}
+
+fn journal_record(plaintext: &[u8]) -> bool {
+    let (relay, position) = (relay_address(), 3_u64);
+    let place = |position: u64| {
+        let (relay, position) = (relay.as_str().as_bytes(), position.to_be_bytes());
+        Context::of(&[b"journal record", relay, ACCOUNT.as_bytes(), BLOB.as_bytes(), &position])
+    };
+    let record = sealed(Kind::JournalRecord, &KEY, &place(position), plaintext);
+    assert!(journal_key().open_record(&record, BLOB, position + 1).is_err(), "it belongs to its place");
+    let Ok(record) = journal_key().open_record(&record, BLOB, position) else { return false };
+    let again = journal_key().seal_record(&record, BLOB, position, &mut Fixed::new(1)).unwrap();
+    let again = open(Kind::JournalRecord, &KEY, &place(position), &again).unwrap();
+    assert_eq!(again.as_slice(), plaintext, "two forms of one record");
     true
 }

@@ -10,11 +10,13 @@ use nightdrop_wire::{
     ids::AccountId,
     messages::{
         account::{LoginFinish, LoginStarted},
+        blob::{HeldChunk, HeldChunks},
         credit::{Credit, Credits, FetchCredits},
     },
     onion::OnionAddress,
     token::Token,
 };
+use sha2::{Digest, Sha256};
 use std::sync::atomic::Ordering;
 use worker_support::{Connection, TestBlob, TestLog, User, Worker, address, fetch, random};
 
@@ -50,6 +52,31 @@ async fn register_log_in_upload_share_and_read() {
     }
     connection.request("DELETE", &blob.path(""), Some(&blob.writing()), &[]).await.success();
     assert_eq!(reader.get(&blob.path("/0"), &blob.reading()).await.status(), 404);
+}
+
+#[tokio::test]
+async fn an_upload_that_was_cut_off_learns_what_is_there() {
+    let worker = Worker::start().await;
+    let mut connection = worker.connect();
+    let user = worker.user(&mut connection).await;
+    let blob = TestBlob::new(3);
+    let have = blob.path("/have/0");
+    let refused = connection.get(&have, &blob.writing()).await;
+    assert_eq!((refused.status(), refused.body.len()), (404, 0), "it is not there yet");
+    let create = blob.create(user.credits(&mut connection, 1).await.remove(0));
+    connection.post("/v1/blobs", None, &create).await.success();
+    connection.request("PUT", &blob.path("/1"), Some(&blob.writing()), &blob.chunks[1]).await.success();
+    let held: HeldChunks = codec::decode(&connection.get(&have, &blob.writing()).await.success()).unwrap();
+    let hash = Sha256::digest(&blob.chunks[1]).into();
+    assert_eq!(held, HeldChunks { chunks: vec![HeldChunk { index: 1, hash }] });
+    let end = blob.path("/have/2");
+    let held: HeldChunks = codec::decode(&connection.get(&end, &blob.writing()).await.success()).unwrap();
+    assert_eq!(held.chunks, []);
+    let wrong = Authorization::Bearer(Token::from_bytes(random()));
+    for shown in [blob.reading(), wrong] {
+        let answer = connection.get(&have, &shown).await;
+        assert_eq!((answer.head, answer.body), (refused.head.clone(), refused.body.clone()));
+    }
 }
 
 #[tokio::test]

@@ -16,7 +16,8 @@ use bytes::{Bytes, BytesMut};
 use nightdrop_wire::{
     authorization::Authorization,
     ids::BlobId,
-    messages::blob::ChunkHash,
+    limits::MAX_HELD_CHUNKS,
+    messages::blob::{ChunkHash, HeldChunk, HeldChunks},
     size_class::SizeClass,
     token::{Token, TokenHash},
 };
@@ -70,6 +71,30 @@ impl Store {
         let key = at_rest_keys::read(&snapshot, ObjectName::blob(id))?;
         let stored = snapshot.copy(&CHUNKS, &(*id.as_bytes(), n))?.ok_or(StoreError::Damaged(CHUNKS.name))?;
         at_rest::open(&key, &place(id, n), stored)
+    }
+
+    /// The chunks that an unfinished blob holds, from number `from` on, as many as a page takes.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] unless the blob is there, unfinished, and its write key is shown; [`StoreError::Damaged`],
+    /// [`StoreError::Database`].
+    pub fn held_chunks(&self, id: BlobId, write_key: &Token, from: u32) -> Result<HeldChunks, StoreError> {
+        let snapshot = self.snapshot()?;
+        let row = blobs::writable(&snapshot, id, &token_hash(write_key))?;
+        if row.state != BlobState::Open {
+            return Err(StoreError::Refused);
+        }
+        let mut chunks = Vec::new();
+        snapshot.each(&ChunkHashRow::TABLE, self::from(id, from), |key, bytes| {
+            let ChunkHashRow(hash) = crate::row::decode(&key, bytes)?;
+            chunks.push(HeldChunk { index: key.1, hash });
+            Ok(if chunks.len() < MAX_HELD_CHUNKS {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
+            })
+        })?;
+        Ok(HeldChunks { chunks })
     }
 
     /// Checks as far as it can be seen before the operation's turn, so that nothing is sealed for whoever has no right.

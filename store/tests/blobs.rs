@@ -8,11 +8,12 @@ use nightdrop_store::{BodyDigest, Day, Payment, token_hash};
 use nightdrop_wire::{
     authorization::Authorization,
     ids::BlobId,
-    limits::MAX_CHUNKS,
+    limits::{MAX_CHUNKS, MAX_HELD_CHUNKS},
     messages::{blob::CreateBlob, blob::FinishBlob, credit::Credit, ticket::CreateTicket},
     size_class::SizeClass,
     token::Token,
 };
+use sha2::{Digest, Sha256};
 
 /// A blob of two chunks, created, not filled.
 fn open_blob(fixture: &Fixture) -> TestBlob {
@@ -41,6 +42,44 @@ fn a_finished_blob_is_read_as_it_was_given() {
     assert_eq!(fixture.read(&blob, 0).unwrap(), blob.chunks[0]);
     assert_eq!(fixture.read(&blob, 1).unwrap(), blob.chunks[1]);
     assert_eq!(fixture.store().read_manifest(blob.id, &blob.reading()).unwrap(), blob.manifest);
+}
+
+#[test]
+fn what_an_unfinished_blob_holds_is_listed_by_pages() {
+    let fixture = Fixture::new();
+    let blob = TestBlob::new(1);
+    let many = u32::try_from(MAX_HELD_CHUNKS).unwrap() + 3;
+    fixture.create(&CreateBlob { chunks: many, ..blob.create(fixture.credit()) }).unwrap();
+    let held = |from| fixture.store().held_chunks(blob.id, &blob.write_key, from).unwrap().chunks;
+    assert_eq!(held(0), []);
+    let chunk = random_bytes(SizeClass::FULL.sealed());
+    let hash: [u8; 32] = Sha256::digest(&chunk).into();
+    for n in [0, 2, many - 1] {
+        fixture.put(&blob, n, &chunk).unwrap();
+    }
+    let indexes = |from| held(from).iter().map(|held| held.index).collect::<Vec<_>>();
+    assert_eq!((indexes(0), indexes(1), indexes(many)), (vec![0, 2, many - 1], vec![2, many - 1], vec![]));
+    assert!(held(0).iter().all(|held| held.hash == hash));
+    let other = random_bytes(SizeClass::FULL.sealed());
+    fixture.put(&blob, 2, &other).unwrap();
+    assert_eq!(held(2)[0].hash, <[u8; 32]>::from(Sha256::digest(&other)), "the one in its place");
+}
+
+#[test]
+fn what_a_blob_holds_is_told_to_its_write_key_until_it_is_finished() {
+    let fixture = Fixture::new();
+    let blob = filled_blob(&fixture);
+    let held = |token: &Token| fixture.store().held_chunks(blob.id, token, 0);
+    assert_eq!(held(&blob.write_key).unwrap().chunks.len(), 2);
+    assert_refused!(held(&blob.read_token), Refused, "its reader");
+    assert_refused!(held(&random_token()), Refused, "a stranger");
+    let unknown = fixture.store().held_chunks(TestBlob::new(1).id, &blob.write_key, 0);
+    assert_refused!(unknown, Refused, "another blob");
+    fixture.finish(&blob, &blob.finish()).unwrap();
+    assert_refused!(held(&blob.write_key), Refused, "finished");
+    let open = filled_blob(&fixture);
+    fixture.wait(fixture.store().destroy_blob(open.id, &open.write_key)).unwrap();
+    assert_refused!(fixture.store().held_chunks(open.id, &open.write_key, 0), Refused, "ended");
 }
 
 #[test]

@@ -4,3 +4,4 @@ pub mod lying;
 pub mod memory;
 pub mod system;
 pub mod tornet;
+pub mod uploads;

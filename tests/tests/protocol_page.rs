@@ -13,7 +13,7 @@ use nightdrop_wire::{
             PasswdStarted, RecoverStart, RecoverStarted, Recovery, RecoveryChange, RegisterFinish,
             RegisterStart, RegisterStarted, SessionFacts, Sessions,
         },
-        blob::{CreateBlob, FinishBlob, RenewBlob, WholeBlob},
+        blob::{CreateBlob, FinishBlob, HeldChunk, HeldChunks, RenewBlob, WholeBlob},
         credit::{Credit, Credits, FetchCredits},
         log::{Append, CreateLog, LogHead, LogPage},
         relay::{EarnInvitation, EarnedInvitation, Registration, RelayInfo},
@@ -98,6 +98,8 @@ fn limits() {
         ("MAX_LOG_ENTRIES".to_owned(), usize::try_from(limits::MAX_LOG_ENTRIES).unwrap()),
         ("MAX_ENTRIES".to_owned(), limits::MAX_ENTRIES),
         ("MAX_ENTRIES_BODY".to_owned(), limits::MAX_ENTRIES_BODY),
+        ("MAX_HELD_CHUNKS".to_owned(), limits::MAX_HELD_CHUNKS),
+        ("MAX_HELD_BODY".to_owned(), limits::MAX_HELD_BODY),
         ("WORK_CHALLENGE".to_owned(), limits::WORK_CHALLENGE),
         ("WORK_PARTS".to_owned(), limits::WORK_PARTS),
         ("WORK_SOLUTION".to_owned(), limits::WORK_SOLUTION),
@@ -227,6 +229,8 @@ fn control_bodies() {
         walk("CreateBlob", &create);
     }
     walk("FinishBlob", &FinishBlob { chunks_digest: [18; 32], manifest: vec![19; 4028] });
+    let held = HeldChunk { index: 300, hash: [29; 32] };
+    walk("HeldChunks", &HeldChunks { chunks: vec![held, held] });
     walk(
         "RenewBlob",
         &RenewBlob { read_token: hash, write_key: hash, tickets: vec![TicketId::from_bytes([20; 16])] },

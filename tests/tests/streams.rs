@@ -32,11 +32,8 @@ fn bytes(length: usize) -> Vec<u8> {
 }
 
 async fn put(person: &Person, content: Vec<u8>) -> FileRecord {
-    let credit = person.credits(1).await.unwrap().remove(0);
     let name = FileName::parse("stream").unwrap();
-    let stream = Stream::begin(std::io::Cursor::new(content), name).unwrap();
-    let relay = address();
-    transfer::upload(&person.transport, &relay, stream, credit, &patient(), Arc::new(())).await.unwrap()
+    person.store(Stream::begin(std::io::Cursor::new(content), name).unwrap()).await.unwrap()
 }
 
 /// What came, and how it ended.
@@ -120,11 +117,10 @@ async fn a_stream_that_breaks_leaves_nothing() {
     }
     let stage = Stage::set().await;
     let person = stage.person().await;
-    let credit = person.credits(1).await.unwrap().remove(0);
     let stream = Stream::begin(Breaks(4 * FULL as u64), FileName::parse("x").unwrap()).unwrap();
-    let relay = address();
-    let broken = transfer::upload(&person.transport, &relay, stream, credit, &patient(), Arc::new(())).await;
+    let broken = person.store(stream).await;
     assert!(matches!(broken, Err(ClientError::Input(_))), "{broken:?}");
+    assert!(transfer::unfinished(&person.journals()).unwrap().is_empty());
 }
 
 /// KiB of a process at its peak, as long as it lives.

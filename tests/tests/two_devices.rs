@@ -57,7 +57,8 @@ async fn first_device(person: &Person) -> (Session<MemoryTransport>, Space) {
 fn device_with_code_of(person: &Person) -> Person {
     let code = AccountCode::from_text(&person.code.secret_text()).unwrap();
     let recovery = nightdrop_envelope::recovery::RecoveryPhrase::generate(&mut rand::rng());
-    Person { transport: person.transport.clone(), code, recovery, memory: Vec::new() }
+    let directory = Arc::clone(&person.directory);
+    Person { transport: person.transport.clone(), code, recovery, memory: Vec::new(), directory }
 }
 
 /// What lists a file of this name. Nobody reads the file, so there need not be one.

@@ -45,6 +45,8 @@ pub enum Endpoint {
     GetChunk(BlobId, u32),
     /// Closes a blob.
     FinishBlob(BlobId),
+    /// Lists the chunks that an unfinished blob holds, from a number on.
+    HeldChunks(BlobId, u32),
     /// Reads the sealed manifest.
     GetHead(BlobId),
     /// Replaces a blob's read token and write key.
@@ -99,7 +101,7 @@ const fn row(
 const CHUNK: usize = SizeClass::FULL.sealed();
 
 /// The table.
-pub const ENDPOINTS: [EndpointRow; 27] = [
+pub const ENDPOINTS: [EndpointRow; 28] = [
     row("GET", "/v1/relay", "account", "nothing", "empty", "RelayInfo", 0),
     row("POST", "/v1/invitations", "account", "work", "EarnInvitation", "EarnedInvitation", MAX_SMALL_BODY),
     row(
@@ -134,6 +136,7 @@ pub const ENDPOINTS: [EndpointRow; 27] = [
         "empty",
         CHUNK + MAX_SMALL_BODY,
     ),
+    row("GET", "/v1/blobs/{blob}/have/{n}", "data", "write key", "empty", "HeldChunks", 0),
     row("GET", "/v1/blobs/{blob}/head", "data", "read token or ticket", "empty", "sealed manifest", 0),
     row("POST", "/v1/blobs/{blob}/renew", "data", "write key", "RenewBlob", "empty", MAX_SMALL_BODY),
     row("DELETE", "/v1/blobs/{blob}", "data", "write key", "empty", "empty", 0),
@@ -153,8 +156,17 @@ impl Endpoint {
         let rest = path.strip_prefix("/v1/")?;
         let mut segments = rest.split('/');
         let (first, second, third) = (segments.next()?, segments.next(), segments.next());
+        let fourth = segments.next();
         if segments.next().is_some() {
             return None;
+        }
+        if let Some(n) = fourth {
+            return match (method, first, second, third) {
+                ("GET", "blobs", Some(blob), Some("have")) => {
+                    Some(Self::HeldChunks(blob.parse().ok()?, chunk_index(n)?))
+                }
+                _ => None,
+            };
         }
         match (method, first, second, third) {
             ("GET", "relay", None, None) => Some(Self::RelayInfo),
@@ -201,6 +213,7 @@ impl Endpoint {
             Self::EndSession(session) => format!("/v1/sessions/{session}"),
             Self::PutChunk(blob, n) | Self::GetChunk(blob, n) => format!("/v1/blobs/{blob}/{n}"),
             Self::FinishBlob(blob) => format!("/v1/blobs/{blob}/finish"),
+            Self::HeldChunks(blob, from) => format!("/v1/blobs/{blob}/have/{from}"),
             Self::RenewBlob(blob) => format!("/v1/blobs/{blob}/renew"),
             Self::GetHead(blob) => format!("/v1/blobs/{blob}/head"),
             Self::DestroyBlob(blob) => format!("/v1/blobs/{blob}"),
@@ -233,6 +246,7 @@ impl Endpoint {
             put_chunk,
             get_chunk,
             finish_blob,
+            held_chunks,
             get_head,
             renew_blob,
             destroy_blob,
@@ -262,6 +276,7 @@ impl Endpoint {
             Self::PutChunk(..) => put_chunk,
             Self::GetChunk(..) => get_chunk,
             Self::FinishBlob(_) => finish_blob,
+            Self::HeldChunks(..) => held_chunks,
             Self::GetHead(_) => get_head,
             Self::RenewBlob(_) => renew_blob,
             Self::DestroyBlob(_) => destroy_blob,
@@ -290,7 +305,7 @@ fn canonical_number(text: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn sample_of_each() -> [Endpoint; 27] {
+    fn sample_of_each() -> [Endpoint; 28] {
         let (blob, ticket) = (BlobId::from_bytes([5; 16]), TicketId::from_bytes([6; 16]));
         let space = SpaceId::from_bytes([7; 32]);
         [
@@ -312,6 +327,7 @@ mod tests {
             Endpoint::PutChunk(blob, 0),
             Endpoint::GetChunk(blob, MAX_CHUNKS - 1),
             Endpoint::FinishBlob(blob),
+            Endpoint::HeldChunks(blob, MAX_CHUNKS - 1),
             Endpoint::GetHead(blob),
             Endpoint::RenewBlob(blob),
             Endpoint::DestroyBlob(blob),
@@ -348,6 +364,11 @@ mod tests {
             ("GET", format!("/v1/blobs/{blob}/{MAX_CHUNKS}")),
             ("GET", format!("/v1/blobs/{blob}/4294967296")),
             ("GET", format!("/v1/blobs/{blob}/0/0")),
+            ("GET", format!("/v1/blobs/{blob}/have")),
+            ("GET", format!("/v1/blobs/{blob}/have/00")),
+            ("GET", format!("/v1/blobs/{blob}/have/{MAX_CHUNKS}")),
+            ("GET", format!("/v1/blobs/{blob}/have/0/0")),
+            ("GET", format!("/v1/blobs/{blob}/head/0")),
             ("POST", "/admin/v1/invites".to_owned()),
         ] {
             assert_eq!(Endpoint::parse(method, &path), None, "{method} {path}");

@@ -51,6 +51,9 @@ pub const ISSUING_SEED: &[u8] = b"nightdrop/v1 issuing seed";
 pub const ISSUING_KEY: &[u8] = b"nightdrop/v1 issuing key";
 /// What a credit is bound to, before its last day.
 pub const CREDIT: &[u8] = b"nightdrop/v1 credit";
+/// Name of the journal of an unfinished upload, from the memory key; followed by the length of its path (u64, big-endian), the path, and the name
+/// that the file is to get.
+pub const JOURNAL_NAME: &[u8] = b"nightdrop/v1 journal name";
 
 /// All of the above.
 pub const ALL: &[&[u8]] = &[
@@ -77,6 +80,7 @@ pub const ALL: &[&[u8]] = &[
     ISSUING_SEED,
     ISSUING_KEY,
     CREDIT,
+    JOURNAL_NAME,
 ];
 
 #[cfg(test)]

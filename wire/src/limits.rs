@@ -30,6 +30,10 @@ pub const MAX_ENTRIES: usize = 256;
 pub const ENTRY_SIZES: [usize; 4] = [512, 1024, 2048, 4096];
 /// Bytes of an append, and of one page of a log, at most.
 pub const MAX_ENTRIES_BODY: usize = MAX_ENTRIES * 1024 + MAX_SMALL_BODY;
+/// Chunks of one page of what an unfinished blob holds, at most.
+pub const MAX_HELD_CHUNKS: usize = 1_024;
+/// Bytes of such a page at most: a count, and for each chunk index and hash.
+pub const MAX_HELD_BODY: usize = 2 + MAX_HELD_CHUNKS * (2 + 32);
 /// Bytes of a challenge: a second and the relay's mark.
 pub const WORK_CHALLENGE: usize = 8 + 32;
 /// Parts of the work that earns an invitation.

@@ -3,12 +3,14 @@
 use crate::{
     ClientError, clock, random,
     relay::{MAX_CONTROL_ANSWER, RelayLane, RequestError},
+    transfer::Journals,
     transport::Transport,
 };
 use bytes::Bytes;
 use nightdrop_credit::{Order, good_until};
 use nightdrop_envelope::{
-    account_code::AccountCode, device_memory::DeviceMemory, key::MasterKey, keyring::Keyring, wallet::Wallet,
+    account_code::AccountCode, device_memory::DeviceMemory, journal::JournalKey, key::MasterKey,
+    keyring::Keyring, wallet::Wallet,
 };
 use nightdrop_wire::{
     authorization::Authorization,
@@ -23,6 +25,7 @@ use nightdrop_wire::{
     refusal::Refusal,
     token::Token,
 };
+use std::path::PathBuf;
 
 /// An open account. Its lane carries the account plane only; what is done with credits goes over other circuits.
 pub struct Session<T> {
@@ -78,6 +81,13 @@ impl<T: Transport> Session<T> {
         kept.newer(seen)
             .seal(&self.keyring.memory_key(), self.code.relay(), self.code.account(), &mut random::system())
             .map_err(ClientError::Sealing)
+    }
+
+    /// The journals of this account in a directory.
+    #[must_use]
+    pub fn journals(&self, directory: PathBuf) -> Journals {
+        let key = JournalKey::new(self.keyring.memory_key(), self.code.relay().clone(), self.code.account());
+        Journals::new(directory, key, self.keyring.version())
     }
 
     /// The account's keys.

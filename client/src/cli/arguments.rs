@@ -95,6 +95,7 @@ impl Arguments {
             | Command::Mv(Mv { from: _, to: _ })
             | Command::Rm(Rm { names: _, recursive: _ })
             | Command::Unshare(Name { name: _ })
+            | Command::Transfers(Transfers { resume_all: _, action: _ })
             | Command::Completions { shell: _ }
             | Command::Agent(Unlock { idle: _ }) => network.collect(),
         }
@@ -112,7 +113,8 @@ impl Command {
             | Self::Mv(_)
             | Self::Rm(_)
             | Self::Share(_)
-            | Self::Unshare(_) => true,
+            | Self::Unshare(_)
+            | Self::Transfers(_) => true,
             Self::Register(_)
             | Self::Login(_)
             | Self::Passwd(_)
@@ -177,6 +179,11 @@ pub(super) enum Command {
     Share(Share),
     /// End all links to one of your files
     Unshare(Name),
+    /// List the uploads of this device that were cut off, go on with them, or drop them
+    ///
+    /// An upload goes on when the same `put` is typed again, too; so does a download with the same `get`, which is not listed here: what is
+    /// kept of it lies beside the file that it writes. Of a directory, files that were not begun are not listed; put it again.
+    Transfers(Transfers),
     /// Change the password; all other sessions end
     Passwd(Passwd),
     /// Set a new password with the recovery phrase, or make a new phrase
@@ -295,7 +302,8 @@ pub(super) struct Logout {
 
 #[derive(Debug, Args)]
 pub(super) struct Put {
-    /// The files, or directories of files; `-` is standard input, of any length, stored under the name of `--name`
+    /// The files, or directories of files; `-` is standard input, of any length, stored under the name of `--name`. Cut off, the same
+    /// command goes on where it was; standard input cannot be read again, so what was sent of it can only be dropped: see `transfers`
     #[arg(required = true, value_name = "PATH")]
     pub(super) paths: Vec<PathBuf>,
     /// Print a link to each: whoever has it can read the file, without an account
@@ -360,6 +368,33 @@ pub(super) struct Share {
     /// The link as a picture.
     #[command(flatten)]
     pub(super) qr: QrArguments,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct Transfers {
+    /// Go on with all of them, as far as their files are what they were
+    #[arg(long)]
+    pub(super) resume_all: bool,
+    #[command(subcommand)]
+    pub(super) action: Option<TransfersAction>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum TransfersAction {
+    /// Give up an upload: what the relay has of it is destroyed
+    Drop(DropTransfers),
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct DropTransfers {
+    /// Its number, as `nightdrop transfers` shows it
+    #[arg(value_name = "N")]
+    pub(super) number: Option<usize>,
+    /// All of them
+    #[arg(long)]
+    pub(super) all: bool,
 }
 
 #[derive(Debug, Args)]

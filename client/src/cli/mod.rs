@@ -10,11 +10,13 @@ mod opened;
 mod password;
 mod print;
 mod process_path;
+mod progress_events;
 mod qr;
 mod served;
 mod side_by_side;
 mod terminal;
 mod tree;
+mod uploading;
 
 pub use served::Served;
 
@@ -48,7 +50,7 @@ pub fn main() -> ExitCode {
     let protected =
         protect_process().map_err(ClientError::file("protect", Path::new("this program's memory")));
     let mut arguments = Arguments::parse();
-    let terminal = Arc::new(Terminal::default());
+    let terminal = Arc::new(Terminal::new(arguments.global.json));
     let printer = Printer::new(&arguments.global, terminal.clone());
     if let Err(error) = protected.and_then(|()| keep_own_descriptors(&arguments.command)) {
         return fail(&printer, &error);
@@ -162,6 +164,7 @@ async fn run(arguments: Arguments, printer: &Printer) -> Result<u8, ClientError>
         Command::Rm(rm) => commands::rm::run(&global, rm, printer).await,
         Command::Share(share) => commands::share::run(&global, share, printer).await,
         Command::Unshare(unshare) => commands::unshare::run(&global, unshare, printer).await,
+        Command::Transfers(transfers) => commands::transfers::run(&global, transfers, printer).await,
         Command::Passwd(passwd) => commands::passwd::run(&global, passwd, printer).await,
         Command::Recover(recover) => commands::recover::run(&global, recover, printer).await,
         Command::Rekey(rekey) => commands::rekey::run(&global, &rekey, printer).await,

@@ -1,6 +1,6 @@
 //! An opened account: what every command on one's own files starts from.
 
-use super::{arguments::Global, password::StandardInput, print::Printer};
+use super::{arguments::Global, password::StandardInput, print::Printer, uploading::is_listed};
 use crate::{
     ClientError,
     account::{self, RecoveryWish, Rekeyed},
@@ -8,7 +8,7 @@ use crate::{
     relay::RelayLane,
     renewal::renew_carried,
     space::HomeSpace,
-    transfer,
+    transfer::{self, Journals},
     transport::{AnyTransport, Transport},
     unlocked::Unlocked,
 };
@@ -109,7 +109,32 @@ impl Opened<'_> {
     async fn begin(&mut self) -> Result<(), ClientError> {
         self.remember().await?;
         self.warn_of_strays();
+        self.settle_journals();
         self.finish_renewing().await
+    }
+
+    /// Forgets uploads that were done but for that. What cannot be read is told and no more.
+    fn settle_journals(&self) {
+        let state = self.space.state();
+        let settled = self.journals().and_then(|journals| journals.settle(|blob| is_listed(state, blob)));
+        match settled {
+            Ok(0) => {}
+            Ok(damaged) => self.printer.warn(&format!(
+                "what this device kept of {damaged} unfinished upload(s) is damaged, or another account's; forget it with `nightdrop transfers drop`"
+            )),
+            Err(error) => self.printer.warn(&format!("unfinished uploads cannot be looked at: {error}")),
+        }
+    }
+
+    /// The journals of uploads that are not done.
+    pub(super) fn journals(&self) -> Result<Journals, ClientError> {
+        self.unlocked.journals()
+    }
+
+    /// Reads what was written to the home space meanwhile.
+    pub(super) async fn refresh(&mut self) -> Result<(), ClientError> {
+        self.space.refresh().await?;
+        self.remember().await
     }
 
     /// What is read of a list that a rekey has closed may be old; nothing is written to it.

@@ -85,9 +85,9 @@ impl Printer {
         }
     }
 
-    /// A bar on a terminal; nothing elsewhere.
+    /// A bar on a terminal; with `--json`, events of transfers; nothing elsewhere.
     pub(super) fn bar(&self, what: &str) -> Bar {
-        let console = (!self.quiet && !self.json).then(|| self.console());
+        let console = (!self.quiet).then(|| self.console());
         let number = self.bars.fetch_add(1, Ordering::Relaxed);
         let bar = Bar { console, number, transfer: Arc::default() };
         bar.show(BarState::Named(what.to_owned()));
@@ -107,6 +107,7 @@ pub(super) struct Bar {
 struct Transfer {
     position: AtomicU64,
     length: AtomicU64,
+    lanes: AtomicU32,
 }
 
 impl Bar {
@@ -145,7 +146,9 @@ impl Bar {
     }
 
     fn show_transfer(&self, position: u64) {
-        self.show(BarState::Bytes { position, length: self.transfer.length.load(Ordering::Relaxed) });
+        let Transfer { position: _, length, lanes } = &*self.transfer;
+        let (length, lanes) = (length.load(Ordering::Relaxed), lanes.load(Ordering::Relaxed));
+        self.show(BarState::Bytes { position, length, lanes });
     }
 }
 
@@ -160,6 +163,11 @@ impl Progress for Bar {
         let before = self.transfer.position.fetch_add(sealed_bytes, Ordering::Relaxed);
         self.show_transfer(before + sealed_bytes);
     }
+
+    fn lanes(&self, lanes: usize) {
+        self.transfer.lanes.store(u32::try_from(lanes).unwrap_or(u32::MAX), Ordering::Relaxed);
+        self.show_transfer(self.transfer.position.load(Ordering::Relaxed));
+    }
 }
 
 /// One of several transfers that share a bar.
@@ -171,4 +179,7 @@ impl Progress for Part {
     fn advance(&self, sealed_bytes: u64) {
         self.0.advance(sealed_bytes);
     }
+
+    /// Each of them has one, and there are as many as began beside each other.
+    fn lanes(&self, _lanes: usize) {}
 }

@@ -4,7 +4,9 @@ use super::{
     opened::Opened,
     print::{Bar, Part},
 };
-use crate::{ClientError, limits::ClientLimits, relay::RelayLane, transport::AnyTransport};
+use crate::{
+    ClientError, limits::ClientLimits, relay::RelayLane, transfer::Progress, transport::AnyTransport,
+};
 use nightdrop_wire::onion::OnionAddress;
 use std::{
     collections::VecDeque,
@@ -50,6 +52,7 @@ where
         limits: opened.limits().one_of_several(),
         progress: Arc::new(bar.part()),
     };
+    bar.lanes(lanes);
     let mut running = JoinSet::new();
     for _ in 0..lanes {
         let (mut lane, way, waiting, work) = (opened.lane(), way.clone(), Arc::clone(&waiting), work.clone());

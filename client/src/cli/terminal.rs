@@ -1,19 +1,23 @@
-//! The console of this process: its own standard streams, with progress bars where standard error is a terminal.
+//! The console of this process: its own standard streams, with progress bars where standard error is a terminal. With `--json` there are no
+//! bars, but events of transfers, wherever standard error goes.
 #![allow(clippy::print_stderr, reason = "this is where the program prints")]
 
+use super::progress_events::ProgressEvents;
 use crate::console::{BarState, Console};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{
     collections::BTreeMap,
     io::{self, IsTerminal, Read, Write},
     sync::{Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// The standard streams of this process.
 #[derive(Debug, Default)]
 pub(super) struct Terminal {
     bars: Mutex<BTreeMap<u32, Bar>>,
+    /// With `--json`.
+    events: Option<Mutex<ProgressEvents>>,
 }
 
 #[derive(Debug)]
@@ -24,6 +28,11 @@ struct Bar {
 }
 
 impl Terminal {
+    /// With bars, or with events.
+    pub(super) fn new(json: bool) -> Self {
+        Self { bars: Mutex::default(), events: json.then(Mutex::default) }
+    }
+
     /// Removes what is left of bars whose command has ended.
     pub(super) fn clear_bars(&self) {
         let bars = std::mem::take(&mut *self.bars.lock().unwrap_or_else(PoisonError::into_inner));
@@ -43,6 +52,13 @@ impl Console for Terminal {
     }
 
     fn bar(&self, number: u32, state: BarState) {
+        if let Some(events) = &self.events {
+            let mut events = events.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(event) = events.hear(number, state, Instant::now()) {
+                eprintln!("{event}");
+            }
+            return;
+        }
         let mut bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
         if state == BarState::Done {
             if let Some(bar) = bars.remove(&number) {
@@ -81,13 +97,18 @@ impl Bar {
                 self.style("{msg} {spinner}");
                 self.drawn.enable_steady_tick(Duration::from_millis(120));
             }
-            BarState::Bytes { position, length } => {
+            BarState::Bytes { position, length, lanes } => {
+                self.drawn.set_prefix(match lanes {
+                    0 => String::new(),
+                    1 => ", 1 lane".to_owned(),
+                    lanes => format!(", {lanes} lanes"),
+                });
                 if self.length != Some(length) {
                     self.length = Some(length);
                     self.style(match length {
                         // How long a stream will be is not known.
-                        0 => "{msg} {binary_bytes} {binary_bytes_per_sec}",
-                        _ => "{msg} [{bar:30}] {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec}, {eta} left",
+                        0 => "{msg} {binary_bytes} {binary_bytes_per_sec}{prefix}",
+                        _ => "{msg} [{bar:30}] {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec}, {eta} left{prefix}",
                     });
                     self.drawn.set_length(length);
                     self.drawn.reset_elapsed();

@@ -2,8 +2,9 @@
 
 use super::{ChunkQueue, Source, Stream};
 use crate::ClientError;
-use nightdrop_envelope::{chunk::ChunkBuffer, manifest::FileFacts};
+use nightdrop_envelope::{chunk::ChunkBuffer, journal::Origin, manifest::FileFacts};
 use nightdrop_wire::limits::MAX_CHUNKS;
+use std::collections::BTreeSet;
 
 /// What is uploaded.
 #[derive(Debug)]
@@ -21,10 +22,29 @@ pub struct FileContent {
     queue: ChunkQueue,
 }
 
-impl From<Source> for Content {
+impl From<Source> for FileContent {
     fn from(source: Source) -> Self {
         let queue = ChunkQueue::new(source.layout().chunks());
-        Self::File(FileContent { source, queue })
+        Self { source, queue }
+    }
+}
+
+impl From<Source> for Content {
+    fn from(source: Source) -> Self {
+        Self::File(source.into())
+    }
+}
+
+impl FileContent {
+    pub(super) const fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// The same without the chunks that the relay holds.
+    pub(super) fn without(self, held: BTreeSet<u32>) -> Self {
+        let Self { source, queue: _ } = self;
+        let queue = ChunkQueue::without(source.layout().chunks(), held);
+        Self { source, queue }
     }
 }
 
@@ -35,11 +55,38 @@ impl From<Stream> for Content {
 }
 
 impl Content {
-    /// Bytes that will cross the network, if it is known.
-    pub(super) fn sealed_bytes(&self) -> Option<u64> {
+    /// Bytes of its sealed chunks; 0 if it is not known.
+    pub(super) fn sealed_bytes(&self) -> u64 {
         match self {
-            Self::File(file) => Some(file.source.layout().sealed_bytes()),
+            Self::File(file) => file.source.layout().sealed_bytes(),
+            Self::Stream(_) => 0,
+        }
+    }
+
+    /// Those of them that need not be sent, before any is.
+    pub(super) fn held_bytes(&self) -> u64 {
+        match self {
+            Self::File(FileContent { source, queue }) => {
+                let held = source.layout().chunks().saturating_sub(queue.left());
+                u64::from(held) * source.layout().class().sealed() as u64
+            }
+            Self::Stream(_) => 0,
+        }
+    }
+
+    /// Where a file comes from.
+    pub(super) const fn origin(&self) -> Option<&Origin> {
+        match self {
+            Self::File(file) => Some(file.source.origin()),
             Self::Stream(_) => None,
+        }
+    }
+
+    /// How many chunks are left to be sent at most, before any is.
+    pub(super) fn chunks_to_send(&self) -> u32 {
+        match self {
+            Self::File(file) => file.queue.left(),
+            Self::Stream(_) => MAX_CHUNKS,
         }
     }
 
@@ -68,6 +115,14 @@ impl Content {
                 next.transpose()
             }
             Self::Stream(stream) => stream.next_chunk(),
+        }
+    }
+
+    /// A chunk that was given out; a stream has none to give again.
+    pub(super) fn chunk_again(&self, index: u32) -> Result<ChunkBuffer, ClientError> {
+        match self {
+            Self::File(file) => file.source.read_chunk(index),
+            Self::Stream(_) => Err(ClientError::NotResumable),
         }
     }
 

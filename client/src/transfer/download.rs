@@ -275,7 +275,7 @@ async fn fetch_all_chunks<T: Transport>(
     relay: &OnionAddress,
     limits: &ClientLimits,
 ) -> Result<(Option<PartialFile>, RelayLane<T>), ClientError> {
-    let (moved, chunks) = (Moved::default(), fetch.queue.left());
+    let (moved, chunks) = (Moved::told(&fetch.progress), fetch.queue.left());
     let work = |lane| fetch_chunks(Arc::clone(&fetch), lane, moved.clone());
     let outcome = over_lanes((transport, relay, limits), Some(first), chunks, &moved, work).await;
     // Whatever the outcome, nothing writes any more.
@@ -307,8 +307,7 @@ async fn fetch_chunks<T: Transport>(
             .await
             .map_err(ClientError::listed)?;
         fetch.take(index, chunk).await?;
-        moved.one();
-        fetch.progress.advance(sealed as u64);
+        moved.one(sealed as u64);
     }
     Ok(lane)
 }

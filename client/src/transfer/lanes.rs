@@ -5,6 +5,7 @@
 //! circuit of its own with several streams, so that none idles for a round trip. The work is the same on all streams: take a chunk that
 //! nobody has, move it, until there are none left; so a slow stream takes fewer of them.
 
+use super::Progress;
 use crate::{ClientError, limits::ClientLimits, relay::RelayLane, transport::Transport};
 use nightdrop_wire::onion::OnionAddress;
 use std::{
@@ -27,17 +28,26 @@ const WATCH: Duration = Duration::from_secs(1);
 /// What doubling the lanes must bring, to be worth the circuits.
 const WORTH: f64 = 1.2;
 
-/// Chunks that a transfer has moved. Clones count the same.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Moved(Arc<AtomicU64>);
+/// Chunks that a transfer has moved, and who hears of it. Clones count the same.
+#[derive(Clone)]
+pub(super) struct Moved {
+    chunks: Arc<AtomicU64>,
+    progress: Arc<dyn Progress>,
+}
 
 impl Moved {
-    pub(super) fn one(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn told(progress: &Arc<dyn Progress>) -> Self {
+        Self { chunks: Arc::default(), progress: Arc::clone(progress) }
+    }
+
+    /// One more, of so many sealed bytes.
+    pub(super) fn one(&self, sealed_bytes: u64) {
+        self.chunks.fetch_add(1, Ordering::Relaxed);
+        self.progress.advance(sealed_bytes);
     }
 
     fn chunks(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.chunks.load(Ordering::Relaxed)
     }
 }
 
@@ -57,7 +67,10 @@ where
 {
     let mut streams = JoinSet::new();
     let mut left = usize::try_from(chunks).unwrap_or(usize::MAX);
+    let mut lanes = 0;
     let mut open = |streams: &mut JoinSet<_>, lane: RelayLane<T>| {
+        lanes += 1;
+        moved.progress.lanes(lanes);
         for stream in lane.streams(limits.streams_per_lane.clamp(1, left.max(1))) {
             left = left.saturating_sub(1);
             streams.spawn(work(stream));

@@ -1,27 +1,36 @@
-//! Moving one file: up into a new blob, down from a link or from the home space; tickets.
+//! Moving one file: up into a new blob, down from a link or from the home space; tickets. What is cut off can be gone on with.
 //!
 //! A transfer runs over lanes, each a circuit of its own with several streams; each stream carries one chunk at a time. Memory is one chunk per
 //! stream, whatever the file's size.
 
 mod content;
 mod download;
+mod held;
 mod in_order;
+mod journal;
 mod lanes;
 mod output;
+mod own_file;
 mod partial;
+mod resume;
+mod sending;
 mod source;
 mod stream;
 mod ticket;
+mod unfinished;
 mod upload;
 
 pub use content::Content;
 pub use download::{Downloaded, Output, download_file, download_file_over, download_link, is_readable};
 pub use in_order::StreamOutput;
+pub use journal::Journals;
 pub use output::OutputPath;
+pub use resume::{Begun, Earlier, Prepared, find};
 pub use source::Source;
 pub use stream::Stream;
 pub use ticket::{destroy, end_ticket, make_ticket};
-pub use upload::{upload, upload_over};
+pub use unfinished::{Unfinished, unfinished};
+pub use upload::{NewUpload, Stored, Upload};
 
 use std::{
     collections::BTreeSet,
@@ -34,12 +43,15 @@ pub trait Progress: Send + Sync {
     fn begin(&self, sealed_bytes: u64);
     /// So many more have arrived.
     fn advance(&self, sealed_bytes: u64);
+    /// It runs over so many lanes now.
+    fn lanes(&self, lanes: usize);
 }
 
 /// Nobody is watching.
 impl Progress for () {
     fn begin(&self, _sealed_bytes: u64) {}
     fn advance(&self, _sealed_bytes: u64) {}
+    fn lanes(&self, _lanes: usize) {}
 }
 
 /// Hands out the chunks of a transfer to its lanes, in order, each once.

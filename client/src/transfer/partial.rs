@@ -15,17 +15,18 @@
 //! Files that belong to somebody else, or that others can write, are not used, and no link is followed: then, and while another download
 //! writes the same file, the partial file has a random name and is not gone on with.
 
+use super::own_file::{is_still, open_or_make};
 use crate::ClientError;
 use nightdrop_envelope::{
     chunk::{ChunkNonce, VerifiedChunk},
     manifest::{FileFacts, VerifiedManifest},
 };
-use nix::fcntl::{Flock, FlockArg, OFlag};
+use nix::fcntl::{Flock, FlockArg};
 use std::{
     collections::BTreeSet,
-    fs::{File, OpenOptions},
-    io::{self, ErrorKind, Read, Seek, SeekFrom, Write},
-    os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
+    fs::File,
+    io::{self, Read, Seek, SeekFrom, Write},
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -33,7 +34,6 @@ use std::{
 use tempfile::{NamedTempFile, TempPath};
 
 const RECORD: usize = 4 + size_of::<ChunkNonce>();
-const OTHERS: u32 = 0o077;
 
 /// A download on its way.
 #[derive(Debug)]
@@ -147,13 +147,13 @@ impl Kept {
     fn open(directory: &Path, name: &str, manifest: &VerifiedManifest) -> Option<(Self, BTreeSet<u32>)> {
         let place = |kind: &str| directory.join(format!(".nightdrop-{name}.{kind}"));
         let (path, journal_path) = (place("partial"), place("journal"));
-        let journal = open_own(&journal_path).ok()?;
+        let journal = open_or_make(&journal_path).ok()?;
         let mut journal = Flock::lock(journal, FlockArg::LockExclusiveNonblock).ok()?;
         // Whoever wrote it before may have finished it, and removed it, while this one waited for nothing.
         if !is_still(&journal_path, &journal) {
             return None;
         }
-        let file = open_own(&path).ok()?;
+        let file = open_or_make(&path).ok()?;
         let held = held_chunks(&mut journal, &file, manifest).ok()?;
         let journal = Mutex::new(journal);
         Some((Self { file, path, journal, journal_path, discarded: false }, held))
@@ -193,30 +193,6 @@ impl Drop for Kept {
             let _ = std::fs::remove_file(&self.journal_path);
         }
     }
-}
-
-/// Opens or makes a file that belongs to nobody else.
-fn open_own(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
-        .open(path)?;
-    let metadata = file.metadata()?;
-    let own = metadata.is_file()
-        && metadata.uid() == nix::unistd::geteuid().as_raw()
-        && metadata.mode() & OTHERS == 0
-        && metadata.nlink() == 1;
-    if own { Ok(file) } else { Err(ErrorKind::PermissionDenied.into()) }
-}
-
-fn is_still(path: &Path, file: &File) -> bool {
-    let inode = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
-    let (there, opened) = (path.symlink_metadata().map(inode), file.metadata().map(inode));
-    matches!((there, opened), (Ok(there), Ok(opened)) if there == opened)
 }
 
 /// The chunks whose content is right; leaves the journal ready for the next record.

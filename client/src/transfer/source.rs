@@ -1,13 +1,22 @@
 //! The file that is uploaded, and whether it stayed what it was.
 
 use crate::ClientError;
-use nightdrop_envelope::{chunk::ChunkBuffer, file_name::FileName, layout::Layout, manifest::FileFacts};
+use nightdrop_envelope::{
+    chunk::ChunkBuffer,
+    file_name::FileName,
+    journal::{Origin, Stamp},
+    layout::Layout,
+    manifest::FileFacts,
+};
 use nix::fcntl::OFlag;
 use sha2::{Digest, Sha256};
 use std::{
     fs::{File, Metadata, OpenOptions},
     io::BufReader,
-    os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{FileExt, MetadataExt, OpenOptionsExt},
+    },
     path::{Path, PathBuf},
 };
 
@@ -18,27 +27,15 @@ pub struct Source {
     file: File,
     facts: FileFacts,
     layout: Layout,
-    stamp: Stamp,
-    content: [u8; 32],
+    origin: Origin,
 }
 
-/// What changes when a file's content does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-    inode: (u64, u64),
-}
-
-impl Stamp {
-    fn of(metadata: &Metadata) -> Self {
-        Self {
-            size: metadata.len(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-            inode: (metadata.dev(), metadata.ino()),
-        }
+fn stamp_of(metadata: &Metadata) -> Stamp {
+    Stamp {
+        size: metadata.len(),
+        modified: (metadata.mtime(), metadata.mtime_nsec()),
+        changed: (metadata.ctime(), metadata.ctime_nsec()),
+        inode: (metadata.dev(), metadata.ino()),
     }
 }
 
@@ -81,7 +78,11 @@ impl Source {
             // It changed meanwhile, or its system does not tell its length.
             return Err(ClientError::FileChanged { path: path.to_owned() });
         }
-        Ok(Self { path: path.to_owned(), file, facts, layout, stamp: Stamp::of(&metadata), content })
+        // One path for each file, however it was named.
+        let found = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let path_bytes = found.as_os_str().as_bytes().to_vec();
+        let origin = Origin { path: path_bytes, stamp: stamp_of(&metadata), content };
+        Ok(Self { path: path.to_owned(), file, facts, layout, origin })
     }
 
     /// Name, size and time.
@@ -99,7 +100,13 @@ impl Source {
     /// SHA-256 of the content.
     #[must_use]
     pub const fn content(&self) -> &[u8; 32] {
-        &self.content
+        &self.origin.content
+    }
+
+    /// Where it is, and what it was when it was opened.
+    #[must_use]
+    pub const fn origin(&self) -> &Origin {
+        &self.origin
     }
 
     /// Reads chunk `index` with its padding.
@@ -120,7 +127,7 @@ impl Source {
     /// Refuses if the file is no longer what it was when it was opened.
     pub(super) fn require_unchanged(&self) -> Result<(), ClientError> {
         let metadata = self.file.metadata().map_err(ClientError::file("read", &self.path))?;
-        if Stamp::of(&metadata) == self.stamp { Ok(()) } else { Err(self.changed()) }
+        if stamp_of(&metadata) == self.origin.stamp { Ok(()) } else { Err(self.changed()) }
     }
 
     fn changed(&self) -> ClientError {

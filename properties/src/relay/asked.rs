@@ -57,6 +57,7 @@ pub(super) enum Asked {
     CreateBlob { blob: u8, credit: u8, shape: Shape },
     PutChunk { blob: u8, n: u32, shown: Shown, contents: u8, right_size: bool },
     FinishBlob { blob: u8, shown: Shown, right_digest: bool, manifest: u8 },
+    HeldChunks { blob: u8, shown: Shown, from: u32 },
     ReadChunk { blob: u8, n: u32, reading: Reading },
     ReadManifest { blob: u8, reading: Reading },
     DestroyBlob { blob: u8, shown: Shown },
@@ -134,8 +135,11 @@ impl Asked {
             28 => Self::Authenticate { session: thing % SESSIONS },
             29 => Self::CheckInvitation { invitation: thing % INVITATIONS },
             30 => Self::NextDay,
-            _ => match thing % 3 {
+            _ => match thing % 4 {
                 0 => Self::Reopen,
+                3 => {
+                    Self::HeldChunks { blob: how % BLOBS, shown: shown(more), from: u32::from(more / 8 % 3) }
+                }
                 1 => Self::OpenAccount { account: how % ACCOUNTS },
                 _ => Self::LoginRecord { account: how % ACCOUNTS },
             },
@@ -151,6 +155,7 @@ impl Asked {
         all.extend((0..SESSIONS).map(|session| Self::Authenticate { session }));
         all.extend((0..INVITATIONS).map(|invitation| Self::CheckInvitation { invitation }));
         for blob in 0..BLOBS {
+            all.push(Self::HeldChunks { blob, shown: Shown::Right, from: 0 });
             let tickets = (0..TICKETS).map(|ticket| Reading::Ticket(ticket, Shown::Right));
             for reading in tickets.chain([Reading::Token(Shown::Right)]) {
                 all.push(Self::ReadManifest { blob, reading });

@@ -19,6 +19,8 @@ enum Answer {
     Bytes(Vec<u8>),
     Account(u8),
     Drawn(u32),
+    /// Chunks that are held, and their hashes.
+    Held(Vec<(u32, [u8; 32])>),
     /// A log's entries, by number, and its head.
     Page(Vec<Vec<u8>>, u64, [u8; 32]),
     Refused,

@@ -141,6 +141,12 @@ impl Model {
             Asked::FinishBlob { blob, shown, right_digest, manifest } => {
                 self.finish(blob, shown, right_digest, manifest)?;
             }
+            Asked::HeldChunks { blob, shown, from } => {
+                let open = self.writable(blob, shown)?;
+                refuse_if(open.finished.is_some(), Answer::Refused)?;
+                let held = open.held.range(from..).map(|(n, chunk)| (*n, Sha256::digest(chunk).into()));
+                return Ok(Answer::Held(held.collect()));
+            }
             Asked::ReadChunk { blob, n, reading } => {
                 let chunk = self.readable(blob, reading)?.held.get(&n).ok_or(Answer::Refused)?;
                 return Ok(Answer::Bytes(chunk.clone()));

@@ -177,6 +177,13 @@ impl Stored {
                 let message = FinishBlob { chunks_digest, manifest: manifest(body) };
                 self.wait(self.store().finish_blob(blob_id(blob), &key, &message, &mut rng))
             }
+            Asked::HeldChunks { blob, shown: which, from } => {
+                let key = shown(which, Role::Write, Role::Read, blob);
+                let held = self.store().held_chunks(blob_id(blob), &key, from);
+                held.map_or_else(refusal, |held| {
+                    Answer::Held(held.chunks.into_iter().map(|chunk| (chunk.index, chunk.hash)).collect())
+                })
+            }
             Asked::ReadChunk { blob, n, reading } => {
                 let chunk = self.store().read_chunk(blob_id(blob), n, &authorization(blob, reading));
                 chunk.map_or_else(refusal, |bytes| Answer::Bytes(bytes.to_vec()))

@@ -3,6 +3,7 @@
 use nightdrop_envelope::{
     account_code::AccountCode,
     capability::BlobCapabilities,
+    journal::{JournalHead, JournalRecord, Origin, Stamp},
     key::FileKey,
     keyring::Keyring,
     link::FileLink,
@@ -28,7 +29,7 @@ use nightdrop_wire::{
             RegisterFinish, RegisterStart, RegisterStarted, SessionFacts, Sessions,
         },
         admin::{Invitations, NewInvitations},
-        blob::{CreateBlob, FinishBlob, WholeBlob},
+        blob::{CreateBlob, FinishBlob, HeldChunk, HeldChunks, WholeBlob},
         credit::{Credit, Credits, FetchCredits},
         log::{Append, CreateLog, LogHead, LogPage},
         relay::EarnedInvitation,
@@ -123,6 +124,7 @@ fn messages() -> Vec<Input> {
         encoded(9, "create_blob", &create),
         encoded(9, "create_whole_blob", &CreateBlob { whole, ..create.clone() }),
         encoded(10, "finish_blob", &FinishBlob { chunks_digest: [1; 32], manifest: vec![2; 40] }),
+        encoded(10, "held_chunks", &HeldChunks { chunks: vec![HeldChunk { index: 300, hash: [3; 32] }] }),
         encoded(
             11,
             "create_ticket",
@@ -247,7 +249,23 @@ fn contents() -> Vec<Input> {
         encoded(4, "first_keyring", &([[1_u8; 32], [2; 32], [3; 32]], None::<(u64, [u8; 32])>, 300_u32)),
         encoded(6, "memory", &(300_u64, Some(HEAD))),
         encoded(6, "first_memory", &(1_u64, None::<LogHead>)),
+        encoded(8, "journal_head", &journal_head(true)),
+        encoded(8, "journal_head_of_a_stream", &journal_head(false)),
+        encoded(10, "journal_chunk", &JournalRecord::Chunk { index: 300, nonce: [1; 24], hash: [2; 32] }),
+        encoded(
+            10,
+            "journal_end",
+            &JournalRecord::Finish { manifest: [1; 32], content: [2; 32], size: 300, modified: Some(-3) },
+        ),
     ]
+}
+
+fn journal_head(origin: bool) -> JournalHead {
+    let stamp = Stamp { size: 300, modified: (-1, 2), changed: (3, 4), inode: (5, 6) };
+    let origin = origin.then(|| Origin { path: b"/a/b".to_vec(), stamp, content: [7; 32] });
+    let capabilities = BlobCapabilities::generate(&mut Fixed::new(1));
+    let name = (SpacePath::parse("docs/b").unwrap(), true);
+    JournalHead::new((1, 300), capabilities, &FileKey::from_bytes([1; 32]), name, origin)
 }
 
 fn logs() -> Vec<Input> {

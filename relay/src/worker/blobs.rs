@@ -3,7 +3,7 @@
 
 use super::{
     refusals::refusal_of,
-    service::{Service, decode, prepared, read},
+    service::{Service, blocking, decode, encode, prepared, read},
 };
 use bytes::{Bytes, BytesMut};
 use nightdrop_store::BodyDigest;
@@ -60,6 +60,21 @@ impl Service {
             let message: FinishBlob = decode(&body)?;
             drop(body);
             Ok(inner.store.finish_blob(blob, &write_key, &message, &mut inner.environment.rng()))
+        })
+        .await
+    }
+
+    /// `GET /v1/blobs/{blob}/have/{n}`.
+    pub(super) async fn held_chunks(
+        &self,
+        blob: BlobId,
+        from: u32,
+        write_key: Token,
+    ) -> Result<Bytes, Refusal> {
+        let inner = Arc::clone(&self.inner);
+        blocking(move || {
+            let held = inner.store.held_chunks(blob, &write_key, from).map_err(|error| refusal_of(&error))?;
+            encode(&held)
         })
         .await
     }

@@ -21,7 +21,12 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use nightdrop_wire::{endpoint::Endpoint, limits::MAX_ENTRIES_BODY, refusal::Refusal, size_class::SizeClass};
+use nightdrop_wire::{
+    endpoint::Endpoint,
+    limits::{MAX_ENTRIES_BODY, MAX_HELD_BODY},
+    refusal::Refusal,
+    size_class::SizeClass,
+};
 use std::{future::Future, pin::pin, sync::Arc};
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -160,6 +165,7 @@ const fn large_answer(target: Target) -> usize {
     match target {
         Target::Public(Endpoint::GetChunk(..) | Endpoint::GetHead(_)) => SizeClass::FULL.sealed(),
         Target::Public(Endpoint::ReadLog(..)) => MAX_ENTRIES_BODY,
+        Target::Public(Endpoint::HeldChunks(..)) => MAX_HELD_BODY,
         Target::Public(_) | Target::Admin(_) => 0,
     }
 }

@@ -14,7 +14,10 @@ use nightdrop_client::{
 };
 use nightdrop_login::password::Password;
 use nightdrop_onion_config::{Lane, Network, Role, Tor, TorError, TorLimits, TorSettings, TorStream};
-use nightdrop_tests::system::{NotBuilt, RelayProcess, SystemError, make_sample, network_file};
+use nightdrop_tests::{
+    system::{NotBuilt, RelayProcess, SystemError, make_sample, network_file},
+    uploads,
+};
 use nightdrop_wire::{ONION_PORT, onion::OnionAddress, token::Token};
 use std::{
     path::{Path, PathBuf},
@@ -148,7 +151,9 @@ async fn transfer_once(
     let credit = session.fetch_credits(1).await?.pop().ok_or(BenchError::Unexpected("the credits"))?;
     let phase = Arc::new(Phase::default());
     let source = Source::open(file, None)?;
-    let stored = transfer::upload(tor, address, source, credit, &limits, Arc::clone(&phase) as _).await?;
+    let journals = session.journals(file.with_extension("transfers"));
+    let way = (tor, address, &limits);
+    let stored = uploads::store(way, &journals, source, credit, Arc::clone(&phase) as _).await?;
     let up = phase.rate();
     let out = file.with_extension(format!("back{round}"));
     let phase = Arc::new(Phase::default());
@@ -188,6 +193,8 @@ impl Progress for Phase {
             *bytes += sealed_bytes;
         }
     }
+
+    fn lanes(&self, _lanes: usize) {}
 }
 
 #[derive(Clone, Copy)]

@@ -18,7 +18,7 @@ use nightdrop_client::{
 };
 use nightdrop_envelope::space::FileRecord;
 use nightdrop_login::password::Password;
-use nightdrop_tests::system::SocketTransport;
+use nightdrop_tests::{system::SocketTransport, uploads};
 use nightdrop_wire::{onion::OnionAddress, token::Token};
 use std::{error::Error, io::BufRead, path::Path, process::ExitCode, sync::Arc};
 
@@ -90,7 +90,10 @@ impl SocketClient {
         let file = file.to_owned();
         let source = tokio::task::spawn_blocking(move || Source::open(&file, None)).await??;
         let (transport, relay, limits) = (&self.transport, &self.relay, &self.limits);
-        let stored = transfer::upload(transport, relay, source, credit, limits, Arc::new(())).await?;
+        let directory = tempfile::tempdir()?;
+        let journals = session.journals(directory.path().join("transfers"));
+        let way = (transport, relay, limits);
+        let stored = uploads::store(way, &journals, source, credit, Arc::new(())).await?;
         self.stored = Some(stored);
         Ok(())
     }

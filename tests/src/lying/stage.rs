@@ -130,6 +130,8 @@ impl Progress for Watch {
     fn advance(&self, _sealed_bytes: u64) {
         self.look();
     }
+
+    fn lanes(&self, _lanes: usize) {}
 }
 
 fn files(directory: &Path) -> Vec<String> {

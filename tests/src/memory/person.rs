@@ -1,19 +1,22 @@
 //! Somebody with an account: the client's own functions, with what its command line would remember.
 
 use super::{MemoryRelay, MemoryTransport, address};
+use crate::uploads;
 use nightdrop_client::{
     ClientError,
     account::{self, Prepared, Session},
     limits::ClientLimits,
     relay::RelayLane,
-    transfer::{self, Source},
+    transfer::{self, Content, Journals, Source},
 };
 use nightdrop_envelope::{
-    account_code::AccountCode, link::FileLink, recovery::RecoveryPhrase, space::FileRecord,
+    account_code::AccountCode, journal::JournalKey, key::MemoryKey, link::FileLink, recovery::RecoveryPhrase,
+    space::FileRecord,
 };
 use nightdrop_login::password::Password;
 use nightdrop_wire::messages::credit::Credit;
 use std::{path::Path, sync::Arc, time::Duration};
+use tempfile::TempDir;
 
 /// What people here log in with.
 pub const PASSWORD: &str = "plum orbit velvet cactus tide";
@@ -50,6 +53,8 @@ pub struct Person {
     pub recovery: RecoveryPhrase,
     /// What the device remembers, sealed.
     pub memory: Vec<u8>,
+    /// Where the device keeps what is not done.
+    pub directory: Arc<TempDir>,
 }
 
 impl Person {
@@ -63,7 +68,8 @@ impl Person {
         let prepared = account::prepare(transport, &relay, invitation, password, true, &limits).await?;
         let Prepared { code, recovery, request, memory } = prepared;
         account::commit(transport, &relay, &request, &limits).await?;
-        Ok(Self { transport: transport.clone(), code, recovery: recovery.unwrap(), memory })
+        let directory = Arc::new(tempfile::tempdir().unwrap());
+        Ok(Self { transport: transport.clone(), code, recovery: recovery.unwrap(), memory, directory })
     }
 
     /// Logs in.
@@ -85,16 +91,31 @@ impl Person {
         Ok(credits)
     }
 
+    /// Stores a file or a stream, with a credit of its own, and gives what its owner keeps.
+    ///
+    /// # Errors
+    /// As [`uploads::store`].
+    pub async fn store(&self, content: impl Into<Content>) -> Result<FileRecord, ClientError> {
+        let credit = self.credits(1).await?.remove(0);
+        let (relay, limits) = (address(), patient());
+        let way = (&self.transport, &relay, &limits);
+        uploads::store(way, &self.journals(), content, credit, Arc::new(())).await
+    }
+
+    /// The journals of this person's device.
+    #[must_use]
+    pub fn journals(&self) -> Journals {
+        let key = JournalKey::new(MemoryKey::from_bytes([0x5e; 32]), address(), self.code.account());
+        Journals::new(self.directory.path().join("transfers"), key, 1)
+    }
+
     /// Stores the file at `path` and gives what its owner keeps, and a link to it.
     ///
     /// # Errors
-    /// As [`transfer::upload`].
+    /// As [`Self::store`].
     pub async fn put(&self, path: &Path) -> Result<(FileRecord, FileLink), ClientError> {
-        let credit = self.credits(1).await?.remove(0);
-        let source = Source::open(path, None)?;
         let relay = address();
-        let file =
-            transfer::upload(&self.transport, &relay, source, credit, &patient(), Arc::new(())).await?;
+        let file = self.store(Source::open(path, None)?).await?;
         let mut lane = RelayLane::isolated(&self.transport, &relay, &patient());
         let ticket = transfer::make_ticket(&mut lane, &relay, &file).await?;
         Ok((file, ticket.link(&relay)))

@@ -13,7 +13,10 @@ use nightdrop_envelope::space::{Operation, SpacePath};
 use nightdrop_login::password::Password;
 use nightdrop_relay::worker::{Environment, issue_invitations};
 use nightdrop_store::{Store, StoreLimits};
-use nightdrop_tests::system::{SocketTransport, WorkerProcess};
+use nightdrop_tests::{
+    system::{SocketTransport, WorkerProcess},
+    uploads,
+};
 use nightdrop_wire::{onion::OnionAddress, token::Token};
 use rand::RngExt;
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc, time::Duration};
@@ -84,8 +87,10 @@ impl Client {
         fs::write(&file, &content).unwrap();
         let credit = self.session.fetch_credits(1).await.unwrap().remove(0);
         let source = Source::open(&file, None).unwrap();
-        let stored =
-            transfer::upload(&self.transport, &relay(), source, credit, &limits(), Arc::new(())).await;
+        let journals = self.session.journals(self.directory.path().join("transfers"));
+        let (relay, limits) = (relay(), limits());
+        let way = (&self.transport, &relay, &limits);
+        let stored = uploads::store(way, &journals, source, credit, Arc::new(())).await;
         let stored = Box::new(stored.unwrap());
         let name = format!("file {number}");
         let path = SpacePath::parse(&name).unwrap();

@@ -51,6 +51,23 @@ pub struct RenewBlob {
     pub tickets: Vec<TicketId>,
 }
 
+/// Answer to `GET /v1/blobs/{id}/have/{n}`: the chunks that an unfinished blob holds, from number `n` on, by index; as many as there are, or
+/// [`crate::limits::MAX_HELD_CHUNKS`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldChunks {
+    /// By index, each once.
+    pub chunks: Vec<HeldChunk>,
+}
+
+/// A chunk that the relay holds, or says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldChunk {
+    /// Which.
+    pub index: u32,
+    /// SHA-256 of it.
+    pub hash: ChunkHash,
+}
+
 /// `POST /v1/blobs/{id}/finish`: closes the blob. Refused as a conflict unless the relay holds exactly the chunks of
 /// `chunks_digest`. The same bytes may be sent again.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -60,4 +77,20 @@ pub struct FinishBlob {
     /// The sealed manifest; its length is that of a size class.
     #[serde(with = "serde_bytes")]
     pub manifest: Vec<u8>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        codec,
+        limits::{MAX_CHUNKS, MAX_HELD_BODY, MAX_HELD_CHUNKS},
+    };
+
+    #[test]
+    fn the_longest_page_of_held_chunks_is_as_long_as_its_limit_says() {
+        let last = HeldChunk { index: MAX_CHUNKS - 1, hash: [0xff; 32] };
+        let page = HeldChunks { chunks: vec![last; MAX_HELD_CHUNKS] };
+        assert_eq!(codec::encode(&page).unwrap().len(), MAX_HELD_BODY);
+    }
 }

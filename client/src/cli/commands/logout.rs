@@ -14,7 +14,8 @@ use serde::Serialize;
 /// What is lost, and what is not.
 const CONSEQUENCES: &str = "\
 This device forgets the account: its account code, and what it remembers of the newest state of your files, without which a relay
-could give it an older one unnoticed. Your files at the relay, your links and your other devices stay as they are.
+could give it an older one unnoticed, and how far unfinished uploads are, of which the relay forgets what it has within two weeks
+(`nightdrop transfers drop --all` frees it now). Your files at the relay, your links and your other devices stay as they are.
 To open the account again you need the account code and the password, or the recovery phrase. If you have neither, it is lost.";
 
 #[derive(Serialize)]

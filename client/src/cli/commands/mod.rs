@@ -19,6 +19,7 @@ pub(super) mod rm;
 pub(super) mod sessions;
 pub(super) mod share;
 pub(super) mod status;
+pub(super) mod transfers;
 pub(super) mod unlock;
 pub(super) mod unregister;
 pub(super) mod unshare;

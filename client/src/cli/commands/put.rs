@@ -1,4 +1,4 @@
-//! `nightdrop put PATH… [--to DIR] [--link]`; a path may be a directory, and `-` is standard input.
+//! `nightdrop put PATH… [--to DIR] [--link]`; a path may be a directory, and `-` is standard input. Cut off, the same command goes on.
 
 use super::{
     put_directory::put_tree,
@@ -11,13 +11,14 @@ use crate::{
         opened::{Opened, path, with_account},
         print::Printer,
         tree::Tree,
+        uploading::{self, require_free},
     },
     console::Console,
-    transfer::{self, Content, Source, Stream},
+    transfer::{Content, Source, Stream},
 };
 use nightdrop_envelope::{
     file_name::FileName,
-    space::{FileRecord, Operation, SpacePath, State},
+    space::{FileRecord, SpacePath, State},
 };
 use serde::Serialize;
 use std::{
@@ -182,6 +183,7 @@ pub(super) fn same_file<'a>(state: &'a State, name: &SpacePath, source: &Source)
     state.file(name).filter(|file| same(file) && state.held(file.blob).is_none())
 }
 
+/// Stores what it is and lists it; goes on if an earlier command was cut off.
 async fn upload(
     opened: &mut Opened<'_>,
     name: &SpacePath,
@@ -190,7 +192,6 @@ async fn upload(
     printer: &Printer,
 ) -> Result<FileRecord, ClientError> {
     require_free(opened.space.state(), name, replace)?;
-    let credit = opened.credits(1).await?.pop().ok_or(ClientError::NoCredits)?;
     let content = match given {
         Given::File(source) => Content::from(source),
         Given::StandardInput(name) => {
@@ -200,46 +201,10 @@ async fn upload(
         }
         Given::Directory(path) => return Err(ClientError::NotAFile { path }),
     };
-    let bar = printer.bar("Uploading");
-    let relay = opened.relay().clone();
-    let stored =
-        transfer::upload(opened.transport(), &relay, content, credit, opened.limits(), Arc::new(bar.clone()))
-            .await;
-    bar.done();
-    let file = stored?;
-    list(opened, &[(name.clone(), file.clone())], replace).await?;
-    Ok(file)
-}
-
-/// Lists what was stored. If it cannot be listed for good, it is destroyed again, because it could never be found.
-pub(super) async fn list(
-    opened: &mut Opened<'_>,
-    stored: &[(SpacePath, FileRecord)],
-    replace: bool,
-) -> Result<(), ClientError> {
-    let listed = opened
-        .append(|state| {
-            // Another device may have taken a name while this one was uploading.
-            stored.iter().try_for_each(|(name, _)| require_free(state, name, replace))?;
-            let put = |(path, file): &(SpacePath, FileRecord)| Operation::PutFile {
-                path: path.clone(),
-                file: Box::new(file.clone()),
-            };
-            Ok(stored.iter().map(put).collect())
-        })
-        .await;
-    if matches!(listed, Err(ClientError::NameTaken(_))) {
-        // Only then is it certain that it is not listed: after a lost answer it may be. Best effort, as the line may be gone.
-        let mut lane = opened.lane().once();
-        for (_, file) in stored {
-            let _ = transfer::destroy(&mut lane, file.blob, &file.write_key).await;
-        }
+    let (mut listed, error) =
+        uploading::upload(opened, vec![(name.clone(), content)], replace, printer).await;
+    match (error, listed.pop()) {
+        (None, Some((_, file))) => Ok(file),
+        (error, _) => Err(error.unwrap_or(ClientError::Stopped)),
     }
-    listed
-}
-
-pub(super) fn require_free(state: &State, name: &SpacePath, replace: bool) -> Result<(), ClientError> {
-    let taken = state.is_directory(name) || (!replace && state.is_taken(name));
-    let taken = if taken { Some(name.clone()) } else { state.file_above(name) };
-    taken.map_or(Ok(()), |taken| Err(ClientError::NameTaken(taken.as_str().to_owned())))
 }

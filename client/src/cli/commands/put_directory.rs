@@ -1,26 +1,21 @@
 //! `nightdrop put DIR`: the files of a directory, in batches. What is there already with the same content is not sent again.
 //!
-//! A batch is paid for, stored over a few lanes side by side, and listed by one append. Cut off, the next run goes on with what is not listed yet.
+//! A batch is paid for, stored over a few lanes side by side, and listed by one append. Cut off, the next run goes on with what is not listed yet,
+//! within its files, too.
 
-use super::put::{list, require_free, same_file, told};
+use super::put::{same_file, told};
 use crate::{
     ClientError,
     cli::{
         opened::Opened,
-        print::{Part, Printer},
-        side_by_side::{Way, side_by_side},
+        print::Printer,
         tree::Tree,
+        uploading::{self, BATCH, require_free},
     },
-    relay::RelayLane,
-    transfer::{self, Progress, Source},
-    transport::AnyTransport,
+    transfer::Source,
 };
-use nightdrop_envelope::space::{FileRecord, SpacePath};
-use nightdrop_wire::{limits::MAX_CREDITS_PER_REQUEST, messages::credit::Credit};
-use std::{path::PathBuf, sync::Arc};
-
-/// Files that are paid for, and listed, together: one request for credits, of which a new home space takes one.
-const BATCH: usize = MAX_CREDITS_PER_REQUEST as usize - 1;
+use nightdrop_envelope::space::SpacePath;
+use std::path::PathBuf;
 
 /// Stores a tree and lists its files under their names.
 ///
@@ -75,32 +70,13 @@ async fn put_batch(
     replace: bool,
     printer: &Printer,
 ) -> Result<(), ClientError> {
-    let Ok(count @ 1..) = u16::try_from(files.len()) else { return Ok(()) };
-    let credits = opened.credits(count).await?;
-    let bar = printer.bar("Uploading");
-    bar.begin(files.iter().map(|(_, source)| source.layout().sealed_bytes()).sum());
-    let waiting = files.into_iter().zip(credits).map(|((name, source), credit)| (name, source, credit));
-    let (mut stored, error) = side_by_side(opened, waiting.collect(), &bar, store).await;
-    stored.sort_by(|(one, _), (other, _)| one.cmp(other));
-    bar.done();
-    let listed = list(opened, &stored, replace).await;
-    if listed.is_ok() {
-        for (name, _) in &stored {
-            told(name, true, printer)?;
-        }
+    if files.is_empty() {
+        return Ok(());
     }
-    match error {
-        Some(error) => Err(error),
-        None => listed,
+    let files = files.into_iter().map(|(name, source)| (name, source.into())).collect();
+    let (listed, error) = uploading::upload(opened, files, replace, printer).await;
+    for (name, _) in &listed {
+        told(name, true, printer)?;
     }
-}
-
-async fn store(
-    mut lane: RelayLane<AnyTransport>,
-    way: Way,
-    (name, source, credit): (SpacePath, Source, Credit),
-) -> Result<((SpacePath, FileRecord), RelayLane<AnyTransport>), ClientError> {
-    let progress = Arc::<Part>::clone(&way.progress);
-    let file = transfer::upload_over(&mut lane, way.parts(), source, credit, progress).await?;
-    Ok(((name, file), lane))
+    error.map_or(Ok(()), Err)
 }

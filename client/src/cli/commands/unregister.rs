@@ -1,6 +1,6 @@
 //! `nightdrop unregister`
 
-use super::lock::lock_agent;
+use super::{lock::lock_agent, transfers::drop_all};
 use crate::{
     ClientError, account,
     cli::{
@@ -10,6 +10,7 @@ use crate::{
         print::Printer,
     },
     limits::ClientLimits,
+    transfer,
 };
 use nightdrop_envelope::space::{Operation, State};
 use serde::Serialize;
@@ -47,6 +48,8 @@ pub(in crate::cli) async fn run(
 /// list meanwhile is destroyed, too.
 async fn destroy_all(opened: &mut Opened<'_>) -> Result<usize, ClientError> {
     opened.end_all_sessions().await?;
+    let unfinished = transfer::unfinished(&opened.journals()?)?;
+    drop_all(opened, &unfinished.iter().collect::<Vec<_>>()).await?;
     if opened.space.state().closed_for().is_some() {
         return opened.destroy_closed().await;
     }

@@ -1,0 +1,179 @@
+//! `nightdrop transfers [--resume-all]`, `nightdrop transfers drop N|--all`: uploads that are not done.
+//!
+//! Downloads keep their journals beside the files that they write, wherever that is, so nobody can list them; typing the same `get` again goes on.
+
+use super::put::told;
+use crate::{
+    ClientError,
+    cli::{
+        arguments::{DropTransfers, Global, Transfers, TransfersAction},
+        opened::{Opened, path, with_account},
+        print::Printer,
+        uploading::{BATCH, go_on, is_listed},
+    },
+    transfer::{Begun, Unfinished, unfinished},
+};
+use nightdrop_envelope::space::SpacePath;
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    number: usize,
+    direction: &'static str,
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<String>,
+    sent: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    began: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Dropped {
+    dropped: usize,
+}
+
+pub(in crate::cli) async fn run(
+    global: &Global,
+    arguments: Transfers,
+    printer: &Printer,
+) -> Result<(), ClientError> {
+    let work = async |opened: &mut Opened<'_>| match arguments {
+        Transfers { resume_all: true, .. } => resume_all(opened, printer).await,
+        Transfers { action: Some(TransfersAction::Drop(which)), .. } => {
+            drop_some(opened, &which, printer).await
+        }
+        Transfers { resume_all: false, action: None } => show_all(opened, printer),
+    };
+    with_account(global, printer.standard_input(), printer, work).await
+}
+
+fn show_all(opened: &Opened<'_>, printer: &Printer) -> Result<(), ClientError> {
+    let all = unfinished(&opened.journals()?)?;
+    if all.is_empty() {
+        printer.note("No upload of this device is unfinished. (A download goes on when the same `get` is typed again.)");
+    }
+    for (number, one) in (1..).zip(&all) {
+        let shown = Shown {
+            number,
+            direction: "upload",
+            state: state(one),
+            name: one.name(),
+            path: one.path().map(|path| path.display().to_string()),
+            sent: one.sent(),
+            size: one.size(),
+            began: one.began(),
+        };
+        printer.result(&shown, &line(&shown))?;
+    }
+    Ok(())
+}
+
+fn state(one: &Unfinished) -> &'static str {
+    match one {
+        one if one.is_damaged() => "damaged",
+        one if one.is_running() => "running",
+        one if !one.can_go_on() => "lost",
+        _ => "interrupted",
+    }
+}
+
+fn line(shown: &Shown<'_>) -> String {
+    let Shown { number, direction, state, name, path: _, sent, size, began } = shown;
+    let Some(name) = name else {
+        return format!("{number:>3}  {direction}  (what this device kept of it is damaged)");
+    };
+    let size = size.map_or_else(|| "?".to_owned(), |size| size.to_string());
+    let since = began.map_or_else(String::new, |began| format!(", since {}", ago(began)));
+    let state = if *state == "lost" { "a stream that was cut off: it can only be dropped" } else { state };
+    format!("{number:>3}  {direction}  {name}  {sent} of {size} bytes{since}  ({state})")
+}
+
+fn ago(began: u64) -> String {
+    let minutes = crate::clock::seconds().saturating_sub(began) / 60;
+    match minutes {
+        0..60 => format!("{minutes} minute(s)"),
+        60..2_880 => format!("{} hour(s)", minutes / 60),
+        _ => format!("{} day(s)", minutes / 1_440),
+    }
+}
+
+/// Goes on with all that can be gone on with; the first failure is told at the end.
+async fn resume_all(opened: &mut Opened<'_>, printer: &Printer) -> Result<(), ClientError> {
+    let all = unfinished(&opened.journals()?)?;
+    let mut failed = None;
+    for replace in [false, true] {
+        let mut waiting = all.iter().filter(|one| !one.is_damaged() && one.replaces() == replace).peekable();
+        while waiting.peek().is_some() {
+            let mut begun = Vec::new();
+            while begun.len() < BATCH
+                && let Some(one) = waiting.next()
+            {
+                match begin(one.clone()).await {
+                    Ok(found) => begun.extend(found),
+                    Err(error) => {
+                        printer.warn(&format!("{}: {error}", one.name().unwrap_or_default()));
+                        failed = failed.or(Some(error));
+                    }
+                }
+            }
+            let (listed, error) = go_on(opened, begun, replace, printer).await;
+            for (name, _) in listed {
+                told(&name, true, printer)?;
+            }
+            if let Some(error) = error {
+                return Err(error);
+            }
+        }
+    }
+    if let Err(error) = opened.destroy_leaving().await {
+        printer.warn(&format!("what was replaced could not be destroyed at the relay: {error}"));
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+async fn begin(one: Unfinished) -> Result<Option<(SpacePath, Begun)>, ClientError> {
+    let name = path(one.name().unwrap_or_default())?;
+    let begun =
+        tokio::task::spawn_blocking(move || one.begin()).await.map_err(|_| ClientError::Stopped)??;
+    Ok(begun.map(|begun| (name, begun)))
+}
+
+async fn drop_some(
+    opened: &mut Opened<'_>,
+    which: &DropTransfers,
+    printer: &Printer,
+) -> Result<(), ClientError> {
+    let all = unfinished(&opened.journals()?)?;
+    let chosen: Vec<&Unfinished> = match which.number {
+        None => all.iter().collect(),
+        Some(number) => {
+            let one = number.checked_sub(1).and_then(|position| all.get(position));
+            vec![one.ok_or(ClientError::NoSuchTransfer(number))?]
+        }
+    };
+    let dropped = drop_all(opened, &chosen).await?;
+    printer
+        .result(&Dropped { dropped }, &format!("Dropped {dropped} unfinished upload(s), at the relay, too."))
+}
+
+/// Drops these; one that a command is at is an error when all others are dropped.
+pub(super) async fn drop_all(opened: &mut Opened<'_>, chosen: &[&Unfinished]) -> Result<usize, ClientError> {
+    let (mut lane, mut dropped, mut failed) = (opened.lane(), 0, None);
+    for one in chosen {
+        let is_listed = async |blob| {
+            opened.refresh().await?;
+            Ok(is_listed(opened.space.state(), blob))
+        };
+        match one.drop_it(&mut lane, is_listed).await {
+            Ok(()) => dropped += 1,
+            Err(error @ ClientError::TransferRunning) => failed = Some(error),
+            Err(error) => return Err(error),
+        }
+    }
+    failed.map_or(Ok(dropped), Err)
+}

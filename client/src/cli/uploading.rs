@@ -1,0 +1,242 @@
+//! Uploads, from what is to be stored to its place in the list: those that begin, and those that an earlier command left.
+
+use super::{
+    opened::Opened,
+    print::{Part, Printer},
+    side_by_side::{Way, side_by_side},
+};
+use crate::{
+    ClientError,
+    relay::RelayLane,
+    transfer::{self, Begun, Content, Prepared, Progress, Stored, Upload},
+    transport::AnyTransport,
+};
+use nightdrop_envelope::space::{FileRecord, Operation, SpacePath, State};
+use nightdrop_wire::{ids::BlobId, limits::MAX_CREDITS_PER_REQUEST};
+use std::sync::Arc;
+
+/// Files that are paid for, and listed, together: one request for credits, of which a new home space takes one.
+pub(super) const BATCH: usize = MAX_CREDITS_PER_REQUEST as usize - 1;
+
+/// Stores at most [`BATCH`] files and lists them. Gives those that are listed, and the first failure.
+pub(super) async fn upload(
+    opened: &mut Opened<'_>,
+    files: Vec<(SpacePath, Content)>,
+    replace: bool,
+    printer: &Printer,
+) -> (Vec<(SpacePath, FileRecord)>, Option<ClientError>) {
+    let begun = async {
+        let journals = opened.journals()?;
+        let find = move || {
+            let begin = |(name, content): (SpacePath, Content)| {
+                Ok((name.clone(), transfer::find(&journals, content, name, replace)?))
+            };
+            files.into_iter().map(begin).collect::<Result<Vec<_>, ClientError>>()
+        };
+        tokio::task::spawn_blocking(find).await.map_err(|_| ClientError::Stopped)?
+    };
+    match begun.await {
+        Ok(begun) => go_on(opened, begun, replace, printer).await,
+        Err(error) => (Vec::new(), Some(error)),
+    }
+}
+
+/// The same for uploads of which some were cut off.
+pub(super) async fn go_on(
+    opened: &mut Opened<'_>,
+    begun: Vec<(SpacePath, Begun)>,
+    replace: bool,
+    printer: &Printer,
+) -> (Vec<(SpacePath, FileRecord)>, Option<ClientError>) {
+    let mut done = Vec::new();
+    let (stored, error) = match prepare(opened, begun, &mut done, printer).await {
+        Ok(prepared) => send(opened, prepared, printer).await,
+        Err(error) => (Vec::new(), Some(error)),
+    };
+    match list(opened, stored, replace).await {
+        Ok(listed) => {
+            done.extend(listed);
+            (done, error)
+        }
+        Err(not_listed) => (done, Some(error.unwrap_or(not_listed))),
+    }
+}
+
+/// Finds out what is left of each; of some, nothing.
+async fn prepare(
+    opened: &mut Opened<'_>,
+    begun: Vec<(SpacePath, Begun)>,
+    done: &mut Vec<(SpacePath, FileRecord)>,
+    printer: &Printer,
+) -> Result<Vec<(SpacePath, Prepared)>, ClientError> {
+    let may_be_listed = |begun: &Begun| matches!(begun, Begun::Earlier(earlier) if earlier.may_be_listed());
+    if begun.iter().any(|(_, begun)| may_be_listed(begun)) {
+        // Whoever listed it before it was killed did so before its journal was free.
+        opened.refresh().await?;
+    }
+    let (mut prepared, mut earlier) = (Vec::with_capacity(begun.len()), Vec::new());
+    for (name, begun) in begun {
+        match begun {
+            Begun::New(new) => prepared.push((name, Prepared::Unpaid(new))),
+            Begun::Earlier(cut_off) => match listed(opened.space.state(), cut_off.blob()) {
+                None => earlier.push((name, cut_off)),
+                Some(file) => match cut_off.is_listed()? {
+                    None => done.push((name, file.clone())),
+                    Some(changed) => prepared.push((name, Prepared::Unpaid(changed))),
+                },
+            },
+        }
+    }
+    if earlier.is_empty() {
+        return Ok(prepared);
+    }
+    let bar = printer.bar("Looking at what is stored already");
+    bar.wait();
+    let ask = async |mut lane: RelayLane<AnyTransport>,
+                     _way: Way,
+                     (name, earlier): (SpacePath, transfer::Earlier)| {
+        let prepared = earlier.go_on(&mut lane).await?;
+        Ok(((name, prepared), lane))
+    };
+    let (answers, error) = side_by_side(opened, earlier, &bar, ask).await;
+    bar.done();
+    prepared.extend(answers);
+    error.map_or(Ok(prepared), Err)
+}
+
+/// Pays for what has to be paid for and sends it. One file takes all lanes, several take one each.
+async fn send(
+    opened: &mut Opened<'_>,
+    prepared: Vec<(SpacePath, Prepared)>,
+    printer: &Printer,
+) -> (Vec<(SpacePath, Stored)>, Option<ClientError>) {
+    let (mut stored, mut uploads, mut unpaid) = (Vec::new(), Vec::new(), Vec::new());
+    for (name, prepared) in prepared {
+        match prepared {
+            Prepared::Stored(file) => stored.push((name, file)),
+            Prepared::Upload(upload) => uploads.push((name, upload)),
+            Prepared::Unpaid(new) => unpaid.push((name, new)),
+        }
+    }
+    let count = u16::try_from(unpaid.len()).unwrap_or(u16::MAX);
+    if count > 0 || opened.space.is_new() {
+        match opened.credits(count).await {
+            Ok(credits) => {
+                let paid = unpaid.into_iter().zip(credits);
+                uploads.extend(paid.map(|((name, new), credit)| (name, new.pay(credit))));
+            }
+            // What needs none is finished all the same.
+            Err(error) if uploads.is_empty() => return (stored, Some(error)),
+            Err(error) => {
+                let (sent, _) = send_all(opened, uploads, printer).await;
+                stored.extend(sent);
+                return (stored, Some(error));
+            }
+        }
+    }
+    let (sent, error) = send_all(opened, uploads, printer).await;
+    stored.extend(sent);
+    (stored, error)
+}
+
+async fn send_all(
+    opened: &Opened<'_>,
+    mut uploads: Vec<(SpacePath, Upload)>,
+    printer: &Printer,
+) -> (Vec<(SpacePath, Stored)>, Option<ClientError>) {
+    if uploads.is_empty() {
+        return (Vec::new(), None);
+    }
+    let bar = printer.bar("Uploading");
+    let sent = if uploads.len() > 1 {
+        bar.begin(uploads.iter().map(|(_, upload)| upload.sealed_bytes()).sum());
+        side_by_side(opened, uploads, &bar, send_one).await
+    } else {
+        let mut sent = (Vec::new(), None);
+        if let Some((name, upload)) = uploads.pop() {
+            let (mut lane, way) = (opened.lane(), (opened.transport(), opened.relay(), opened.limits()));
+            match upload.carry_out(&mut lane, way, Arc::new(bar.clone())).await {
+                Ok(stored) => sent.0.push((name, stored)),
+                Err(error) => sent.1 = Some(error),
+            }
+        }
+        sent
+    };
+    bar.done();
+    sent
+}
+
+async fn send_one(
+    mut lane: RelayLane<AnyTransport>,
+    way: Way,
+    (name, upload): (SpacePath, Upload),
+) -> Result<((SpacePath, Stored), RelayLane<AnyTransport>), ClientError> {
+    let progress = Arc::<Part>::clone(&way.progress);
+    let stored = upload.carry_out(&mut lane, way.parts(), progress).await?;
+    Ok(((name, stored), lane))
+}
+
+/// Lists what was stored, each once. If it cannot be listed for good, it is destroyed again, because it could never be found.
+async fn list(
+    opened: &mut Opened<'_>,
+    mut stored: Vec<(SpacePath, Stored)>,
+    replace: bool,
+) -> Result<Vec<(SpacePath, FileRecord)>, ClientError> {
+    if stored.is_empty() {
+        return Ok(Vec::new());
+    }
+    stored.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let listed = opened
+        .append(|state| {
+            // An earlier command may have listed it before it was cut off.
+            let new = stored.iter().filter(|(_, stored)| !is_listed(state, stored.file().blob));
+            let put = |(name, stored): &(SpacePath, Stored)| {
+                // Another device may have taken a name while this one was uploading.
+                require_free(state, name, replace)?;
+                Ok(Operation::PutFile { path: name.clone(), file: Box::new(stored.file().clone()) })
+            };
+            new.map(put).collect()
+        })
+        .await;
+    match listed {
+        Ok(()) => stored.into_iter().map(|(name, stored)| Ok((name, stored.done()?))).collect(),
+        Err(error) => {
+            if matches!(error, ClientError::NameTaken(_)) {
+                destroy_unlisted(opened, stored).await;
+            }
+            // Otherwise it may be listed, after a lost answer: the next command finds out.
+            Err(error)
+        }
+    }
+}
+
+/// Best effort, as the line may be gone: then the journal is left.
+async fn destroy_unlisted(opened: &Opened<'_>, stored: Vec<(SpacePath, Stored)>) {
+    let mut lane = opened.lane().once();
+    for (_, stored) in stored {
+        let FileRecord { blob, write_key, .. } = stored.file();
+        if is_listed(opened.space.state(), *blob) {
+            continue;
+        }
+        if matches!(transfer::destroy(&mut lane, *blob, write_key).await, Ok(()) | Err(ClientError::Withheld))
+        {
+            let _ = stored.done();
+        }
+    }
+}
+
+/// The file of a blob, under whatever name.
+fn listed(state: &State, blob: BlobId) -> Option<&FileRecord> {
+    state.files().map(|(_, file)| file).find(|file| file.blob == blob)
+}
+
+/// Whether a blob is that of a file.
+pub(super) fn is_listed(state: &State, blob: BlobId) -> bool {
+    listed(state, blob).is_some()
+}
+
+pub(super) fn require_free(state: &State, name: &SpacePath, replace: bool) -> Result<(), ClientError> {
+    let taken = state.is_directory(name) || (!replace && state.is_taken(name));
+    let taken = if taken { Some(name.clone()) } else { state.file_above(name) };
+    taken.map_or(Ok(()), |taken| Err(ClientError::NameTaken(taken.as_str().to_owned())))
+}

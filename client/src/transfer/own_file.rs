@@ -1,0 +1,45 @@
+//! Files that belong to this user alone: what is kept of a transfer that is not done.
+
+use nix::fcntl::OFlag;
+use std::{
+    fs::{File, Metadata, OpenOptions},
+    io::{self, ErrorKind},
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    path::Path,
+};
+
+const OTHERS: u32 = 0o077;
+
+/// Opens or makes a file that belongs to nobody else.
+pub(super) fn open_or_make(path: &Path) -> io::Result<File> {
+    open_with(path, true)
+}
+
+/// Opens a file that belongs to nobody else.
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    open_with(path, false)
+}
+
+fn open_with(path: &Path, create: bool) -> io::Result<File> {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(create)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
+        .open(path)?;
+    let metadata = file.metadata()?;
+    let own = metadata.is_file()
+        && metadata.uid() == nix::unistd::geteuid().as_raw()
+        && metadata.mode() & OTHERS == 0
+        && metadata.nlink() == 1;
+    if own { Ok(file) } else { Err(ErrorKind::PermissionDenied.into()) }
+}
+
+/// Whether an open file is the one that stands there now.
+pub(super) fn is_still(path: &Path, file: &File) -> bool {
+    let inode = |metadata: Metadata| (metadata.dev(), metadata.ino());
+    let (there, opened) = (path.symlink_metadata().map(inode), file.metadata().map(inode));
+    matches!((there, opened), (Ok(there), Ok(opened)) if there == opened)
+}

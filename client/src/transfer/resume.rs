@@ -1,0 +1,178 @@
+//! Going on with an upload that was cut off: what its journal says, what the relay has of it, and what the file is now.
+//!
+//! Chunks that are held (see [`held`](super::held)) stay; every other one is sealed anew, under a fresh nonce.
+//!
+//! A file that is not what it was, in content or times, starts under a new key and blob, and the old blob is destroyed first.
+
+use super::{
+    Content, Source,
+    content::FileContent,
+    destroy,
+    held::{finished_earlier, held_chunks, same_chunks},
+    journal::{Found, Journal, Journals},
+    upload::{NewUpload, Stage, Stored, Upload},
+};
+use crate::{ClientError, relay::RelayLane, transport::Transport};
+use nightdrop_envelope::{journal::JournalHead, space::SpacePath};
+use nightdrop_wire::ids::BlobId;
+
+/// What this device knows of an upload before it asks anybody.
+#[derive(Debug)]
+pub enum Begun {
+    /// Nothing.
+    New(NewUpload),
+    /// An earlier run was cut off.
+    Earlier(Earlier),
+}
+
+/// An upload that was cut off, and the file that it is of. No other command can be at it.
+#[derive(Debug)]
+pub struct Earlier {
+    journal: Box<Journal>,
+    /// None if it is gone, or not what it was, and is not needed either.
+    file: Option<FileContent>,
+    replace: bool,
+}
+
+/// What is left to be done.
+#[derive(Debug)]
+pub enum Prepared {
+    /// To list it.
+    Stored(Stored),
+    /// To send the rest.
+    Upload(Upload),
+    /// To pay, and send all of it.
+    Unpaid(NewUpload),
+}
+
+/// Looks for what an earlier run left of the upload of this file or stream to this name. Reads the disk.
+///
+/// # Errors
+/// [`ClientError::TransferRunning`] if another command is at it; [`ClientError::File`].
+pub fn find(
+    journals: &Journals,
+    content: impl Into<Content>,
+    name: SpacePath,
+    replace: bool,
+) -> Result<Begun, ClientError> {
+    let file = match content.into() {
+        Content::File(file) => file,
+        stream @ Content::Stream(_) => {
+            return Ok(Begun::New(NewUpload::new(journals, stream, name, replace)));
+        }
+    };
+    match journals.find(&file.source().origin().path, &name)? {
+        Found::Kept(journal) => Ok(Begun::Earlier(Earlier { journal, file: Some(file), replace })),
+        Found::Nothing => Ok(Begun::New(NewUpload::new(journals, Content::File(file), name, replace))),
+        Found::Damaged(damaged) => {
+            // Nothing is known of its blob, which the relay forgets by itself.
+            damaged.remove()?;
+            Ok(Begun::New(NewUpload::new(journals, Content::File(file), name, replace)))
+        }
+    }
+}
+
+impl Earlier {
+    /// One whose file is what it was, or is not needed because all of it was sent.
+    pub(super) fn of_journal(journal: Box<Journal>, file: Option<Source>) -> Self {
+        let replace = journal.head().replace;
+        Self { journal, file: file.map(FileContent::from), replace }
+    }
+
+    /// Its blob. If that is listed, [`Self::is_listed`] comes next.
+    #[must_use]
+    pub const fn blob(&self) -> BlobId {
+        self.journal.head().blob
+    }
+
+    /// Whether it may be listed by now, which is to be looked for in the newest state.
+    #[must_use]
+    pub const fn may_be_listed(&self) -> bool {
+        !self.journal.kept().ends.is_empty()
+    }
+
+    /// It was done but for its journal. What is left to be uploaded is the file as it is now, if it changed since.
+    ///
+    /// # Errors
+    /// [`ClientError::File`].
+    pub fn is_listed(self) -> Result<Option<NewUpload>, ClientError> {
+        self.journal.remove()?;
+        let Self { journal, file, replace } = self;
+        let changed = file.filter(|file| journal.head().origin.as_ref() != Some(file.source().origin()));
+        Ok(changed.map(|file| anew(&journal, file, replace)))
+    }
+
+    /// Finds out what is left to be done. Its blob must not be listed.
+    ///
+    /// # Errors
+    /// [`ClientError`]; then everything is left as it was.
+    pub async fn go_on<T: Transport>(self, lane: &mut RelayLane<T>) -> Result<Prepared, ClientError> {
+        let Self { journal, file, replace } = self;
+        let is_usable = journal.kept().is_sound && journal.head().keyring == journal.journals().keyring();
+        let Some(file) = file else {
+            let ends = if is_usable { journal.kept().ends.as_slice() } else { &[] };
+            let stored = finished_earlier(lane, journal.head(), ends).await?;
+            let stored = stored.ok_or(ClientError::NotResumable)?;
+            return Ok(Prepared::Stored(Stored::new(stored, *journal)));
+        };
+        if !is_usable || journal.head().origin.as_ref() != Some(file.source().origin()) {
+            return begin_anew(lane, &journal, file, replace).await;
+        }
+        if let Some(stored) = finished_earlier(lane, journal.head(), &journal.kept().ends).await? {
+            return Ok(Prepared::Stored(Stored::new(stored, *journal)));
+        }
+        let chunks = file.source().layout().chunks();
+        if chunks == 1 {
+            return Ok(Prepared::Unpaid(again(journal, file, replace)));
+        }
+        let Some(held) = held_chunks(lane, journal.head(), chunks).await? else {
+            return begin_anew(lane, &journal, file, replace).await;
+        };
+        let compare = move || (same_chunks(&journal, file.source(), held), journal, file);
+        let compared = tokio::task::spawn_blocking(compare).await.map_err(|_| ClientError::Stopped)?;
+        match compared {
+            (Err(error), ..) => Err(error),
+            (Ok(Some(held)), journal, file) => {
+                let content = Content::File(file.without(held.keys().copied().collect()));
+                Ok(Prepared::Upload(Upload { content, stage: Stage::Created(journal), held }))
+            }
+            (Ok(None), journal, file) => begin_anew(lane, &journal, file, replace).await,
+        }
+    }
+}
+
+/// Destroys what the relay has of it first, and forgets it.
+async fn begin_anew<T: Transport>(
+    lane: &mut RelayLane<T>,
+    journal: &Journal,
+    file: FileContent,
+    replace: bool,
+) -> Result<Prepared, ClientError> {
+    drop_at_relay(lane, journal).await?;
+    Ok(Prepared::Unpaid(anew(journal, file, replace)))
+}
+
+fn anew(journal: &Journal, file: FileContent, replace: bool) -> NewUpload {
+    NewUpload::new(journal.journals(), Content::File(file), journal.head().name.clone(), replace)
+}
+
+/// Under the same names, because the relay may yet get the one request of the earlier run: then it is not stored twice.
+fn again(journal: Box<Journal>, file: FileContent, replace: bool) -> NewUpload {
+    let new = anew(&journal, file, replace);
+    NewUpload { earlier: Some(journal), ..new }
+}
+
+/// Destroys what the relay has of an upload and removes its journal, also when the relay says that it has nothing.
+///
+/// # Errors
+/// [`ClientError`] if the relay cannot be reached: then the journal stays.
+pub(super) async fn drop_at_relay<T: Transport>(
+    lane: &mut RelayLane<T>,
+    journal: &Journal,
+) -> Result<(), ClientError> {
+    let JournalHead { blob, write_key, .. } = journal.head();
+    match destroy(lane, *blob, write_key).await {
+        Ok(()) | Err(ClientError::Withheld) => journal.remove(),
+        Err(error) => Err(error),
+    }
+}

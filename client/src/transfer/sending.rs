@@ -1,0 +1,295 @@
+//! Sending what an upload is of: create (paid) → chunks in any order over several lanes → finish.
+//!
+//! A file of one chunk is created, stored and finished in one request. Chunk and manifest are in the journal before they are sent.
+
+use super::{
+    Content, Progress, destroy,
+    held::{finished_earlier, held_chunks},
+    journal::Journal,
+    lanes::{Moved, over_lanes},
+};
+use crate::{
+    ClientError,
+    limits::ClientLimits,
+    random,
+    relay::{RelayLane, RequestError},
+    transport::Transport,
+};
+use bytes::Bytes;
+use nightdrop_envelope::{
+    capability::{BlobCapabilities, hash_token},
+    chunk::{ChunkBuffer, SealedChunk},
+    journal::JournalRecord,
+    key::FileKey,
+    manifest::{FileFacts, SealedManifest, seal_manifest},
+    space::FileRecord,
+};
+use nightdrop_wire::{
+    authorization::Authorization,
+    endpoint::Endpoint,
+    messages::{
+        blob::{ChunkHash, CreateBlob, FinishBlob, WholeBlob},
+        credit::Credit,
+    },
+    onion::OnionAddress,
+    refusal::Refusal,
+};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// How often it is looked again at what the relay holds when it does not agree at the end.
+const MOST_MENDED: u32 = 2;
+
+/// An upload that has a journal.
+pub(super) struct Sending {
+    content: Content,
+    key: FileKey,
+    capabilities: BlobCapabilities,
+    pub(super) journal: Arc<Journal>,
+    held: BTreeMap<u32, ChunkHash>,
+    /// Whether an earlier run may have asked for the same.
+    is_repeated: bool,
+    progress: Arc<dyn Progress>,
+}
+
+/// What finishes a blob.
+struct End {
+    manifest: SealedManifest,
+    file: FileRecord,
+}
+
+impl Sending {
+    /// `held` are chunks that need not be sent; `is_repeated` says whether an earlier run may have asked for the same.
+    pub(super) fn new(
+        content: Content,
+        journal: Journal,
+        held: BTreeMap<u32, ChunkHash>,
+        is_repeated: bool,
+        progress: Arc<dyn Progress>,
+    ) -> Self {
+        let (key, capabilities) = (journal.head().file_key(), journal.head().capabilities());
+        Self { content, key, capabilities, journal: Arc::new(journal), held, is_repeated, progress }
+    }
+
+    /// Stores it; a credit pays for a blob that is not there yet.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub(super) async fn store<T: Transport>(
+        self: &Arc<Self>,
+        way: (&T, &OnionAddress, &ClientLimits),
+        lane: &mut RelayLane<T>,
+        credit: Option<Credit>,
+    ) -> Result<FileRecord, ClientError> {
+        let Some(credit) = credit else { return store_chunks(self, way, lane).await };
+        match blocking(self, |sending| sending.content.whole()).await? {
+            Some(chunk) => store_whole(self, lane, credit, chunk).await,
+            None => {
+                let create = self.create(credit, self.content.most_chunks(), None);
+                lane.tell(Endpoint::CreateBlob, None, &create).await.map_err(ClientError::upload)?;
+                store_chunks(self, way, lane).await
+            }
+        }
+    }
+
+    fn write_authorization(&self) -> Authorization {
+        Authorization::Bearer(self.capabilities.write_key.clone())
+    }
+
+    fn create(&self, credit: Credit, chunks: u32, whole: Option<WholeBlob>) -> CreateBlob {
+        CreateBlob {
+            blob: self.capabilities.blob,
+            credit,
+            read_token: hash_token(&self.capabilities.read_token),
+            write_key: hash_token(&self.capabilities.write_key),
+            chunks,
+            whole,
+        }
+    }
+
+    fn seal_chunk(&self, index: u32, chunk: ChunkBuffer) -> Result<SealedChunk, ClientError> {
+        chunk
+            .seal(&self.key, self.capabilities.blob, index, &mut random::system())
+            .map_err(ClientError::Sealing)
+    }
+
+    /// The next chunk, sealed and written down.
+    fn next_chunk(&self) -> Result<Option<(u32, SealedChunk)>, ClientError> {
+        let Some((index, chunk)) = self.content.next_chunk()? else { return Ok(None) };
+        Ok(Some((index, self.seal_and_note(index, chunk)?)))
+    }
+
+    /// A chunk of a file once more, sealed under a fresh nonce and written down.
+    fn chunk_again(&self, index: u32) -> Result<SealedChunk, ClientError> {
+        self.seal_and_note(index, self.content.chunk_again(index)?)
+    }
+
+    /// A stream cannot be read again, so of one there is nothing to write.
+    fn seal_and_note(&self, index: u32, chunk: ChunkBuffer) -> Result<SealedChunk, ClientError> {
+        let chunk = self.seal_chunk(index, chunk)?;
+        if matches!(self.content, Content::File(_)) {
+            self.journal.note_chunk(index, chunk.nonce(), chunk.hash)?;
+        }
+        Ok(chunk)
+    }
+
+    /// Seals the manifest and writes it down, unless a file changed since its first chunk was read.
+    fn end(&self, hashes: &[ChunkHash]) -> Result<End, ClientError> {
+        let (facts, content) = self.content.finish()?;
+        let blob = self.capabilities.blob;
+        let manifest = seal_manifest(&facts, hashes, &self.key, blob, &mut random::system())
+            .map_err(ClientError::Sealing)?;
+        let FileFacts { name: _, size, modified } = facts;
+        self.journal.note_end(&JournalRecord::Finish { manifest: manifest.hash, content, size, modified })?;
+        let capabilities = self.capabilities.clone();
+        let file = FileRecord::new(capabilities, &self.key, manifest.hash, size, modified, content);
+        Ok(End { manifest, file })
+    }
+
+    /// Whether going on later would not help.
+    pub(super) const fn is_over(&self, error: &ClientError) -> bool {
+        matches!(self.content, Content::Stream(_))
+            || matches!(
+                error,
+                ClientError::FileChanged { .. } | ClientError::TooLarge { .. } | ClientError::UploadRefused
+            )
+    }
+
+    /// Destroys it at the relay, if the relay can be reached, and forgets it.
+    pub(super) async fn destroy<T: Transport>(&self, lane: &mut RelayLane<T>) {
+        let BlobCapabilities { blob, write_key, .. } = &self.capabilities;
+        if matches!(destroy(lane, *blob, write_key).await, Ok(()) | Err(ClientError::Withheld)) {
+            // If it cannot be removed, it is left to be dropped.
+            let _ = self.journal.remove();
+        }
+    }
+}
+
+async fn store_whole<T: Transport>(
+    sending: &Arc<Sending>,
+    lane: &mut RelayLane<T>,
+    credit: Credit,
+    chunk: ChunkBuffer,
+) -> Result<FileRecord, ClientError> {
+    let (chunk, end) = blocking(sending, |sending| {
+        let chunk = sending.seal_chunk(0, chunk)?;
+        let end = sending.end(&[chunk.hash])?;
+        Ok((chunk, end))
+    })
+    .await?;
+    let sealed = chunk.bytes.len() as u64;
+    let whole = WholeBlob { chunk: chunk.bytes, manifest: end.manifest.bytes };
+    let create = sending.create(credit, 1, Some(whole));
+    let file = match lane.tell(Endpoint::CreateBlob, None, &create).await {
+        Ok(()) => end.file,
+        // What an earlier run sent came after all.
+        Err(RequestError::Refused(Refusal::Conflict)) if sending.is_repeated => {
+            let (head, ends) = (sending.journal.head(), &sending.journal.kept().ends);
+            finished_earlier(lane, head, ends).await?.ok_or(ClientError::UploadRefused)?
+        }
+        Err(error) => return Err(ClientError::upload(error)),
+    };
+    sending.progress.advance(sealed);
+    Ok(file)
+}
+
+async fn store_chunks<T: Transport>(
+    sending: &Arc<Sending>,
+    way: (&T, &OnionAddress, &ClientLimits),
+    lane: &mut RelayLane<T>,
+) -> Result<FileRecord, ClientError> {
+    let mut hashes = put_all_chunks(sending, way).await?;
+    let mut mended = 0;
+    loop {
+        let all: Vec<ChunkHash> = hashes.values().copied().collect();
+        let end = blocking(sending, move |sending| sending.end(&all)).await?;
+        let SealedManifest { chunks_digest, bytes, .. } = end.manifest;
+        let finish = FinishBlob { chunks_digest, manifest: bytes };
+        let endpoint = Endpoint::FinishBlob(sending.capabilities.blob);
+        match lane.tell(endpoint, Some(&sending.write_authorization()), &finish).await {
+            Ok(()) => return Ok(end.file),
+            Err(RequestError::Refused(Refusal::Conflict)) if mended < MOST_MENDED => {
+                mend(sending, lane, &mut hashes).await?;
+                mended += 1;
+            }
+            Err(error) => return Err(ClientError::upload(error)),
+        }
+    }
+}
+
+/// A chunk that an earlier run sent came after this one's, and took its place: what the relay holds is looked at again, and what is not right is sent
+/// again, one after the other.
+async fn mend<T: Transport>(
+    sending: &Arc<Sending>,
+    lane: &mut RelayLane<T>,
+    hashes: &mut BTreeMap<u32, ChunkHash>,
+) -> Result<(), ClientError> {
+    let count = sending.content.most_chunks();
+    let held = match &sending.content {
+        // It cannot be read again.
+        Content::Stream(_) => None,
+        Content::File(_) => held_chunks(lane, sending.journal.head(), count).await?,
+    };
+    let held = held.ok_or(ClientError::UploadRefused)?;
+    let wrong = |(index, hash): (&u32, &ChunkHash)| (held.get(index) != Some(hash)).then_some(*index);
+    let wrong: Vec<u32> = hashes.iter().filter_map(wrong).collect();
+    if wrong.is_empty() {
+        return Err(ClientError::UploadRefused);
+    }
+    for index in wrong {
+        let chunk = blocking(sending, move |sending| sending.chunk_again(index)).await?;
+        let hash = chunk.hash;
+        put_chunk(sending, lane, index, chunk).await?;
+        hashes.insert(index, hash);
+    }
+    Ok(())
+}
+
+/// Puts the chunks over lanes; the first error ends all of them. Gives the hash of every chunk.
+async fn put_all_chunks<T: Transport>(
+    sending: &Arc<Sending>,
+    way: (&T, &OnionAddress, &ClientLimits),
+) -> Result<BTreeMap<u32, ChunkHash>, ClientError> {
+    let moved = Moved::told(&sending.progress);
+    let put = |lane| put_chunks(Arc::clone(sending), lane, moved.clone());
+    let sent = over_lanes(way, None, sending.content.chunks_to_send(), &moved, put).await?;
+    let mut hashes = sending.held.clone();
+    hashes.extend(sent.into_iter().flatten());
+    Ok(hashes)
+}
+
+/// The work of one stream: takes chunks until there are none left.
+async fn put_chunks<T: Transport>(
+    sending: Arc<Sending>,
+    mut lane: RelayLane<T>,
+    moved: Moved,
+) -> Result<Vec<(u32, ChunkHash)>, ClientError> {
+    let mut hashes = Vec::new();
+    while let Some((index, chunk)) = blocking(&sending, Sending::next_chunk).await? {
+        let (sealed, hash) = (chunk.bytes.len() as u64, chunk.hash);
+        put_chunk(&sending, &mut lane, index, chunk).await?;
+        moved.one(sealed);
+        hashes.push((index, hash));
+    }
+    Ok(hashes)
+}
+
+async fn put_chunk<T: Transport>(
+    sending: &Sending,
+    lane: &mut RelayLane<T>,
+    index: u32,
+    chunk: SealedChunk,
+) -> Result<(), ClientError> {
+    let endpoint = Endpoint::PutChunk(sending.capabilities.blob, index);
+    let body = Bytes::from(chunk.bytes);
+    let put = lane.exchange(endpoint, Some(&sending.write_authorization()), body, 0).await;
+    put.map(|_empty| ()).map_err(ClientError::upload)
+}
+
+/// Runs what reads the disk or seals away from the tasks that move bytes.
+async fn blocking<R: Send + 'static>(
+    sending: &Arc<Sending>,
+    work: impl FnOnce(&Sending) -> Result<R, ClientError> + Send + 'static,
+) -> Result<R, ClientError> {
+    let sending = Arc::clone(sending);
+    tokio::task::spawn_blocking(move || work(&sending)).await.map_err(|_| ClientError::Stopped)?
+}

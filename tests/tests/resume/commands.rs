@@ -1,0 +1,407 @@
+//! `put`, `transfers` and what comes between, as they are typed: a client in this process, over a relay that can be cut off.
+
+use crate::cut::{Sent, Stops};
+use nightdrop_client::{
+    Home,
+    agent::{Execute, Invocation, Piece},
+    cli::Served,
+    console::{BarState, Console},
+    transfer::{self, Source},
+    transport::AnyTransport,
+    unlocked::Unlocked,
+};
+use nightdrop_envelope::space::SpacePath;
+use nightdrop_login::password::Password;
+use nightdrop_onion_config::Network;
+use nightdrop_tests::{
+    lying::{
+        Honest, LyingRelay, Stage,
+        lies::{Refuse, on},
+    },
+    memory::{PASSWORD, patient},
+    system::make_sample,
+};
+use nightdrop_wire::{endpoint::Endpoint, refusal::Refusal};
+use serde_json::{Value, json};
+use std::{
+    fs,
+    future::pending,
+    io,
+    os::unix::ffi::OsStrExt,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tempfile::TempDir;
+
+const MIB: u64 = 1 << 20;
+
+/// Somebody at a terminal.
+struct Desk {
+    stage: Stage,
+    unlocked: Arc<Unlocked>,
+    served: Served,
+    directory: TempDir,
+}
+
+/// How a command ended.
+#[derive(Debug)]
+struct Ended {
+    exit: u8,
+    results: Vec<Value>,
+    messages: Vec<String>,
+    bars: Vec<BarState>,
+}
+
+impl Desk {
+    async fn set() -> Self {
+        let (stage, directory) = (Stage::set().await, tempfile::tempdir().unwrap());
+        let person = stage.person().await;
+        let home = Home::open(&directory.path().join("home")).unwrap();
+        let lock = home.lock().unwrap();
+        home.keep_account(&person.code, &lock).unwrap();
+        home.keep_memory(&person.memory, &lock).unwrap();
+        let transport = AnyTransport::new(person.transport.clone());
+        let password = Password::new(PASSWORD);
+        let unlocked = Unlocked::unlock(transport, home, &person.code, &password, patient()).await;
+        let unlocked = Arc::new(unlocked.unwrap());
+        let served = Served::new(Arc::clone(&unlocked), Network::Live);
+        Self { stage, unlocked, served, directory }
+    }
+
+    fn liar(&self) -> &LyingRelay {
+        &self.stage.liar
+    }
+
+    fn file(&self, name: &str, size: u64) -> PathBuf {
+        let path = self.directory.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        make_sample(&path, size).unwrap();
+        path
+    }
+
+    async fn types(&self, words: &[&str]) -> Ended {
+        let screen = Arc::new(Screen::default());
+        let words: Vec<&str> = words.iter().copied().chain(["--json"]).collect();
+        let invocation = Invocation {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            arguments: words.iter().map(|word| Piece::new(word.as_bytes())).collect(),
+            directory: Piece::new(self.directory.path().as_os_str().as_bytes()),
+        };
+        let console = Arc::clone(&screen) as Arc<dyn Console>;
+        let exit = self.served.execute(invocation, console, pending()).await;
+        let results = String::from_utf8(screen.results.lock().unwrap().clone()).unwrap();
+        let results = results.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let bars = screen.bars.lock().unwrap().clone();
+        Ended { exit, results, messages: screen.messages.lock().unwrap().clone(), bars }
+    }
+
+    async fn succeeds(&self, words: &[&str]) -> Vec<Value> {
+        let ended = self.types(words).await;
+        assert!(ended.exit == 0 && ended.messages.is_empty(), "{words:?}: {ended:?}");
+        ended.results
+    }
+
+    /// The command, cut off after so many chunks as a line that breaks does.
+    async fn cut_off(&self, chunks: u32, words: &[&str]) {
+        self.liar().tell(Stops::after(chunks));
+        let ended = self.types(words).await;
+        assert_eq!(ended.exit, 5, "{ended:?}");
+        self.liar().tell(Honest);
+    }
+
+    /// The command, ended as by a kill when so many chunks were sent.
+    async fn killed(&self, chunks: usize, words: &[&str]) -> Sent {
+        let mut sent = Sent::default();
+        let watch = async {
+            while sent.count() < chunks {
+                sent.add(self.liar().take_asked());
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::select! {
+            ended = self.types(words) => panic!("it was to be killed: {ended:?}"),
+            () = watch => {}
+        }
+        sent
+    }
+
+    async fn names(&self) -> Vec<String> {
+        let listed = self.succeeds(&["ls"]).await;
+        listed.iter().map(|file| file["name"].as_str().unwrap().to_owned()).collect()
+    }
+
+    async fn expect(&self, name: &str, path: &std::path::Path) {
+        self.succeeds(&["get", name, "-o", "back"]).await;
+        let back = self.directory.path().join("back");
+        assert!(fs::read(&back).unwrap() == fs::read(path).unwrap(), "{name}");
+        fs::remove_file(back).unwrap();
+    }
+
+    fn sent(&self) -> Sent {
+        let mut sent = Sent::default();
+        sent.add(self.liar().take_asked());
+        sent
+    }
+
+    fn journals(&self) -> Vec<PathBuf> {
+        let Ok(entries) = fs::read_dir(self.directory.path().join("home/transfers")) else { return vec![] };
+        entries.map(|entry| entry.unwrap().path()).collect()
+    }
+}
+
+/// A terminal whose standard input never ends.
+#[derive(Debug, Default)]
+struct Screen {
+    results: Mutex<Vec<u8>>,
+    messages: Mutex<Vec<String>>,
+    bars: Mutex<Vec<BarState>>,
+}
+
+impl Console for Screen {
+    fn result(&self, bytes: &[u8]) -> io::Result<()> {
+        self.results.lock().unwrap().extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn message(&self, line: &str) {
+        self.messages.lock().unwrap().push(line.to_owned());
+    }
+
+    fn bar(&self, _number: u32, state: BarState) {
+        self.bars.lock().unwrap().push(state);
+    }
+
+    fn read_input(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        buffer.fill(7);
+        Ok(buffer.len())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_cut_off_is_listed_and_gone_on_with() {
+    let desk = Desk::set().await;
+    let path = desk.file("sample", 6 * MIB);
+    desk.cut_off(3, &["put", "sample", "--to", "kept"]).await;
+    let shown = desk.succeeds(&["transfers"]).await;
+    assert_eq!(shown.len(), 1);
+    for (field, value) in [
+        ("number", json!(1)),
+        ("direction", json!("upload")),
+        ("state", json!("interrupted")),
+        ("name", json!("kept/sample")),
+        ("path", json!(path.canonicalize().unwrap())),
+        ("size", json!(6 * MIB)),
+    ] {
+        assert_eq!(shown[0][field], value, "{field}");
+    }
+    let sent = shown[0]["sent"].as_u64().unwrap();
+    assert!((3 * (MIB - 200)..=6 * MIB).contains(&sent), "{sent}");
+    assert!(shown[0]["began"].as_u64().unwrap() > 1_700_000_000);
+    let _ = desk.sent();
+    let stored = desk.succeeds(&["transfers", "--resume-all"]).await;
+    assert_eq!(stored, [json!({ "name": "kept/sample", "uploaded": true })]);
+    let again = desk.sent();
+    assert_eq!((again.created, again.destroyed.len()), (0, 0));
+    assert_eq!((desk.names().await, desk.journals().len()), (vec!["kept/sample".to_owned()], 0));
+    desk.expect("kept/sample", &path).await;
+    assert_eq!(desk.succeeds(&["transfers"]).await.len(), 0);
+    assert_eq!(desk.succeeds(&["transfers", "--resume-all"]).await.len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c08_the_same_command_goes_on_after_a_kill() {
+    let desk = Desk::set().await;
+    let path = desk.file("sample", 12 * MIB);
+    for chunks in [2, 3, 2] {
+        desk.killed(chunks, &["put", "sample"]).await;
+    }
+    assert_eq!(desk.succeeds(&["put", "sample"]).await, [json!({ "name": "sample", "uploaded": true })]);
+    assert_eq!((desk.names().await, desk.journals().len()), (vec!["sample".to_owned()], 0));
+    desk.expect("sample", &path).await;
+    assert_eq!(desk.succeeds(&["put", "sample"]).await, [json!({ "name": "sample", "uploaded": false })]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c08_a_directory_goes_on_within_its_files_too() {
+    let desk = Desk::set().await;
+    let sizes = [("docs/a", 3_000), ("docs/b/large", 8 * MIB), ("docs/b/small", 10), ("docs/c", 5 * MIB)];
+    let paths = sizes.map(|(name, size)| desk.file(name, size));
+    let mut sent = Sent::default();
+    for _ in 0..2 {
+        sent.chunks.extend(desk.killed(4, &["put", "docs"]).await.chunks);
+    }
+    desk.cut_off(2, &["put", "docs"]).await;
+    let stored = desk.succeeds(&["put", "docs"]).await;
+    assert_eq!(stored.len(), 4);
+    sent.add(desk.liar().take_asked());
+    assert_eq!((sent.blobs().len(), sent.destroyed.len()), (2, 0), "none was begun anew");
+    sent.assert_no_nonce_twice();
+    assert_eq!(desk.names().await, sizes.map(|(name, _)| name));
+    for ((name, _), path) in sizes.iter().zip(&paths) {
+        desk.expect(name, path).await;
+    }
+    assert_eq!(desk.journals().len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_dropped_is_destroyed_at_the_relay() {
+    let desk = Desk::set().await;
+    desk.file("one", 3 * MIB);
+    desk.file("other", 4 * MIB);
+    for name in ["one", "other"] {
+        desk.cut_off(2, &["put", name]).await;
+    }
+    let _ = desk.sent();
+    let destroying = |endpoint: &Endpoint| matches!(endpoint, Endpoint::DestroyBlob(_));
+    desk.liar().tell(on(destroying, Refuse(Refusal::Busy)));
+    assert_eq!(desk.types(&["transfers", "drop", "1"]).await.exit, 5);
+    assert_eq!(desk.journals().len(), 2, "it can be dropped later");
+    desk.liar().tell(Honest);
+    assert_eq!(desk.succeeds(&["transfers", "drop", "1"]).await, [json!({ "dropped": 1 })]);
+    assert_eq!(desk.sent().destroyed.len(), 1);
+    assert_eq!(desk.succeeds(&["transfers"]).await.len(), 1);
+    assert_eq!(desk.types(&["transfers", "drop", "2"]).await.exit, 3);
+    // Also when the relay says that it has no such blob.
+    desk.liar().tell(on(destroying, Refuse(Refusal::Refused)));
+    assert_eq!(desk.succeeds(&["transfers", "drop", "--all"]).await, [json!({ "dropped": 1 })]);
+    assert_eq!(desk.journals().len(), 0);
+    desk.liar().tell(Honest);
+    for words in [&["transfers", "drop"][..], &["transfers", "drop", "1", "--all"]] {
+        // The agent's side says that it is no command of its version, as the caller would have refused it.
+        assert_ne!(desk.types(words).await.exit, 0, "{words:?}");
+    }
+}
+
+/// Between listing a file and forgetting its journal: it is not stored or listed twice, and never destroyed.
+#[tokio::test(flavor = "multi_thread")]
+async fn c08_what_is_listed_and_has_a_journal_is_done() {
+    let desk = Desk::set().await;
+    let path = desk.file("sample", 3 * MIB);
+    let finishing = |endpoint: &Endpoint| matches!(endpoint, Endpoint::FinishBlob(_));
+    desk.liar().tell(on(finishing, Refuse(Refusal::Busy)));
+    assert_eq!(desk.types(&["put", "sample"]).await.exit, 5);
+    desk.liar().tell(Honest);
+    let journal = desk.journals().remove(0);
+    let (kept, aside) = (fs::read(&journal).unwrap(), desk.directory.path().join("aside"));
+    fs::copy(&journal, &aside).unwrap();
+    desk.succeeds(&["put", "sample"]).await;
+    for words in
+        [&["put", "sample"][..], &["transfers", "drop", "--all"], &["transfers", "--resume-all"], &["ls"]]
+    {
+        assert!(!journal.exists());
+        fs::copy(&aside, &journal).unwrap();
+        assert!(fs::read(&journal).unwrap() == kept);
+        let _ = desk.sent();
+        desk.succeeds(words).await;
+        let sent = desk.sent();
+        assert_eq!((sent.created, sent.count(), sent.destroyed.len()), (0, 0, 0), "{words:?}");
+        assert_eq!(desk.names().await, ["sample"]);
+    }
+    assert!(!journal.exists());
+    desk.expect("sample", &path).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_changed_is_not_gone_on_with_unless_it_is_put_again() {
+    let desk = Desk::set().await;
+    let path = desk.file("sample", 4 * MIB);
+    desk.cut_off(2, &["put", "sample"]).await;
+    make_sample(&path, 3 * MIB).unwrap();
+    let _ = desk.sent();
+    let ended = desk.types(&["transfers", "--resume-all"]).await;
+    assert!(
+        ended.exit == 1 && ended.messages.iter().any(|said| said.contains("is not what it was")),
+        "{ended:?}"
+    );
+    assert_eq!((desk.sent().count(), desk.journals().len()), (0, 1));
+    fs::rename(&path, desk.directory.path().join("elsewhere")).unwrap();
+    assert_eq!(desk.types(&["transfers", "--resume-all"]).await.exit, 1, "it is gone");
+    fs::rename(desk.directory.path().join("elsewhere"), &path).unwrap();
+    desk.succeeds(&["put", "sample"]).await;
+    assert_eq!((desk.sent().destroyed.len(), desk.journals().len()), (1, 0));
+    desk.expect("sample", &path).await;
+}
+
+/// What a bar, or a program, is told of a transfer: how far it is, of how much, over how many lanes.
+#[tokio::test(flavor = "multi_thread")]
+async fn progress_is_told_from_nothing_to_all_of_it() {
+    let desk = Desk::set().await;
+    desk.file("docs/a", 6 * MIB);
+    desk.file("docs/b", 3_000);
+    desk.file("sample", 6 * MIB);
+    for (words, lanes) in [
+        (&["put", "sample"][..], 2..=4),
+        (&["put", "docs"], 2..=2),
+        (&["get", "sample", "-o", "back"], 1..=4),
+        (&["get", "docs", "-o", "all"], 2..=2),
+    ] {
+        let ended = desk.types(words).await;
+        assert_eq!(ended.exit, 0, "{ended:?}");
+        let told = ended.bars.iter().filter_map(|bar| match bar {
+            BarState::Bytes { position, length, lanes } => Some((*position, *length, *lanes)),
+            _ => None,
+        });
+        let told: Vec<(u64, u64, u32)> = told.collect();
+        assert!(told[0].0 == 0 && told.iter().all(|(position, length, _)| position <= length), "{told:?}");
+        let most = told.iter().map(|(position, ..)| *position).max().unwrap();
+        let (_, length, used) = *told.last().unwrap();
+        assert!(most == length && length >= 6 * MIB && lanes.contains(&used), "{words:?}: {told:?}");
+        assert!(ended.bars.contains(&BarState::Done));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_was_cut_off_can_only_be_dropped() {
+    let desk = Desk::set().await;
+    desk.killed(3, &["put", "-", "--name", "stream"]).await;
+    let shown = desk.succeeds(&["transfers"]).await;
+    assert_eq!(
+        (&shown[0]["name"], &shown[0]["state"], &shown[0]["size"]),
+        (&json!("stream"), &json!("lost"), &Value::Null)
+    );
+    let ended = desk.types(&["transfers", "--resume-all"]).await;
+    assert!(ended.exit == 1 && ended.messages.iter().any(|said| said.contains("cannot be gone on with")));
+    let _ = desk.sent();
+    desk.succeeds(&["transfers", "drop", "1"]).await;
+    assert_eq!((desk.sent().destroyed.len(), desk.journals().len()), (1, 0));
+    assert_eq!(desk.names().await, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_command_at_a_time_is_at_an_upload() {
+    let desk = Desk::set().await;
+    let path = desk.file("sample", 4 * MIB);
+    desk.cut_off(2, &["put", "sample"]).await;
+    let (source, name) = (Source::open(&path, None).unwrap(), SpacePath::parse("sample").unwrap());
+    let held = transfer::find(&desk.unlocked.journals().unwrap(), source, name, false).unwrap();
+    assert_eq!(desk.succeeds(&["transfers"]).await[0]["state"], "running");
+    for words in [&["put", "sample"][..], &["transfers", "--resume-all"], &["transfers", "drop", "1"]] {
+        let ended = desk.types(words).await;
+        assert!(
+            ended.exit == 4 && ended.messages.iter().any(|said| said.contains("another command")),
+            "{ended:?}"
+        );
+    }
+    drop(held);
+    desk.succeeds(&["put", "sample"]).await;
+    desk.expect("sample", &path).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_journal_that_does_not_open_is_told_and_fails_nothing() {
+    let desk = Desk::set().await;
+    let path = desk.file("sample", 3 * MIB);
+    desk.cut_off(2, &["put", "sample"]).await;
+    let journal = desk.journals().remove(0);
+    let mut bytes = fs::read(&journal).unwrap();
+    bytes[80] ^= 1;
+    fs::write(&journal, bytes).unwrap();
+    let ended = desk.types(&["ls"]).await;
+    assert!(ended.exit == 0 && ended.messages.iter().any(|said| said.contains("damaged")), "{ended:?}");
+    let ended = desk.types(&["transfers"]).await;
+    assert_eq!((ended.exit, &ended.results[0]["state"]), (0, &json!("damaged")));
+    let ended = desk.types(&["put", "sample"]).await;
+    assert_eq!((ended.exit, desk.journals().len()), (0, 0));
+    desk.expect("sample", &path).await;
+}

@@ -1,0 +1,9 @@
+//! Transfers go on where they were cut off: whatever cut them, whatever the disk lost, and whatever the relay says of what it holds.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
+
+mod commands;
+mod cut;
+mod downloads;
+mod killed;
+mod refused;
+mod uploads;
