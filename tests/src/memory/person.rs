@@ -6,7 +6,7 @@ use nightdrop_client::{
     account::{self, Prepared, Session},
     limits::ClientLimits,
     relay::RelayLane,
-    transfer::{self, Source},
+    transfer::{self, Source, TicketTerms},
 };
 use nightdrop_envelope::{
     account_code::AccountCode, link::FileLink, recovery::RecoveryPhrase, space::FileRecord,
@@ -91,12 +91,25 @@ impl Person {
     /// As [`transfer::upload`].
     pub async fn put(&self, path: &Path) -> Result<(FileRecord, FileLink), ClientError> {
         let credit = self.credits(1).await?.remove(0);
+        self.put_with(credit, path, TicketTerms::default()).await
+    }
+
+    /// The same, paid by a credit and shared on these terms.
+    ///
+    /// # Errors
+    /// As [`transfer::upload`].
+    pub async fn put_with(
+        &self,
+        credit: Token,
+        path: &Path,
+        terms: TicketTerms,
+    ) -> Result<(FileRecord, FileLink), ClientError> {
         let source = Source::open(path, None)?;
         let relay = address();
         let file =
             transfer::upload(&self.transport, &relay, source, credit, &patient(), Arc::new(())).await?;
         let mut lane = RelayLane::isolated(&self.transport, &relay, &patient());
-        let ticket = transfer::make_ticket(&mut lane, &relay, &file).await?;
+        let ticket = transfer::make_ticket(&mut lane, &relay, &file, terms).await?;
         Ok((file, ticket.link(&relay)))
     }
 }
