@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::io;
+use zeroize::Zeroizing;
 
 /// Where a command's results, messages and progress go, and where its standard input comes from.
 ///
@@ -27,6 +28,12 @@ pub trait Console: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// When it cannot be read, or whoever gave it is gone.
     fn read_input(&self, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// Asks at the terminal, without showing what is typed, also when standard input is something else.
+    ///
+    /// # Errors
+    /// When there is no terminal, or whoever gave it is gone.
+    fn ask_secret(&self, question: &str) -> io::Result<Zeroizing<String>>;
 }
 
 /// What a progress bar shows.

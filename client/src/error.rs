@@ -1,9 +1,7 @@
 //! Every error of the client, and what a person is told about it: one table, [`ClientError::explanation`].
 
 use crate::relay::RequestError;
-use nightdrop_envelope::{
-    OpenError, account_code::BadText, link::BadLink, recovery::BadPhrase, space::ChainError,
-};
+use nightdrop_envelope::{OpenError, account_code::BadText, recovery::BadPhrase, space::ChainError};
 use nightdrop_login::LoginError;
 use nightdrop_onion_config::TorError;
 use nightdrop_wire::refusal::Refusal;
@@ -51,7 +49,7 @@ pub enum ClientError {
     BadAccountCode(BadText),
     /// A link does not parse.
     #[error("this link cannot be used: {0}")]
-    BadLink(#[from] BadLink),
+    BadLink(BadText),
     /// An invitation does not parse.
     #[error("this is not an invitation code: 52 letters and digits are expected")]
     BadInvitation,
@@ -141,6 +139,18 @@ pub enum ClientError {
     /// What a link named is not there.
     #[error("the relay has nothing under this link")]
     LinkEnded,
+    /// What a link with a password named is not there.
+    #[error("the relay has nothing under this link with this password")]
+    WrongLinkPassword,
+    /// A password was to be asked for where there is no terminal.
+    #[error("there is no terminal to ask for the password")]
+    NoTerminal,
+    /// A link needs a password, and none was given.
+    #[error("this link needs a password")]
+    LinkPasswordNeeded,
+    /// A password was given for a link that has none.
+    #[error("this link has no password")]
+    LinkHasNoPassword,
     /// A file was made wrongly by its author, or by a newer program: its hashes are right, its contents are not.
     #[error("whoever made this file made it wrongly, or with a newer version of Nightdrop: {0}")]
     BadlyMade(OpenError),
@@ -361,9 +371,6 @@ impl ClientError {
                 NOTHING_SENT,
                 "Copy the whole code again, from `nightdrop:account/` to its end.",
             ),
-            Self::BadLink(BadLink::NeedsPassword) => {
-                explain(Failed, NOTHING_SENT, "Use a newer version of Nightdrop.")
-            }
             Self::BadLink(_) => {
                 explain(Usage, NOTHING_SENT, "Copy the whole link again, from `nightdrop:file/` to its end.")
             }
@@ -475,6 +482,26 @@ impl ClientError {
                 NotFound,
                 NOTHING_WRITTEN,
                 "The link may have ended or never existed: ask whoever gave it to you for a new one.",
+            ),
+            Self::WrongLinkPassword => explain(
+                NotFound,
+                "No file was written, and no download was spent.",
+                "Either the password is wrong or the link has ended, and nobody but the relay can tell: try the password again, or ask whoever gave you the link.",
+            ),
+            Self::NoTerminal => explain(
+                Usage,
+                NOTHING_SENT,
+                "Give it in a file, or - for standard input: an account's with `--password-file FILE`, a link's with `--link-password-file FILE`.",
+            ),
+            Self::LinkPasswordNeeded => explain(
+                Usage,
+                NOTHING_SENT,
+                "Give it at the terminal, or with `--link-password-file FILE`, or - for standard input.",
+            ),
+            Self::LinkHasNoPassword => explain(
+                Usage,
+                NOTHING_SENT,
+                "Run it again without a password for the link; if you were told one, ask whether the link is whole.",
             ),
             Self::BadlyMade(_) => explain(
                 Failed,
@@ -660,7 +687,11 @@ impl ClientError {
 
     /// A request for a ticket.
     pub(crate) fn ticket(error: RequestError) -> Self {
-        Self::refused_as(error, Self::LinkEnded)
+        match error {
+            // A claim is a little to be stored, and nothing of the reader's.
+            RequestError::Refused(Refusal::Full) => Self::RelayBusy,
+            error => Self::refused_as(error, Self::LinkEnded),
+        }
     }
 
     /// A request for what a verified ticket or manifest lists.

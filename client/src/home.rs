@@ -10,6 +10,7 @@
 //!   lock             held while one of these is read and written back
 //!   agent            where the agent listens; locked by it as long as it lives
 //!   run/             its socket, where the user has no runtime directory
+//!   claims/          what claims of links whose downloads are counted come from, see `transfer::Claims`
 //!   tor/             Arti's state and cache
 //! ```
 //! States that a crash can leave:
@@ -21,7 +22,7 @@
 //!
 //! Each file appears under its name complete and synced, or not at all, also when two commands run at once.
 
-use crate::ClientError;
+use crate::{ClientError, transfer::Claims};
 use nightdrop_envelope::account_code::AccountCode;
 use nix::fcntl::{Flock, FlockArg};
 use std::{
@@ -86,6 +87,12 @@ impl Home {
     #[must_use]
     pub fn transfers(&self) -> PathBuf {
         self.path.join("transfers")
+    }
+
+    /// What is kept of downloads that are counted.
+    #[must_use]
+    pub fn claims(&self) -> Claims {
+        Claims::at(self.path.join("claims"))
     }
 
     /// Where Arti keeps its state.

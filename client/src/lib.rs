@@ -14,6 +14,7 @@ pub mod agent;
 pub mod cli;
 mod clock;
 pub mod console;
+mod duration;
 mod error;
 mod home;
 pub mod limits;

@@ -9,6 +9,11 @@ pub(crate) fn derive<const N: usize>(secret: &[u8], label: &[u8], beside: &[u8])
     expand(&Hkdf::<Sha256>::new(None, secret), &[label, beside])
 }
 
+/// `N` bytes from a secret and a salt that is secret, too, for one label.
+pub(crate) fn derive_salted<const N: usize>(salt: &[u8], secret: &[u8], label: &[u8]) -> [u8; N] {
+    expand(&Hkdf::<Sha256>::new(Some(salt), secret), &[label])
+}
+
 /// The Expand step. `N` is 16, 32 or 56 here; RFC 5869 allows up to 255 × 32.
 pub(crate) fn expand<const N: usize>(prk: &Hkdf<Sha256>, info: &[&[u8]]) -> [u8; N] {
     const { assert!(N <= 255 * 32, "longer than HKDF-SHA-256 gives") };

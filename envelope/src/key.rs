@@ -59,8 +59,13 @@ secret_key!(
     ManifestKey
 );
 secret_key!(
-    /// Seals what a ticket hands out. From the ticket secret.
+    /// Seals what a ticket hands out. From the ticket root.
     TicketKey
+);
+
+secret_key!(
+    /// A link's password after Argon2id, with the salt of its ticket.
+    StretchedPassword
 );
 
 impl MasterKey {

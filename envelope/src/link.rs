@@ -3,8 +3,14 @@
 //! ```text
 //! nightdrop:file/<relay: 56 symbols>/<base32 of:>
 //! version and flags (1) ‖ ticket secret (32) ‖ digest of the ticket's envelope (16) ‖ checksum (3)
-//! high four bits: version, 1; lowest bit: a password is needed
+//!
+//!  7   6   5   4   3   2   1        0
+//! ┌───────────────┬───────┬────────┬──────────┐
+//! │ version, 1    │ 0   0 │ counts │ password │
+//! └───────────────┴───────┴────────┴──────────┘
 //! ```
+//! `password`: the ticket's root needs a password. `counts`: each download is counted, and needs a claim. The flags say what to ask
+//! for; whoever changes one gets a link to a ticket that does not exist, or that refuses.
 
 pub use crate::checksum::BadText;
 use crate::{
@@ -19,8 +25,8 @@ pub const SCHEME: &str = "nightdrop:";
 /// How every link to a file begins.
 pub const PREFIX: &str = "nightdrop:file/";
 const VERSION: u8 = 1 << 4;
-const VERSION_BITS: u8 = 0xf0;
 const PASSWORD_FLAG: u8 = 1;
+const COUNTS_FLAG: u8 = 2;
 const PAYLOAD: usize = 1 + TicketSecret::LENGTH + DIGEST;
 
 /// A parsed link. It is a secret: who has it can read the file. `Debug` shows nothing.
@@ -31,17 +37,10 @@ pub struct FileLink {
     pub secret: TicketSecret,
     /// Binds the ticket's envelope.
     pub envelope: EnvelopeDigest,
-}
-
-/// Why a link cannot be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum BadLink {
-    /// The text is not a link.
-    #[error(transparent)]
-    Text(#[from] BadText),
-    /// It asks for a password, which this version cannot take.
-    #[error("it needs a password, which this version of Nightdrop cannot ask for")]
-    NeedsPassword,
+    /// Whether the secret alone does not give them.
+    pub needs_password: bool,
+    /// Whether each download needs a claim.
+    pub counts_downloads: bool,
 }
 
 impl FileLink {
@@ -49,7 +48,9 @@ impl FileLink {
     #[must_use]
     pub fn secret_text(&self) -> Zeroizing<String> {
         let mut payload = Zeroizing::new(Vec::with_capacity(PAYLOAD));
-        payload.push(VERSION);
+        let flag = |set: bool, flag: u8| if set { flag } else { 0 };
+        let flags = flag(self.needs_password, PASSWORD_FLAG) | flag(self.counts_downloads, COUNTS_FLAG);
+        payload.push(VERSION | flags);
         payload.extend_from_slice(self.secret.secret_bytes());
         payload.extend_from_slice(&self.envelope);
         checksum::to_text(PREFIX, &self.relay, &payload)
@@ -58,25 +59,28 @@ impl FileLink {
     /// Parses a text that was pasted.
     ///
     /// # Errors
-    /// [`BadLink`]: nothing is sent anywhere for a link that fails here.
-    pub fn from_text(text: &str) -> Result<Self, BadLink> {
+    /// [`BadText`]: nothing is sent anywhere for a link that fails here.
+    pub fn from_text(text: &str) -> Result<Self, BadText> {
         let (relay, payload) = checksum::from_text::<PAYLOAD>(PREFIX, text)?;
         let (&[flags], rest) = payload.split_first_chunk::<1>().ok_or(BadText::Form)?;
-        if flags & VERSION_BITS != VERSION || flags & !(VERSION_BITS | PASSWORD_FLAG) != 0 {
-            return Err(BadText::Version.into());
-        }
-        if flags & PASSWORD_FLAG != 0 {
-            return Err(BadLink::NeedsPassword);
+        if flags & !(PASSWORD_FLAG | COUNTS_FLAG) != VERSION {
+            return Err(BadText::Version);
         }
         let (secret, digest) = rest.split_first_chunk().ok_or(BadText::Form)?;
         let envelope = digest.try_into().map_err(|_| BadText::Form)?;
-        Ok(Self { relay, secret: TicketSecret::from_bytes(*secret), envelope })
+        Ok(Self {
+            relay,
+            secret: TicketSecret::from_bytes(*secret),
+            envelope,
+            needs_password: flags & PASSWORD_FLAG != 0,
+            counts_downloads: flags & COUNTS_FLAG != 0,
+        })
     }
 }
 
 impl std::fmt::Debug for FileLink {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { relay: _, secret: _, envelope: _ } = self;
+        let Self { relay: _, secret: _, envelope: _, needs_password: _, counts_downloads: _ } = self;
         f.write_str("FileLink")
     }
 }
@@ -90,6 +94,8 @@ mod tests {
             relay: "2gzyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen53wid".parse().unwrap(),
             secret: TicketSecret::from_bytes([3; 32]),
             envelope: [4; 16],
+            needs_password: false,
+            counts_downloads: false,
         }
     }
 
@@ -116,15 +122,22 @@ mod tests {
     }
 
     #[test]
-    fn flags_that_this_version_does_not_know_are_said_to_be_newer() {
+    fn flags_are_kept_and_others_are_said_to_be_newer() {
+        for (needs_password, counts_downloads) in [(false, false), (false, true), (true, false), (true, true)]
+        {
+            let text = FileLink { needs_password, counts_downloads, ..link() }.secret_text();
+            let parsed = FileLink::from_text(&text).unwrap();
+            assert_eq!((parsed.needs_password, parsed.counts_downloads), (needs_password, counts_downloads));
+            assert_eq!(parsed.secret_text(), text);
+        }
         let with_flags = |flags: u8| {
             let mut payload = [0; PAYLOAD];
             payload[0] = flags;
             FileLink::from_text(&checksum::to_text(PREFIX, &link().relay, &payload)).err()
         };
-        assert_eq!(with_flags(VERSION), None);
-        assert_eq!(with_flags(VERSION | PASSWORD_FLAG), Some(BadLink::NeedsPassword));
-        assert_eq!(with_flags(VERSION | 2), Some(BadLink::Text(BadText::Version)));
-        assert_eq!(with_flags(2 << 4), Some(BadLink::Text(BadText::Version)));
+        for flags in 0..=u8::MAX {
+            let known = (VERSION..VERSION + 4).contains(&flags);
+            assert_eq!(with_flags(flags), (!known).then_some(BadText::Version), "{flags:#010b}");
+        }
     }
 }

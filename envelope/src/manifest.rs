@@ -92,6 +92,14 @@ pub fn seal_manifest<R: CryptoRng + ?Sized>(
     Ok(SealedManifest { bytes, hash, chunks_digest })
 }
 
+/// The size class of the manifest of a file with this layout, which no name changes.
+///
+/// # Errors
+/// [`OpenError::Inconsistent`] for a layout of more chunks than a file can have.
+pub fn manifest_class(layout: &Layout) -> Result<SizeClass, OpenError> {
+    class_for(layout.chunks() as usize * size_of::<ChunkHash>())
+}
+
 /// The size class of a manifest: from the number of chunks alone, with room for the longest name and the largest numbers, so that its
 /// size says nothing of either.
 fn class_for(hashes: usize) -> Result<SizeClass, OpenError> {
@@ -240,7 +248,8 @@ mod tests {
     #[test]
     fn a_file_comes_back_chunk_by_chunk() {
         let (chunks, manifest) = stored(3_000_000);
-        assert!(SizeClass::of_sealed(manifest.bytes.len()).is_some());
+        let class = manifest_class(&Layout::of_size(3_000_000).unwrap()).unwrap();
+        assert_eq!(SizeClass::of_sealed(manifest.bytes.len()), Some(class));
         let opened = VerifiedManifest::open(&manifest.bytes, &manifest.hash, key(), BLOB).unwrap();
         assert_eq!(opened.facts(), &facts(3_000_000));
         let mut total = 0;

@@ -1,18 +1,23 @@
-//! Tickets: how a blob is shared. One secret of 32 bytes gives all that a reader needs.
+//! Tickets: how a blob is shared. One secret of 32 bytes, and a password if the owner wants one, give all that a reader needs.
 //!
 //! ```text
-//! ticket secret ─HKDF→ ticket id (16)      names it at the relay
+//! ticket root = ticket secret                                                      without a password
+//!             = HKDF(salt = ticket secret, Argon2id(password, password salt))      with one
+//! ticket secret ─HKDF→ password salt (32)
+//! ticket root   ─HKDF→ ticket id (16)      names it at the relay
 //!               ─HKDF→ ticket token (32)   reads the blob, until the ticket ends
+//!               ─HKDF→ claim (32)          beside random bytes that the reader keeps: one download, where they are counted
 //!               ─HKDF→ ticket key (32)     opens the envelope:
 //! plaintext: file key (32) ‖ blob id (16) ‖ SHA-256 of the sealed manifest (32)
 //! ```
-//! The reader gets no token of the blob itself, so a ticket ends without ending the blob.
+//! The reader gets no token of the blob itself, so a ticket ends without ending the blob. With a wrong password all of it is another
+//! ticket, which the relay does not have: nothing but the relay tells whether a password is right.
 
 use crate::{
     OpenError,
     context::Context,
-    derive::derive,
-    key::{FileKey, TicketKey, random},
+    derive::{derive, derive_salted},
+    key::{FileKey, StretchedPassword, TicketKey, random},
     manifest::{ManifestHash, VerifiedManifest},
     seal::{Kind, open, seal},
 };
@@ -21,6 +26,7 @@ use nightdrop_wire::{
     ids::{BlobId, TicketId},
     labels,
     onion::OnionAddress,
+    text,
     token::Token,
 };
 use rand::CryptoRng;
@@ -58,6 +64,76 @@ impl TicketSecret {
         &self.0
     }
 
+    /// What a password of this ticket is stretched with.
+    #[must_use]
+    pub fn password_salt(&self) -> [u8; 32] {
+        derive(&self.0, labels::TICKET_PASSWORD_SALT, b"")
+    }
+
+    /// The root of a ticket without a password.
+    #[must_use]
+    pub const fn root(&self) -> TicketRoot {
+        TicketRoot(self.0)
+    }
+
+    /// The root of a ticket with a password.
+    #[must_use]
+    pub fn root_with(&self, password: &StretchedPassword) -> TicketRoot {
+        TicketRoot(derive_salted(&self.0, password.secret_bytes(), labels::TICKET_ROOT))
+    }
+
+    /// Under which name a reader keeps what its claim comes from. Not from the root: no password can be tried on it.
+    #[must_use]
+    pub fn claim_name(&self) -> String {
+        text::encode(&derive::<16>(&self.0, labels::CLAIM_NAME, b""))
+    }
+}
+
+impl std::fmt::Debug for TicketSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self(_) = self;
+        f.write_str("TicketSecret")
+    }
+}
+
+/// Random bytes that a reader's claim comes from. Without the link they say nothing. `Debug` shows nothing.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct ClaimSeed([u8; ClaimSeed::LENGTH]);
+
+impl ClaimSeed {
+    /// Length in bytes.
+    pub const LENGTH: usize = 32;
+
+    /// A new one.
+    pub fn generate<R: CryptoRng + ?Sized>(rng: &mut R) -> Self {
+        Self(random(rng))
+    }
+
+    /// The seed with these bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; Self::LENGTH]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its bytes, to be kept.
+    #[must_use]
+    pub const fn secret_bytes(&self) -> &[u8; Self::LENGTH] {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for ClaimSeed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self(_) = self;
+        f.write_str("ClaimSeed")
+    }
+}
+
+/// What a ticket's id, token and key come from. Erased when dropped; `Debug` shows nothing.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct TicketRoot([u8; 32]);
+
+impl TicketRoot {
     /// Its name at the relay.
     #[must_use]
     pub fn id(&self) -> TicketId {
@@ -70,10 +146,16 @@ impl TicketSecret {
         Token::from_bytes(derive(&self.0, labels::TICKET_TOKEN, b""))
     }
 
-    /// What a reader shows with each request.
+    /// What a reader shows with each request, where no claim is needed.
     #[must_use]
     pub fn authorization(&self) -> Authorization {
         Authorization::Ticket(self.id(), self.token())
+    }
+
+    /// The claim of a reader who keeps this seed.
+    #[must_use]
+    pub fn claim(&self, seed: &ClaimSeed) -> Token {
+        Token::from_bytes(derive(&self.0, labels::CLAIM_TOKEN, &seed.0))
     }
 
     fn key(&self) -> TicketKey {
@@ -104,7 +186,7 @@ impl TicketSecret {
     /// Opens what the relay returned for this ticket.
     ///
     /// # Errors
-    /// [`OpenError`] unless it is the envelope whose digest the link carries, sealed with this secret for this relay.
+    /// [`OpenError`] unless it is the envelope whose digest the link carries, sealed with this root for this relay.
     pub fn open(
         &self,
         sealed: &[u8],
@@ -129,10 +211,10 @@ impl TicketSecret {
     }
 }
 
-impl std::fmt::Debug for TicketSecret {
+impl std::fmt::Debug for TicketRoot {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self(_) = self;
-        f.write_str("TicketSecret")
+        f.write_str("TicketRoot")
     }
 }
 
@@ -179,39 +261,71 @@ mod tests {
         "2gzyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen53wid".parse().unwrap()
     }
 
-    fn sealed(secret: &TicketSecret, manifest: [u8; 32]) -> (Vec<u8>, EnvelopeDigest) {
+    fn sealed(root: &TicketRoot, manifest: [u8; 32]) -> (Vec<u8>, EnvelopeDigest) {
         let key = FileKey::from_bytes([8; 32]);
-        secret.seal(&key, BLOB, &manifest, &relay(), &mut rand::rng()).unwrap()
+        root.seal(&key, BLOB, &manifest, &relay(), &mut rand::rng()).unwrap()
     }
 
     #[test]
     fn hands_out_what_was_put_in() {
-        let secret = TicketSecret::generate(&mut rand::rng());
-        let (envelope, digest) = sealed(&secret, [5; 32]);
+        let root = TicketSecret::generate(&mut rand::rng()).root();
+        let (envelope, digest) = sealed(&root, [5; 32]);
         assert_eq!(envelope.len(), TICKET_ENVELOPE);
-        let opened = secret.open(&envelope, &digest, &relay()).unwrap();
+        let opened = root.open(&envelope, &digest, &relay()).unwrap();
         assert_eq!((opened.blob, opened.manifest), (BLOB, [5; 32]));
         assert_eq!(opened.key.secret_bytes(), &[8; 32]);
-        assert_eq!(format!("{secret:?}"), "TicketSecret");
+        assert_eq!(format!("{root:?}"), "TicketRoot");
+        assert_eq!(format!("{:?}", TicketSecret::from_bytes([1; 32])), "TicketSecret");
+        assert_eq!(format!("{:?}", ClaimSeed::from_bytes([1; 32])), "ClaimSeed");
     }
 
     #[test]
     fn m46_a_reader_who_holds_the_secret_cannot_replace_the_envelope() {
-        let secret = TicketSecret::generate(&mut rand::rng());
-        let (_, digest) = sealed(&secret, [5; 32]);
-        let (forged, own_digest) = sealed(&secret, [6; 32]);
-        assert!(
-            secret.open(&forged, &own_digest, &relay()).is_ok(),
-            "without the digest the lie is believed"
-        );
-        assert_eq!(secret.open(&forged, &digest, &relay()).err(), Some(OpenError::WrongHash));
+        let root = TicketSecret::generate(&mut rand::rng()).root();
+        let (_, digest) = sealed(&root, [5; 32]);
+        let (forged, own_digest) = sealed(&root, [6; 32]);
+        assert!(root.open(&forged, &own_digest, &relay()).is_ok(), "without the digest the lie is believed");
+        assert_eq!(root.open(&forged, &digest, &relay()).err(), Some(OpenError::WrongHash));
     }
 
     #[test]
     fn m34_a_ticket_of_another_relay_is_refused() {
-        let secret = TicketSecret::generate(&mut rand::rng());
-        let (envelope, digest) = sealed(&secret, [5; 32]);
+        let root = TicketSecret::generate(&mut rand::rng()).root();
+        let (envelope, digest) = sealed(&root, [5; 32]);
         let other = "duckduckgogg42xjoc72x3sjasowoarfbgcmvfimaftt6twagswzczad".parse().unwrap();
-        assert_eq!(secret.open(&envelope, &digest, &other).err(), Some(OpenError::WrongKey));
+        assert_eq!(root.open(&envelope, &digest, &other).err(), Some(OpenError::WrongKey));
+    }
+
+    /// With another password, with none, and with another secret it is another ticket in everything.
+    #[test]
+    fn a_wrong_password_is_another_ticket() {
+        let secret = TicketSecret::from_bytes([3; 32]);
+        let password = |byte| StretchedPassword::from_bytes([byte; 32]);
+        let root = secret.root_with(&password(1));
+        let (envelope, digest) = sealed(&root, [5; 32]);
+        assert!(secret.root_with(&password(1)).open(&envelope, &digest, &relay()).is_ok());
+        let others = [
+            secret.root_with(&password(2)),
+            secret.root(),
+            TicketSecret::from_bytes([4; 32]).root_with(&password(1)),
+        ];
+        let seed = ClaimSeed::from_bytes([9; 32]);
+        for other in others {
+            assert_ne!(other.id(), root.id());
+            assert_ne!(other.token().secret_bytes(), root.token().secret_bytes());
+            assert_ne!(other.claim(&seed).secret_bytes(), root.claim(&seed).secret_bytes());
+            assert_eq!(other.open(&envelope, &digest, &relay()).err(), Some(OpenError::WrongKey));
+        }
+    }
+
+    #[test]
+    fn a_claim_comes_from_ticket_and_seed_and_its_name_from_the_link_alone() {
+        let secret = TicketSecret::from_bytes([3; 32]);
+        let claim = |byte| *secret.root().claim(&ClaimSeed::from_bytes([byte; 32])).secret_bytes();
+        assert_eq!(claim(1), claim(1));
+        assert_ne!(claim(1), claim(2));
+        assert_eq!(secret.claim_name().len(), 26);
+        assert_ne!(secret.claim_name(), TicketSecret::from_bytes([4; 32]).claim_name());
+        assert_ne!(secret.claim_name(), secret.root().id().to_string());
     }
 }

@@ -11,7 +11,10 @@ use nightdrop_envelope::{
     },
     ticket::TicketSecret,
 };
-use nightdrop_wire::{limits::ENTRY_SIZES, messages::log::LogHead};
+use nightdrop_wire::{
+    limits::ENTRY_SIZES,
+    messages::{log::LogHead, ticket::TicketLimits},
+};
 use sha2::{Digest, Sha256};
 
 struct Owner(Keyring);
@@ -100,12 +103,12 @@ fn files_are_listed_moved_replaced_and_removed() {
 fn tickets_are_kept_with_their_file() {
     let owner = Owner::new();
     let secret = TicketSecret::generate(&mut rand::rng());
-    let ticket = TicketRecord::new(&secret, [7; 16]);
+    let ticket = TicketRecord::new(&secret, [7; 16], TicketLimits::default());
     let share = Operation::Share { path: path("a"), ticket: ticket.clone() };
     let mut log = owner.log(vec![put("a", 1), share]);
     owner.append(&mut log, vec![Operation::Move { from: path("a"), to: path("b") }]);
     let replay = owner.replay(None, &log).unwrap();
-    assert_eq!(replay.state().file(&path("b")).unwrap().tickets[0].id(), secret.id());
+    assert_eq!(replay.state().file(&path("b")).unwrap().tickets[0].id(), secret.root().id());
     owner.append(&mut log, vec![Operation::Unshare { path: path("b"), ticket: ticket.id() }]);
     let replay = owner.replay(None, &log).unwrap();
     assert!(replay.state().file(&path("b")).unwrap().tickets.is_empty());
@@ -115,7 +118,8 @@ fn tickets_are_kept_with_their_file() {
 fn a_file_has_many_tickets_and_each_of_them_once() {
     let owner = Owner::new();
     let share = |byte: u8| {
-        let ticket = TicketRecord::new(&TicketSecret::from_bytes([byte; 32]), [7; 16]);
+        let ticket =
+            TicketRecord::new(&TicketSecret::from_bytes([byte; 32]), [7; 16], TicketLimits::default());
         Operation::Share { path: path("a"), ticket }
     };
     let log = owner.log(vec![put("a", 1), share(1), share(2)]);

@@ -13,19 +13,20 @@ use nightdrop_envelope::{
     context::Context,
     file_name::FileName,
     journal::{JournalHead, JournalKey, JournalRecord, Origin, Stamp},
-    key::{FileKey, MasterKey, MemoryKey},
+    key::{FileKey, MasterKey, MemoryKey, StretchedPassword},
     keyring::Keyring,
-    link::{BadLink, FileLink},
+    link::FileLink,
     manifest::{FileFacts, VerifiedManifest, seal_manifest},
     seal::{Kind, open, seal},
     space::{FileRecord, Operation, SpacePath, VerifiedLog},
-    ticket::TicketSecret,
+    ticket::{ClaimSeed, TicketRoot, TicketSecret},
 };
 use nightdrop_wire::{
     ids::{AccountId, BlobId},
     messages::account,
     onion::OnionAddress,
     size_class::SizeClass,
+    text,
     token::Token,
 };
 use sha2::{Digest, Sha256};
@@ -160,14 +161,31 @@ fn a_journal() {
 #[test]
 fn a_ticket() {
     let secret = TicketSecret::from_bytes([0x33; 32]);
-    let sealed = vector("ticket.bin", || {
-        secret.seal(&FileKey::from_bytes(KEY), BLOB, &[0x44; 32], &relay(), &mut rand::rng()).unwrap().0
-    });
-    let digest = |bytes: &[u8]| Sha256::digest(bytes)[..16].try_into().unwrap();
-    assert_eq!(secret.open(&sealed, &digest(&sealed), &relay()).unwrap().blob(), BLOB);
-    let bad = vector("ticket_bad_flipped_ciphertext.bin", || changed(&sealed, 70));
-    assert_eq!(secret.open(&bad, &digest(&sealed), &relay()).err(), Some(OpenError::WrongHash));
-    assert_eq!(secret.open(&bad, &digest(&bad), &relay()).err(), Some(OpenError::Altered));
+    let root = secret.root_with(&StretchedPassword::from_bytes([0x99; 32]));
+    for (name, root) in [("ticket", secret.root()), ("ticket_with_password", root)] {
+        let sealed = vector(&format!("{name}.bin"), || {
+            root.seal(&FileKey::from_bytes(KEY), BLOB, &[0x44; 32], &relay(), &mut rand::rng()).unwrap().0
+        });
+        let digest = |bytes: &[u8]| Sha256::digest(bytes)[..16].try_into().unwrap();
+        assert_eq!(root.open(&sealed, &digest(&sealed), &relay()).unwrap().blob(), BLOB);
+        let bad = vector(&format!("{name}_bad_flipped_ciphertext.bin"), || changed(&sealed, 70));
+        assert_eq!(root.open(&bad, &digest(&sealed), &relay()).err(), Some(OpenError::WrongHash));
+        assert_eq!(root.open(&bad, &digest(&bad), &relay()).err(), Some(OpenError::Altered));
+        let derived = vector(&format!("{name}_derived.bin"), || derived(&root));
+        assert_eq!(derived, self::derived(&root), "id, token, and the claim of a seed of 0xaa");
+    }
+    let of_link = vector("ticket_of_link.bin", || of_link(&secret));
+    assert_eq!(of_link, self::of_link(&secret), "salt of the password, and name of the seed");
+}
+
+fn derived(root: &TicketRoot) -> Vec<u8> {
+    let claim = root.claim(&ClaimSeed::from_bytes([0xaa; 32]));
+    let (id, token) = (root.id(), root.token());
+    [id.as_bytes().as_slice(), token.secret_bytes(), claim.secret_bytes()].concat()
+}
+
+fn of_link(secret: &TicketSecret) -> Vec<u8> {
+    [secret.password_salt().as_slice(), secret.claim_name().as_bytes()].concat()
 }
 
 #[test]
@@ -208,16 +226,32 @@ fn texts_that_people_copy() {
     let read = |name: &str, make: &dyn Fn() -> String| {
         String::from_utf8(vector(name, || make().into_bytes())).unwrap()
     };
-    let link = read("link.txt", &|| {
-        let secret = TicketSecret::from_bytes([0x33; 32]);
-        FileLink { relay: relay(), secret, envelope: [0x55; 16] }.secret_text().to_string()
-    });
-    let parsed = FileLink::from_text(&link).unwrap();
-    assert_eq!((parsed.relay, parsed.envelope), (relay(), [0x55; 16]));
+    for (name, needs_password, counts_downloads) in [
+        ("link", false, false),
+        ("link_password", true, false),
+        ("link_counted", false, true),
+        ("link_counted_password", true, true),
+    ] {
+        let link = read(&format!("{name}.txt"), &|| {
+            let secret = TicketSecret::from_bytes([0x33; 32]);
+            FileLink { relay: relay(), secret, envelope: [0x55; 16], needs_password, counts_downloads }
+                .secret_text()
+                .to_string()
+        });
+        let parsed = FileLink::from_text(&link).unwrap();
+        assert_eq!((&parsed.relay, parsed.envelope), (&relay(), [0x55; 16]));
+        assert_eq!((parsed.needs_password, parsed.counts_downloads), (needs_password, counts_downloads));
+    }
+    let link = fs::read_to_string(path("link.txt")).unwrap();
     let bad = read("link_bad_wrong_symbol.txt", &|| link.replacen("/2", "/3", 1));
     assert!(FileLink::from_text(&bad).is_err());
     let bad = read("link_bad_cut_off.txt", &|| link[..link.len() - 1].to_owned());
-    assert_eq!(FileLink::from_text(&bad).err(), Some(BadLink::Text(BadText::Form)));
+    assert_eq!(FileLink::from_text(&bad).err(), Some(BadText::Form));
+    // Version 2, and a flag that there is not; each with a checksum that fits.
+    for (name, flags) in [("link_bad_version.txt", 0x20), ("link_bad_flag.txt", 0x14)] {
+        let bad = read(name, &|| with_first_byte(&link, flags));
+        assert_eq!(FileLink::from_text(&bad).err(), Some(BadText::Version), "{name}");
+    }
 
     let code = read("account_code.txt", &|| {
         AccountCode::generate(relay(), &mut rand::rng()).secret_text().to_string()
@@ -225,6 +259,18 @@ fn texts_that_people_copy() {
     assert_eq!(*AccountCode::from_text(&code).unwrap().secret_text(), code);
     let bad = read("account_code_bad_swapped_symbols.txt", &|| swapped(&code));
     assert_eq!(AccountCode::from_text(&bad).err(), Some(BadText::Checksum));
+}
+
+/// The link with another version and flags.
+fn with_first_byte(link: &str, first: u8) -> String {
+    let (start, code) = link.rsplit_once('/').unwrap();
+    let mut payload = text::decode_typed(code).unwrap();
+    payload.truncate(payload.len() - 3);
+    payload[0] = first;
+    let sum = Sha256::new().chain_update("nightdrop:file/").chain_update(relay().label());
+    let sum = sum.chain_update(&payload).finalize();
+    payload.extend_from_slice(&sum[..3]);
+    format!("{start}/{}", text::encode(&payload))
 }
 
 /// The first two different neighbours after the relay's address swapped.

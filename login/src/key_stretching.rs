@@ -24,14 +24,16 @@ impl Ksf for Argon2id {
         &self,
         input: GenericArray<u8, L>,
     ) -> Result<GenericArray<u8, L>, InternalError> {
-        let params =
-            Params::new(MEMORY_KIB, PASSES, LANES, Some(L::USIZE)).map_err(|_| InternalError::KsfError)?;
         let mut output = GenericArray::default();
-        Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-            .hash_password_into(&input, labels::ARGON2_SALT, &mut output)
-            .map_err(|_| InternalError::KsfError)?;
+        stretch(&input, labels::ARGON2_SALT, &mut output).map_err(|_| InternalError::KsfError)?;
         Ok(output)
     }
+}
+
+/// Argon2id with the parameters of the suite. Its memory is given back when this returns.
+pub(crate) fn stretch(input: &[u8], salt: &[u8], output: &mut [u8]) -> Result<(), argon2::Error> {
+    let params = Params::new(MEMORY_KIB, PASSES, LANES, Some(output.len()))?;
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params).hash_password_into(input, salt, output)
 }
 
 #[cfg(test)]

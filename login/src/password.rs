@@ -1,5 +1,6 @@
 //! The password and the account key, as OPAQUE gets them.
 
+use crate::key_stretching;
 use hmac::{Hmac, Mac};
 use nightdrop_wire::labels;
 use sha2::Sha256;
@@ -27,6 +28,17 @@ impl Password {
     #[must_use]
     pub fn secret_text(&self) -> &str {
         &self.0
+    }
+
+    /// The password of a link, which no relay stretches with: Argon2id with the parameters of the login, and a salt from the link.
+    ///
+    /// # Errors
+    /// [`crate::LoginError::OutOfMemory`].
+    pub fn stretched(&self, salt: &[u8; 32]) -> Result<Zeroizing<[u8; 32]>, crate::LoginError> {
+        let mut output = Zeroizing::new([0; 32]);
+        key_stretching::stretch(self.0.as_bytes(), salt, output.as_mut())
+            .map_err(|_| crate::LoginError::OutOfMemory)?;
+        Ok(output)
     }
 
     /// The bytes that go into the OPRF: HMAC-SHA-256 under the account key. Whoever holds the relay's OPRF seed and the
@@ -97,5 +109,19 @@ mod tests {
         let one = password.mixed_with(&AccountKey::from_bytes([1; 16])).unwrap();
         let other = password.mixed_with(&AccountKey::from_bytes([2; 16])).unwrap();
         assert_ne!(one, other);
+    }
+
+    /// Computed by another implementation of RFC 9106 (version 0x13): Argon2id, 64 MiB, 3 passes, 4 lanes, 32 bytes.
+    #[test]
+    fn a_links_password_is_stretched_as_rfc_9106_says() {
+        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let stretched = Password::new("caf\u{e9}").stretched(&[0x11; 32]).unwrap();
+        assert_eq!(
+            hex(stretched.as_ref()),
+            "b9e23c78f448e229c6b060b31b29c653769c94025e1a075ea0301a9a1d53b3e9"
+        );
+        let decomposed = Password::new("cafe\u{301}").stretched(&[0x11; 32]).unwrap();
+        assert_eq!(stretched, decomposed);
+        assert_ne!(stretched, Password::new("caf\u{e9}").stretched(&[0x12; 32]).unwrap());
     }
 }

@@ -92,12 +92,12 @@ fn recovery(plaintext: &[u8]) -> bool {
 }
 
 fn ticket(plaintext: &[u8]) -> bool {
-    let (relay, secret) = (relay_address(), TicketSecret::from_bytes(KEY));
+    let (relay, root) = (relay_address(), TicketSecret::from_bytes(KEY).root());
     let key = derive(&KEY, labels::TICKET_KEY, b"");
-    let context = Context::of(&[b"ticket", relay.as_str().as_bytes(), secret.id().as_bytes()]);
+    let context = Context::of(&[b"ticket", relay.as_str().as_bytes(), root.id().as_bytes()]);
     let sealed = sealed(Kind::Ticket, &key, &context, plaintext);
     let digest = hash(&sealed)[..16].try_into().unwrap();
-    let opened = secret.open(&sealed, &digest, &relay);
+    let opened = root.open(&sealed, &digest, &relay);
     assert_eq!(opened.is_ok(), plaintext.len() == 32 + 16 + 32);
     opened.is_ok_and(|ticket| {
         assert_eq!(ticket.blob().as_bytes(), &plaintext[32..48]);

@@ -12,7 +12,7 @@ use nightdrop_wire::{
         credit::{Credits, FetchCredits},
         log::{Append, CreateLog, LogPage},
         relay::{EarnInvitation, EarnedInvitation, RelayInfo},
-        ticket::CreateTicket,
+        ticket::{CreateTicket, TakeClaim},
     },
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -32,7 +32,7 @@ pub(crate) fn message(input: &[u8]) -> bool {
         8 => canonical::<Credits>(body),
         9 => canonical::<CreateBlob>(body),
         10 => canonical::<FinishBlob>(body) | canonical::<HeldChunks>(body),
-        11 => canonical::<CreateTicket>(body) | canonical::<RenewBlob>(body),
+        11 => canonical::<CreateTicket>(body) | canonical::<RenewBlob>(body) | canonical::<TakeClaim>(body),
         12 => canonical::<CreateLog>(body),
         13 => canonical::<Append>(body),
         14 => canonical::<LogPage>(body),

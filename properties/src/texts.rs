@@ -40,7 +40,10 @@ pub(crate) fn copied_text(input: &[u8]) -> bool {
             let mut envelope = [0; 16];
             envelope.copy_from_slice(&bytes[16..]);
             let secret = TicketSecret::from_bytes(*bytes);
-            (FileLink { relay: relay_address(), secret, envelope }.secret_text(), is_link)
+            let (needs_password, counts_downloads) = (which & 4 != 0, which & 8 != 0);
+            let relay = relay_address();
+            let link = FileLink { relay, secret, envelope, needs_password, counts_downloads };
+            (link.secret_text(), is_link)
         }
         1 => {
             let mut rng = Fixed::new(u32::from(bytes[0]));
@@ -107,6 +110,8 @@ fn is_link(text: &str) -> bool {
     let again = FileLink::from_text(&printed).unwrap();
     assert_eq!(again.secret_text(), printed);
     assert_eq!((&again.relay, again.envelope), (&link.relay, link.envelope));
+    let flags = |link: &FileLink| (link.needs_password, link.counts_downloads);
+    assert_eq!(flags(&again), flags(&link));
     assert_eq!(again.secret.secret_bytes(), link.secret.secret_bytes());
     assert_eq!(forgiven(text), *printed);
     true

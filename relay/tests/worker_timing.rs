@@ -25,11 +25,18 @@ use nightdrop_wire::{
     authorization::Authorization,
     codec,
     ids::{AccountId, BlobId, SpaceId, TicketId},
-    messages::account::{LoginStart, RegisterFinish, RegisterStart},
+    messages::{
+        account::{LoginStart, RegisterFinish, RegisterStart},
+        ticket::{CreateTicket, TakeClaim, TicketLimits},
+    },
+    quarter::QuarterHour,
     token::Token,
 };
 use rand::{RngExt, seq::IndexedRandom};
-use std::time::{Duration, Instant};
+use std::{
+    num::NonZeroU16,
+    time::{Duration, Instant},
+};
 use tokio::task::JoinSet;
 use worker_support::{TestBlob, TestLog, User, Worker, random, request};
 
@@ -309,6 +316,61 @@ async fn a_refused_blob_ticket_or_log_that_exists_is_in_the_class_of_one_that_do
             Side::Absent => SpaceId::from_bytes(random()),
         };
         request("GET", &format!("/v1/logs/{space}/0"), Some(&Authorization::Bearer(wrong())), &[])
+    })
+    .await;
+}
+
+/// Tickets of one blob that are over: by time, and because all their downloads are taken.
+async fn tickets_that_are_over(worker: &Worker, blob: &TestBlob, of_each: usize) -> [Vec<Authorization>; 2] {
+    let mut connection = worker.connect();
+    let (mut expired, mut used_up) = (Vec::new(), Vec::new());
+    for _ in 0..of_each {
+        for (ends, downloads, over) in
+            [(Some(QuarterHour(1)), None, &mut expired), (None, NonZeroU16::new(1), &mut used_up)]
+        {
+            let (ticket, shown) = blob.ticket();
+            let ticket = CreateTicket { limits: TicketLimits { ends, downloads }, ..ticket };
+            connection.post("/v1/tickets", Some(&blob.writing()), &ticket).await.success();
+            if downloads.is_some() {
+                connection.exchange(&claiming(&shown)).await.success();
+            }
+            over.push(shown);
+        }
+    }
+    [expired, used_up]
+}
+
+/// A request for a new claim.
+fn claiming(shown: &Authorization) -> Vec<u8> {
+    let Authorization::Ticket(ticket, _) = shown else { panic!("a ticket") };
+    let body = codec::encode(&TakeClaim { claim: token_hash(&Token::from_bytes(random())) }).unwrap();
+    request("POST", &format!("/v1/tickets/{ticket}/claims"), Some(shown), &body)
+}
+
+#[tokio::test]
+async fn a_ticket_that_is_over_is_in_the_class_of_one_that_never_was() {
+    let worker = Worker::start().await;
+    let mut connection = worker.connect();
+    let user = worker.user(&mut connection).await;
+    let blob = TestBlob::new(1);
+    let create = blob.create_whole(user.credits(&mut connection, 1).await.remove(0));
+    connection.post("/v1/blobs", None, &create).await.success();
+    let [expired, used_up] = tickets_that_are_over(&worker, &blob, 16).await;
+    let one_of = |over: &[Authorization], side| match side {
+        Side::Present => over.choose(&mut rand::rng()).unwrap().clone(),
+        Side::Absent => Authorization::Ticket(TicketId::from_bytes(random()), Token::from_bytes(random())),
+    };
+    let (living, shown) = blob.ticket();
+    connection.post("/v1/tickets", Some(&blob.writing()), &living).await.success();
+    let chunk = |shown: Authorization| request("GET", &blob.path("/0"), Some(&shown), &[]);
+    refusals_are_one_class(&worker, "expired ticket", &chunk(shown), |side| chunk(one_of(&expired, side)))
+        .await;
+    let (living, shown) = blob.ticket();
+    let limits = TicketLimits { ends: None, downloads: NonZeroU16::new(1) };
+    let living = CreateTicket { limits, ..living };
+    connection.post("/v1/tickets", Some(&blob.writing()), &living).await.success();
+    refusals_are_one_class(&worker, "used-up ticket", &claiming(&shown), |side| {
+        claiming(&one_of(&used_up, side))
     })
     .await;
 }

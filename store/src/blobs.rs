@@ -4,6 +4,7 @@ use crate::{
     at_rest::{self, AtRestKey, Place},
     at_rest_keys,
     chunks::{self, SealedChunk},
+    claims,
     credits::Payment,
     day::Day,
     digest::{BodyDigest, chunk_hash, sha256, token_hash},
@@ -25,6 +26,7 @@ use nightdrop_wire::{
     ids::{BlobId, TicketId},
     limits::MAX_CHUNKS,
     messages::blob::{CreateBlob, FinishBlob, WholeBlob},
+    quarter::QuarterHour,
     size_class::SizeClass,
     token::{Token, TokenHash},
 };
@@ -110,9 +112,14 @@ impl Store {
     /// # Errors
     /// [`StoreError::Refused`] unless the blob is finished and its read token or one of its tickets is shown;
     /// [`StoreError::Damaged`], [`StoreError::Database`].
-    pub fn read_manifest(&self, id: BlobId, shown: &Authorization) -> Result<Bytes, StoreError> {
+    pub fn read_manifest(
+        &self,
+        id: BlobId,
+        shown: &Authorization,
+        now: QuarterHour,
+    ) -> Result<Bytes, StoreError> {
         let snapshot = self.snapshot()?;
-        readable(&snapshot, id, shown)?;
+        readable(&snapshot, id, shown, now)?;
         let stored = snapshot.copy(&MANIFESTS, id.as_bytes())?;
         let stored = stored.ok_or(StoreError::Damaged(MANIFESTS.name))?;
         at_rest_keys::open(&snapshot, MANIFESTS.name, ObjectName::blob(id), stored)
@@ -189,12 +196,20 @@ pub(crate) fn writable(rows: &impl Rows, id: BlobId, write_key: &TokenHash) -> R
     rows.guard::<BlobRow>(id.as_bytes())?.filter(|row| row.write_key == *write_key).ok_or(StoreError::Refused)
 }
 
-/// The blob, to whoever shows its read token or one of its tickets, once it is finished.
-pub(crate) fn readable(rows: &impl Rows, id: BlobId, shown: &Authorization) -> Result<BlobRow, StoreError> {
+/// The blob, to whoever shows its read token, one of its tickets, or a claim where that needs one, once it is finished.
+pub(crate) fn readable(
+    rows: &impl Rows,
+    id: BlobId,
+    shown: &Authorization,
+    now: QuarterHour,
+) -> Result<BlobRow, StoreError> {
     let row = rows.guard::<BlobRow>(id.as_bytes())?.ok_or(StoreError::Refused)?;
     let admitted = match shown {
         Authorization::Bearer(token) => row.read_token == token_hash(token),
-        Authorization::Ticket(ticket, token) => tickets::shown(rows, *ticket, token)?.blob == id,
+        Authorization::Ticket(ticket, token) => tickets::shown(rows, *ticket, token, now)?.blob == id,
+        Authorization::Claim(ticket, token, claim) => {
+            claims::shown(rows, *ticket, token, claim, now)?.blob == id
+        }
     };
     match row.state {
         BlobState::Finished(_) if admitted => Ok(row),

@@ -18,6 +18,7 @@ use nightdrop_wire::{
     ids::BlobId,
     limits::MAX_HELD_CHUNKS,
     messages::blob::{ChunkHash, HeldChunk, HeldChunks},
+    quarter::QuarterHour,
     size_class::SizeClass,
     token::{Token, TokenHash},
 };
@@ -62,9 +63,15 @@ impl Store {
     /// # Errors
     /// [`StoreError::Refused`] unless the blob is finished, has such a chunk, and its read token or one of its tickets
     /// is shown; [`StoreError::Damaged`], [`StoreError::Database`].
-    pub fn read_chunk(&self, id: BlobId, n: u32, shown: &Authorization) -> Result<Bytes, StoreError> {
+    pub fn read_chunk(
+        &self,
+        id: BlobId,
+        n: u32,
+        shown: &Authorization,
+        now: QuarterHour,
+    ) -> Result<Bytes, StoreError> {
         let snapshot = self.snapshot()?;
-        let row = blobs::readable(&snapshot, id, shown)?;
+        let row = blobs::readable(&snapshot, id, shown, now)?;
         if n >= row.chunks {
             return Err(StoreError::Refused);
         }

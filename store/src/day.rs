@@ -1,5 +1,6 @@
 //! Time as the relay keeps it: by the day, because expiry needs no more.
 
+use nightdrop_wire::quarter::QuarterHour;
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -15,6 +16,18 @@ impl Day {
     pub fn of(time: SystemTime) -> Self {
         let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         Self(u32::try_from(since_epoch.as_secs() / SECONDS_PER_DAY).unwrap_or(u32::MAX))
+    }
+
+    /// The day that a quarter of an hour lies in.
+    #[must_use]
+    pub const fn at(quarter: QuarterHour) -> Self {
+        Self(quarter.0 / QuarterHour::PER_DAY)
+    }
+
+    /// Its first quarter of an hour.
+    #[must_use]
+    pub const fn begins(self) -> QuarterHour {
+        QuarterHour(self.0.saturating_mul(QuarterHour::PER_DAY))
     }
 
     /// The day `days` later.
@@ -34,6 +47,14 @@ mod tests {
         assert_eq!(Day::of(UNIX_EPOCH + Duration::from_secs(SECONDS_PER_DAY - 1)), Day(0));
         assert_eq!(Day::of(UNIX_EPOCH + Duration::from_secs(SECONDS_PER_DAY)), Day(1));
         assert_eq!(Day::of(UNIX_EPOCH - Duration::from_secs(1)), Day(0));
+    }
+
+    #[test]
+    fn a_day_has_its_quarters() {
+        assert_eq!(Day(3).begins(), QuarterHour(288));
+        assert_eq!((Day::at(QuarterHour(288)), Day::at(QuarterHour(287))), (Day(3), Day(2)));
+        let now = UNIX_EPOCH + Duration::from_secs(1_000_000_007);
+        assert_eq!(Day::at(QuarterHour::of(now)), Day::of(now));
     }
 
     #[test]

@@ -24,7 +24,7 @@ use crate::{
     store::Store,
     transaction::{Changes, Rows},
 };
-use nightdrop_wire::ids::AccountId;
+use nightdrop_wire::{ids::AccountId, quarter::QuarterHour};
 use std::{
     collections::{BTreeSet, HashMap},
     ops::ControlFlow,
@@ -48,6 +48,12 @@ impl Minute {
     #[must_use]
     pub fn of(time: SystemTime) -> Self {
         Self(time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() / 60))
+    }
+
+    /// The quarter of an hour that it lies in.
+    #[must_use]
+    pub fn quarter(self) -> QuarterHour {
+        QuarterHour(u32::try_from(self.0 / 15).unwrap_or(u32::MAX))
     }
 }
 

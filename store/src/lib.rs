@@ -26,6 +26,7 @@ mod at_rest;
 mod at_rest_keys;
 mod blobs;
 mod chunks;
+mod claims;
 #[cfg(test)]
 #[path = "../tests/common/mod.rs"]
 mod common;

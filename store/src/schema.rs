@@ -19,7 +19,8 @@
 //! chunk_hashes     (blob, n) → ChunkHashRow             so that finishing need not read chunks
 //! manifests        blob → at-rest seal
 //! tickets          ticket → TicketRow
-//! blob_tickets     (blob, ticket) → nothing             so that a blob's end finds its tickets
+//! blob_tickets     (blob, ticket) → BlobTicketRow       so that a blob's end finds its tickets
+//! claims           ticket ‖ SHA-256 of token → ClaimRow
 //! logs             space → LogRow
 //! log_entries      (space, n) → LogEntryRow              each with the hash of the chain up to it
 //! at_rest_keys     object → key (32)                    see `at_rest_keys`
@@ -39,6 +40,7 @@ use nightdrop_wire::{
     ids::{AccountId, BlobId, RecoveryId},
     messages::{blob::ChunkHash, log::LogHead},
     onion::OnionAddress,
+    quarter::QuarterHour,
     token::TokenHash,
 };
 use redb::TableDefinition;
@@ -74,6 +76,8 @@ pub(crate) const VOLUME: u8 = 1;
 pub(crate) type ChunkKey = ([u8; 16], u32);
 /// Key of a ticket as a part of its blob.
 pub(crate) type BlobTicketKey = ([u8; 16], [u8; 16]);
+/// Key of a claim: its ticket (16) and what is kept of its token (32).
+pub(crate) type ClaimKey = [u8; 48];
 /// Key of an entry: its space and its number in the log.
 pub(crate) type LogEntryKey = ([u8; 32], u32);
 
@@ -81,7 +85,6 @@ pub(crate) const META: Table<u8> = Table::new("meta");
 pub(crate) const LOGIN_RECORDS: Table<[u8; 10]> = Table::new("login_records");
 pub(crate) const CHUNKS: Table<ChunkKey> = Table::new("chunks");
 pub(crate) const MANIFESTS: Table<[u8; 16]> = Table::new("manifests");
-pub(crate) const BLOB_TICKETS: Table<BlobTicketKey> = Table::new("blob_tickets");
 pub(crate) const AT_REST_KEYS: Table<[u8; ObjectName::LENGTH]> = Table::new("at_rest_keys");
 pub(crate) const ENDED: Table<[u8; ObjectName::LENGTH]> = Table::new("ended");
 
@@ -105,7 +108,8 @@ macro_rules! for_each_table {
         $each!($crate::schema::ChunkHashRow::TABLE);
         $each!($crate::schema::MANIFESTS);
         $each!($crate::schema::TicketRow::TABLE);
-        $each!($crate::schema::BLOB_TICKETS);
+        $each!($crate::schema::BlobTicketRow::TABLE);
+        $each!($crate::schema::ClaimRow::TABLE);
         $each!($crate::schema::LogRow::TABLE);
         $each!($crate::schema::LogEntryRow::TABLE);
         $each!($crate::schema::AT_REST_KEYS);
@@ -344,6 +348,10 @@ pub(crate) struct TicketRow {
     pub(crate) blob: BlobId,
     /// Digest of the request that made it.
     pub(crate) request: [u8; 32],
+    /// From when on it is over.
+    pub(crate) ends: Option<QuarterHour>,
+    /// Claims that can still be taken, if it gives a limited number of them.
+    pub(crate) left: Option<u16>,
     /// Its envelope, sealed at rest.
     #[serde(with = "serde_bytes")]
     pub(crate) envelope: Vec<u8>,
@@ -352,6 +360,30 @@ pub(crate) struct TicketRow {
 impl Row for TicketRow {
     type Key = [u8; 16];
     const TABLE: Table<[u8; 16]> = Table::new("tickets");
+}
+
+/// A ticket as a part of its blob.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct BlobTicketRow {
+    /// Claims that it gives.
+    pub(crate) downloads: u16,
+}
+
+impl Row for BlobTicketRow {
+    type Key = BlobTicketKey;
+    const TABLE: Table<BlobTicketKey> = Table::new("blob_tickets");
+}
+
+/// A claim.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ClaimRow {
+    /// Last day on which it reads.
+    pub(crate) expires: Day,
+}
+
+impl Row for ClaimRow {
+    type Key = ClaimKey;
+    const TABLE: Table<ClaimKey> = Table::new("claims");
 }
 
 /// A blob that ended and whose chunks are being removed.

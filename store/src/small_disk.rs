@@ -7,7 +7,7 @@ use crate::{
     common::{Fixture, TODAY, TestBlob, random_token, registration},
     digest::{BodyDigest, token_hash},
     open::open_with,
-    schema::{BLOB_TICKETS, DoomedRow, SessionRow, Table},
+    schema::{BlobTicketRow, DoomedRow, SessionRow, Table},
 };
 use nightdrop_wire::{codec, messages::credit::Credit};
 use redb::{ReadableTableMetadata, StorageBackend};
@@ -190,7 +190,7 @@ fn a_blob_of_many_tickets_is_ended_on_an_almost_full_disk_in_small_steps() {
     for blob in &blobs {
         fixture.wait(fixture.store().destroy_blob(blob.id, &blob.write_key)).expect("there is room again");
     }
-    assert_eq!(rows(fixture.store(), &BLOB_TICKETS), 0);
+    assert_eq!(rows(fixture.store(), &BlobTicketRow::TABLE), 0);
 }
 
 /// Opens sessions of an account, one that ends on each of these days.

@@ -1,10 +1,11 @@
-//! What is over by the day is cleared away: spent credits, sessions, invitations and quotas of past days, and blobs that were
-//! never finished. Looking reads a snapshot; clearing is done in small operations that stand in the queue like any
+//! What is over by the day is cleared away: spent credits, sessions, invitations, quotas, claims and tickets of past days, tickets whose
+//! claims are used up, and blobs that were never finished. Looking reads a snapshot; clearing is done in small operations that stand in the queue like any
 //! other and look again, so that nobody waits for it and nothing is cleared that has changed meanwhile. On an almost
 //! full disk they are made smaller.
 
 use crate::{
     blobs::{self, ROWS_OF_BLOB},
+    claims,
     day::Day,
     error::{Failure, StoreError},
     limits::StoreLimits,
@@ -12,12 +13,14 @@ use crate::{
     room::Need,
     row::{self, FixedKey, Row},
     schema::{
-        AccountSessionsRow, BlobRow, BlobState, CreditQuotaRow, InvitationRow, SessionRow, SpentCreditRow,
+        AccountSessionsRow, BlobRow, BlobState, ClaimRow, CreditQuotaRow, InvitationRow, SessionRow,
+        SpentCreditRow, TicketRow,
     },
     store::{Queued, Store},
+    tickets::{self, ROWS_OF_TICKET},
     transaction::{Changes, Rows},
 };
-use nightdrop_wire::ids::BlobId;
+use nightdrop_wire::ids::{BlobId, TicketId};
 use std::ops::ControlFlow;
 
 impl Store {
@@ -32,6 +35,9 @@ impl Store {
             + self.sweep_table::<CreditQuotaRow, 10>(when).await?
             + self.sweep_table::<AccountSessionsRow, 10>(when).await?
             + self.sweep_table::<InvitationRow, 32>(when).await?
+            + self.sweep_table::<ClaimRow, 48>(when).await?
+            // After their claims, so that those that are used up end with the last of them.
+            + self.sweep_table::<TicketRow, 16>(when).await?
             + self.sweep_table::<BlobRow, 16>(when).await?)
     }
 
@@ -228,6 +234,30 @@ impl Passing for AccountSessionsRow {
             }
             changes.put(&key, &Self { sessions: left })
         })))
+    }
+}
+
+impl Passing for ClaimRow {
+    /// A claim whose days have passed, or whose ticket has ended.
+    fn clearing(self, key: &[u8; 48], rows: &impl Rows, when: When) -> Result<Option<Clearing>, StoreError> {
+        let has_ticket = rows.holds(&TicketRow::TABLE, claims::ticket_of(key).as_bytes())?;
+        remove_if::<Self>(self.expires < when.today || !has_ticket, key)
+    }
+}
+
+impl Passing for TicketRow {
+    /// A ticket whose time has passed, or whose claims are all taken and cleared away. To its owner it ends as if the write key had
+    /// ended it.
+    fn clearing(self, key: &[u8; 16], rows: &impl Rows, when: When) -> Result<Option<Clearing>, StoreError> {
+        let ticket = TicketId::from_bytes(*key);
+        let passed = self.ends.is_some_and(|ends| ends <= when.today.begins());
+        if !passed && (self.left != Some(0) || claims::any(rows, ticket)?) {
+            return Ok(None);
+        }
+        let Some(blob) = rows.row::<BlobRow>(self.blob.as_bytes())? else { return Ok(None) };
+        let end =
+            move |changes: &Changes<'_>| tickets::remove_all(changes, self.blob, &[ticket], &blob.write_key);
+        Ok(Some(Clearing::new(ROWS_OF_TICKET.saturating_add(1), end)))
     }
 }
 

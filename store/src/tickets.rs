@@ -1,4 +1,5 @@
-//! Tickets: each reads one finished blob, without its read token. A blob's end ends all its tickets.
+//! Tickets: each reads one finished blob, without its read token. A blob's end ends all its tickets; time, or their claims
+//! (`claims`), may end them before.
 
 use crate::{
     at_rest_keys::{self, NewObject},
@@ -6,23 +7,28 @@ use crate::{
     digest::{BodyDigest, token_hash},
     ended,
     error::{Failure, StoreError},
+    limits::StoreLimits,
     object::ObjectName,
     operation::Checked,
     room::Need,
-    row::Row,
-    schema::{BLOB_TICKETS, BlobState, ENDED, TicketRow},
+    row::{self, Row},
+    schema::{BlobState, BlobTicketKey, BlobTicketRow, ENDED, TicketRow},
     store::{Queued, Store, refused},
     transaction::{Changes, Rows},
 };
 use bytes::Bytes;
 use nightdrop_wire::{
     ids::{BlobId, TicketId},
-    limits::TICKET_ENVELOPE,
-    messages::ticket::CreateTicket,
+    limits::{MAX_DOWNLOADS, TICKET_ENVELOPE},
+    messages::ticket::{CreateTicket, TicketLimits},
+    quarter::QuarterHour,
     token::{Token, TokenHash},
 };
 use rand::CryptoRng;
-use std::ops::ControlFlow;
+use std::{
+    num::NonZeroU16,
+    ops::{ControlFlow, RangeInclusive},
+};
 
 /// Rows that the end of a ticket changes: key, ticket and what remains of it. That of its blob stands beside others.
 pub(crate) const ROWS_OF_TICKET: usize = 3;
@@ -30,9 +36,9 @@ pub(crate) const ROWS_OF_TICKET: usize = 3;
 impl Store {
     /// Makes a ticket. The same body again is answered alike.
     ///
-    /// [`StoreError::Refused`] without the blob's write key or with an envelope of the wrong length,
-    /// [`StoreError::Conflict`] if the blob is not finished or has as many tickets as it may have, or the ticket's id is
-    /// taken or ended.
+    /// [`StoreError::Refused`] without the blob's write key, with an envelope of the wrong length or with more downloads than a ticket
+    /// may give; [`StoreError::Conflict`] if the blob is not finished or its tickets are, or give, as many as they may, or the
+    /// ticket's id is taken or ended.
     #[must_use]
     pub fn create_ticket(
         &self,
@@ -42,12 +48,17 @@ impl Store {
         rng: &mut dyn CryptoRng,
     ) -> Queued<()> {
         let (ticket, blob, token) = (message.ticket, message.blob, message.token);
+        let TicketLimits { ends, downloads } = message.limits;
+        let left = downloads.map(NonZeroU16::get);
+        if left > Some(MAX_DOWNLOADS) {
+            return refused(StoreError::Refused);
+        }
         let envelope = match seal_envelope(message, rng) {
             Ok(envelope) => envelope,
             Err(error) => return refused(error),
         };
         let write_key = token_hash(write_key);
-        let most = self.limits().tickets_per_blob;
+        let limits = *self.limits();
         self.queue(envelope.stored.len(), move |rows| {
             let state = blobs::writable(rows, blob, &write_key)?.state;
             if let Some(held) = rows.row::<TicketRow>(ticket.as_bytes())? {
@@ -55,26 +66,32 @@ impl Store {
                 return if same { Ok(Checked::Already(())) } else { Err(StoreError::Conflict) };
             }
             let ended = rows.holds(&ENDED, &ObjectName::ticket(ticket).bytes())?;
-            if ended || state == BlobState::Open || of_blob(rows, blob)?.len() >= most {
+            let downloads = left.unwrap_or_default();
+            if ended || state == BlobState::Open || !fits(rows, blob, downloads, &limits)? {
                 return Err(StoreError::Conflict);
             }
             Ok(Checked::Write(move |changes: &Changes<'_>| {
                 envelope.keep_key(changes)?;
-                changes.put_bytes(&BLOB_TICKETS, &(*blob.as_bytes(), *ticket.as_bytes()), &[])?;
-                let row = TicketRow { token, blob, request: body.0, envelope: envelope.stored };
+                changes.put(&(*blob.as_bytes(), *ticket.as_bytes()), &BlobTicketRow { downloads })?;
+                let row = TicketRow { token, blob, request: body.0, ends, left, envelope: envelope.stored };
                 changes.put(ticket.as_bytes(), &row)
             }))
         })
     }
 
-    /// A ticket's envelope.
+    /// The envelope of a ticket that needs no claim.
     ///
     /// # Errors
     /// [`StoreError::Refused`] unless there is such a ticket and its token is shown; [`StoreError::Damaged`],
     /// [`StoreError::Database`].
-    pub fn read_ticket(&self, ticket: TicketId, token: &Token) -> Result<Bytes, StoreError> {
+    pub fn read_ticket(
+        &self,
+        ticket: TicketId,
+        token: &Token,
+        now: QuarterHour,
+    ) -> Result<Bytes, StoreError> {
         let snapshot = self.snapshot()?;
-        let row = shown(&snapshot, ticket, token)?;
+        let row = shown(&snapshot, ticket, token, now)?;
         at_rest_keys::open(&snapshot, TicketRow::TABLE.name, ObjectName::ticket(ticket), row.envelope)
     }
 
@@ -104,18 +121,48 @@ fn seal_envelope(message: &CreateTicket, rng: &mut dyn CryptoRng) -> Result<NewO
     NewObject::seal(TicketRow::TABLE.name, ObjectName::ticket(message.ticket), &message.envelope, rng)
 }
 
-/// The ticket, to whoever shows its token.
-pub(crate) fn shown(rows: &impl Rows, ticket: TicketId, token: &Token) -> Result<TicketRow, StoreError> {
-    rows.guard::<TicketRow>(ticket.as_bytes())?
-        .filter(|row| row.token == token_hash(token))
-        .ok_or(StoreError::Refused)
+/// The ticket, to whoever shows its token, if it needs no claim.
+pub(crate) fn shown(
+    rows: &impl Rows,
+    ticket: TicketId,
+    token: &Token,
+    now: QuarterHour,
+) -> Result<TicketRow, StoreError> {
+    let row = living(rows, ticket, &token_hash(token), now)?;
+    if row.left.is_none() { Ok(row) } else { Err(StoreError::Refused) }
+}
+
+/// The ticket with this token, if it is not over.
+pub(crate) fn living(
+    rows: &impl Rows,
+    ticket: TicketId,
+    token: &TokenHash,
+    now: QuarterHour,
+) -> Result<TicketRow, StoreError> {
+    let row = rows.guard::<TicketRow>(ticket.as_bytes())?.ok_or(StoreError::Refused)?;
+    let is_over = row.ends.is_some_and(|ends| ends <= now);
+    if row.token == *token && !is_over { Ok(row) } else { Err(StoreError::Refused) }
+}
+
+/// Whether a blob may have one ticket more that gives so many claims.
+fn fits(rows: &impl Rows, blob: BlobId, downloads: u16, limits: &StoreLimits) -> Result<bool, StoreError> {
+    let (mut tickets, mut claims) = (1_usize, u32::from(downloads));
+    rows.each(&BlobTicketRow::TABLE, all_of(blob), |key, bytes| {
+        tickets = tickets.saturating_add(1);
+        claims = claims.saturating_add(row::decode::<BlobTicketRow>(&key, bytes)?.downloads.into());
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(tickets <= limits.tickets_per_blob && claims <= limits.claims_per_blob)
+}
+
+fn all_of(blob: BlobId) -> RangeInclusive<BlobTicketKey> {
+    (*blob.as_bytes(), [0; 16])..=(*blob.as_bytes(), [0xff; 16])
 }
 
 /// All tickets of a blob.
 pub(crate) fn of_blob(rows: &impl Rows, blob: BlobId) -> Result<Vec<TicketId>, StoreError> {
     let mut tickets = Vec::new();
-    let range = (*blob.as_bytes(), [0; 16])..=(*blob.as_bytes(), [0xff; 16]);
-    rows.each(&BLOB_TICKETS, range, |(_, ticket), _| {
+    rows.each(&BlobTicketRow::TABLE, all_of(blob), |(_, ticket), _| {
         tickets.push(TicketId::from_bytes(ticket));
         Ok(ControlFlow::Continue(()))
     })?;
@@ -132,7 +179,7 @@ pub(crate) fn remove_all(
     for ticket in tickets {
         at_rest_keys::erase(changes, ObjectName::ticket(*ticket))?;
         changes.remove(&TicketRow::TABLE, ticket.as_bytes())?;
-        changes.remove(&BLOB_TICKETS, &(*blob.as_bytes(), *ticket.as_bytes()))?;
+        changes.remove(&BlobTicketRow::TABLE, &(*blob.as_bytes(), *ticket.as_bytes()))?;
         ended::keep(changes, ObjectName::ticket(*ticket), write_key)?;
     }
     Ok(())

@@ -31,6 +31,7 @@ pub(crate) fn kept(rows: &impl Rows) -> Result<Option<u64>, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::common::{Fixture, TestBlob};
     use nightdrop_wire::size_class::SizeClass;
 
     #[test]
@@ -40,5 +41,25 @@ mod tests {
         }
         assert_eq!(of(16, 40), 128);
         assert_eq!(of(32, 4068), 8192, "one byte over a page takes two");
+    }
+
+    /// M42: what is stored of a file depends on nothing but its sealed sizes.
+    #[test]
+    fn m42_equal_sizes_take_equal_room() {
+        let taken = |class: SizeClass, byte: u8| {
+            let fixture = Fixture::new();
+            let kept = || kept(&fixture.store().snapshot().unwrap()).unwrap().unwrap();
+            let (mut blob, credit) = (TestBlob::new(1), fixture.credit());
+            blob.chunks[0].fill(byte);
+            let before = kept();
+            fixture.create(&blob.create_whole(credit, class)).unwrap();
+            kept() - before
+        };
+        let classes: Vec<_> = SizeClass::all().take(4).collect();
+        let sizes: Vec<_> = classes.iter().map(|class| taken(*class, 0)).collect();
+        for (class, size) in classes.iter().zip(&sizes) {
+            assert_eq!((taken(*class, 7), taken(*class, 0xff)), (*size, *size));
+        }
+        assert!(sizes.is_sorted_by(|one, next| one < next), "the probe sees classes: {sizes:?}");
     }
 }

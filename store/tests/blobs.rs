@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Fixture, TODAY, TestBlob, random_bytes, random_credit, random_token};
+use common::{Fixture, NOW, TODAY, TestBlob, random_bytes, random_credit, random_token};
 use nightdrop_store::{BodyDigest, Day, Payment, token_hash};
 use nightdrop_wire::{
     authorization::Authorization,
@@ -41,7 +41,7 @@ fn a_finished_blob_is_read_as_it_was_given() {
     let blob = finished_blob(&fixture);
     assert_eq!(fixture.read(&blob, 0).unwrap(), blob.chunks[0]);
     assert_eq!(fixture.read(&blob, 1).unwrap(), blob.chunks[1]);
-    assert_eq!(fixture.store().read_manifest(blob.id, &blob.reading()).unwrap(), blob.manifest);
+    assert_eq!(fixture.store().read_manifest(blob.id, &blob.reading(), NOW).unwrap(), blob.manifest);
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn a_whole_blob_is_stored_and_finished_by_one_request() {
     let fixture = Fixture::new();
     let blob = fixture.whole_blob();
     assert_eq!(fixture.read(&blob, 0).unwrap(), blob.chunks[0]);
-    assert_eq!(fixture.store().read_manifest(blob.id, &blob.reading()).unwrap(), blob.manifest);
+    assert_eq!(fixture.store().read_manifest(blob.id, &blob.reading(), NOW).unwrap(), blob.manifest);
     fixture.finish(&blob, &blob.finish()).expect("the same manifest again");
 }
 
@@ -220,7 +220,7 @@ fn finishing_needs_exactly_the_listed_chunks() {
     fixture.finish(&blob, &blob.finish()).unwrap();
     let other = FinishBlob { manifest: random_bytes(blob.manifest.len()), ..blob.finish() };
     assert_refused!(fixture.finish(&blob, &other), Conflict, "another manifest");
-    assert_eq!(fixture.store().read_manifest(blob.id, &blob.reading()).unwrap(), blob.manifest);
+    assert_eq!(fixture.store().read_manifest(blob.id, &blob.reading(), NOW).unwrap(), blob.manifest);
 }
 
 #[test]
@@ -228,7 +228,7 @@ fn nothing_is_read_before_the_blob_is_finished() {
     let fixture = Fixture::new();
     let blob = filled_blob(&fixture);
     assert_refused!(fixture.read(&blob, 0), Refused);
-    assert_refused!(fixture.store().read_manifest(blob.id, &blob.reading()), Refused);
+    assert_refused!(fixture.store().read_manifest(blob.id, &blob.reading(), NOW), Refused);
     fixture.finish(&blob, &blob.finish()).unwrap();
     assert_eq!(fixture.read(&blob, 0).unwrap(), blob.chunks[0]);
 }
@@ -246,17 +246,17 @@ fn a_blob_is_read_only_with_what_belongs_to_it() {
         ("the write key", Authorization::Bearer(blob.write_key.clone())),
         ("another blob's ticket", Authorization::Ticket(ticket.ticket, token.clone())),
     ] {
-        assert_refused!(store.read_chunk(blob.id, 0, &shown), Refused, why);
-        assert_refused!(store.read_manifest(blob.id, &shown), Refused, why);
+        assert_refused!(store.read_chunk(blob.id, 0, &shown, NOW), Refused, why);
+        assert_refused!(store.read_manifest(blob.id, &shown, NOW), Refused, why);
     }
-    assert_refused!(store.read_chunk(blob.id, 2, &blob.reading()), Refused, "no such chunk");
+    assert_refused!(store.read_chunk(blob.id, 2, &blob.reading(), NOW), Refused, "no such chunk");
     assert_refused!(
-        store.read_chunk(BlobId::from_bytes([0; 16]), 0, &blob.reading()),
+        store.read_chunk(BlobId::from_bytes([0; 16]), 0, &blob.reading(), NOW),
         Refused,
         "no such blob"
     );
-    assert!(store.read_chunk(blob.id, 0, &blob.reading()).is_ok());
-    assert!(store.read_chunk(other.id, 0, &Authorization::Ticket(ticket.ticket, token)).is_ok());
+    assert!(store.read_chunk(blob.id, 0, &blob.reading(), NOW).is_ok());
+    assert!(store.read_chunk(other.id, 0, &Authorization::Ticket(ticket.ticket, token), NOW).is_ok());
 }
 
 #[test]
@@ -266,12 +266,16 @@ fn a_ticket_reads_its_blob_and_gives_its_envelope() {
     let (ticket, token) = blob.ticket();
     fixture.ticket(&ticket, &blob.write_key).unwrap();
     let store = fixture.store();
-    assert_eq!(store.read_ticket(ticket.ticket, &token).unwrap(), ticket.envelope);
+    assert_eq!(store.read_ticket(ticket.ticket, &token, NOW).unwrap(), ticket.envelope);
     let shown = Authorization::Ticket(ticket.ticket, token);
-    assert_eq!(store.read_chunk(blob.id, 1, &shown).unwrap(), blob.chunks[1]);
-    assert_eq!(store.read_manifest(blob.id, &shown).unwrap(), blob.manifest);
-    assert_refused!(store.read_ticket(ticket.ticket, &random_token()), Refused, "another token");
-    assert_refused!(store.read_ticket(blob.ticket().0.ticket, &random_token()), Refused, "no such ticket");
+    assert_eq!(store.read_chunk(blob.id, 1, &shown, NOW).unwrap(), blob.chunks[1]);
+    assert_eq!(store.read_manifest(blob.id, &shown, NOW).unwrap(), blob.manifest);
+    assert_refused!(store.read_ticket(ticket.ticket, &random_token(), NOW), Refused, "another token");
+    assert_refused!(
+        store.read_ticket(blob.ticket().0.ticket, &random_token(), NOW),
+        Refused,
+        "no such ticket"
+    );
 }
 
 #[test]
@@ -301,8 +305,8 @@ fn a_destroyed_blob_is_gone_with_its_tickets_and_for_good() {
 
     fixture.wait(store.destroy_blob(blob.id, &blob.write_key)).unwrap();
     assert_refused!(fixture.read(&blob, 0), Refused);
-    assert_refused!(store.read_manifest(blob.id, &blob.reading()), Refused);
-    assert_refused!(store.read_ticket(ticket.ticket, &token), Refused);
+    assert_refused!(store.read_manifest(blob.id, &blob.reading(), NOW), Refused);
+    assert_refused!(store.read_ticket(ticket.ticket, &token, NOW), Refused);
     assert_refused!(fixture.put(&blob, 0, &blob.chunks[0]), Refused);
     fixture.wait(store.destroy_blob(blob.id, &blob.write_key)).expect("who lost the answer is told again");
     assert_refused!(fixture.wait(store.destroy_blob(blob.id, &blob.read_token)), Refused, "nobody else is");
@@ -333,21 +337,25 @@ fn a_ticket_ends_by_itself_and_for_good() {
         assert_refused!(end(&fixture, ended.ticket, key), Refused, why);
     }
     assert_refused!(end(&fixture, other.ticket().0.ticket, &blob.write_key), Refused, "no such ticket");
-    assert_eq!(fixture.store().read_ticket(ended.ticket, &ended_token).unwrap(), ended.envelope);
+    assert_eq!(fixture.store().read_ticket(ended.ticket, &ended_token, NOW).unwrap(), ended.envelope);
 
     end(&fixture, ended.ticket, &blob.write_key).unwrap();
     for reopened in [false, true] {
         let store = fixture.store();
-        assert_refused!(store.read_ticket(ended.ticket, &ended_token), Refused, "its envelope");
+        assert_refused!(store.read_ticket(ended.ticket, &ended_token, NOW), Refused, "its envelope");
         let shown = Authorization::Ticket(ended.ticket, ended_token.clone());
-        assert_refused!(store.read_chunk(blob.id, 0, &shown), Refused, "its blob's chunks");
-        assert_refused!(store.read_manifest(blob.id, &shown), Refused, "its blob's manifest");
+        assert_refused!(store.read_chunk(blob.id, 0, &shown, NOW), Refused, "its blob's chunks");
+        assert_refused!(store.read_manifest(blob.id, &shown, NOW), Refused, "its blob's manifest");
         end(&fixture, ended.ticket, &blob.write_key).expect("who lost the answer is told again");
         assert_refused!(end(&fixture, ended.ticket, &blob.read_token), Refused, "nobody else is");
         assert_refused!(fixture.ticket(&ended, &blob.write_key), Conflict, "made again");
         let shown = Authorization::Ticket(stays.ticket, stays_token.clone());
-        assert_eq!(store.read_chunk(blob.id, 0, &shown).unwrap(), blob.chunks[0], "another ticket stays");
-        assert_eq!(store.read_ticket(stays.ticket, &stays_token).unwrap(), stays.envelope);
+        assert_eq!(
+            store.read_chunk(blob.id, 0, &shown, NOW).unwrap(),
+            blob.chunks[0],
+            "another ticket stays"
+        );
+        assert_eq!(store.read_ticket(stays.ticket, &stays_token, NOW).unwrap(), stays.envelope);
         assert!(fixture.read(&blob, 0).is_ok(), "and so does the blob");
         if !reopened {
             fixture.open();
@@ -368,7 +376,7 @@ fn a_ticket_ends_by_itself_and_for_good() {
     fixture
         .wait(fixture.store().destroy_blob(blob.id, &blob.write_key))
         .expect("the blob's end is not in its way");
-    assert_refused!(fixture.store().read_ticket(stays.ticket, &stays_token), Refused);
+    assert_refused!(fixture.store().read_ticket(stays.ticket, &stays_token, NOW), Refused);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 mod common;
 
 use bytes::BytesMut;
-use common::{Fixture, TODAY, TestBlob, random_token};
+use common::{Fixture, NOW, TODAY, TestBlob, random_token};
 use nightdrop_store::{BodyDigest, OpenError, Payment, Store, StoreError, StoreLimits, token_hash};
 use nightdrop_wire::{codec, size_class::SizeClass};
 use std::os::unix::fs::PermissionsExt;
@@ -52,7 +52,7 @@ fn what_is_answered_is_committed_at_that_moment() {
         std::fs::copy(fixture.file(), directory.join("nightdrop.redb")).unwrap();
         let crashed = Store::open(&directory, StoreLimits::default()).unwrap();
         for blob in &answered {
-            assert_eq!(crashed.read_chunk(blob.id, 0, &blob.reading()).unwrap(), blob.chunks[0]);
+            assert_eq!(crashed.read_chunk(blob.id, 0, &blob.reading(), NOW).unwrap(), blob.chunks[0]);
         }
     }
 }
@@ -83,7 +83,7 @@ fn a_copy_taken_in_mid_write_opens_with_all_that_was_answered_before() {
         // A copy is not a snapshot: pages may be from before and the header from after. It must open or be refused.
         if let Ok(crashed) = Store::open(&directory, StoreLimits::default()) {
             for blob in &before {
-                assert_eq!(crashed.read_chunk(blob.id, 0, &blob.reading()).unwrap(), blob.chunks[0]);
+                assert_eq!(crashed.read_chunk(blob.id, 0, &blob.reading(), NOW).unwrap(), blob.chunks[0]);
             }
         }
         std::fs::remove_dir_all(&directory).unwrap();
@@ -191,7 +191,7 @@ fn a_later_schema_and_another_programs_database_are_refused_untouched() {
     set_version(None);
     let foreign = Store::open(&fixture.directory(), StoreLimits::default());
     assert!(matches!(foreign, Err(OpenError::NotAStore { .. })), "{foreign:?}");
-    set_version(Some(5));
+    set_version(Some(6));
     fixture.open();
     assert_eq!(fixture.read(&blob, 0).unwrap(), blob.chunks[0]);
 }

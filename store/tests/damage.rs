@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Fixture, TODAY, TestBlob, random_token};
+use common::{Fixture, NOW, TODAY, TestBlob, random_token};
 use nightdrop_store::{AccountChange, BodyDigest, Store, StoreError, StoreLimits, token_hash};
 use nightdrop_wire::{
     ids::{AccountId, ChangeId},
@@ -49,7 +49,7 @@ fn flipped_bytes_of_the_file_are_noticed_and_healthy_objects_are_served() {
         file.write_all_at(&[stored[offset] ^ 0x10], place).unwrap();
         fixture.open();
         assert!(matches!(fixture.read(&hurt, 0), Err(StoreError::Damaged("chunks"))), "byte {offset}");
-        assert_eq!(fixture.store().read_manifest(hurt.id, &hurt.reading()).unwrap(), hurt.manifest);
+        assert_eq!(fixture.store().read_manifest(hurt.id, &hurt.reading(), NOW).unwrap(), hurt.manifest);
         assert_eq!(fixture.read(&healthy, 0).unwrap(), healthy.chunks[0]);
         fixture.close();
         file.write_all_at(&[stored[offset]], place).unwrap();
@@ -82,7 +82,7 @@ fn swapped_missing_and_shortened_values_are_damage_of_that_object_alone() {
     fixture.open();
     for blob in [&a, &b] {
         assert!(is_damaged(&fixture.read(blob, 0)));
-        assert!(is_damaged(&fixture.store().read_manifest(blob.id, &blob.reading())));
+        assert!(is_damaged(&fixture.store().read_manifest(blob.id, &blob.reading(), NOW)));
     }
     assert_eq!(fixture.read(&healthy, 0).unwrap(), healthy.chunks[0]);
 }
@@ -133,7 +133,7 @@ fn a_damaged_row_is_the_same_refusal_as_one_that_is_not_there() {
         let append = log.append(vec![log.entries[0].clone()]);
         vec![
             ("a chunk", fixture.read(&blob, 0).map(drop)),
-            ("a ticket", store.read_ticket(ticket.ticket, &ticket_token).map(drop)),
+            ("a ticket", store.read_ticket(ticket.ticket, &ticket_token, NOW).map(drop)),
             ("a log", fixture.read_log(&log, 0).map(drop)),
             ("an append", fixture.append(&log, &append)),
             ("a session", store.authenticate(&token_hash(&session), TODAY).map(drop)),
@@ -274,10 +274,10 @@ fn an_unfinished_upload_goes_on_beside_a_damaged_one() {
 fn everything_served_is_right(directory: &Path, blobs: &[TestBlob], runtime: &tokio::runtime::Runtime) {
     let Ok(store) = Store::open(directory, StoreLimits::default()) else { return };
     for blob in blobs {
-        if let Ok(chunk) = store.read_chunk(blob.id, 0, &blob.reading()) {
+        if let Ok(chunk) = store.read_chunk(blob.id, 0, &blob.reading(), NOW) {
             assert_eq!(chunk, blob.chunks[0]);
         }
-        if let Ok(manifest) = store.read_manifest(blob.id, &blob.reading()) {
+        if let Ok(manifest) = store.read_manifest(blob.id, &blob.reading(), NOW) {
             assert_eq!(manifest, blob.manifest);
         }
     }

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Fixture, TODAY, TestBlob, TestLog, entries, random_credit, random_token, registration};
+use common::{Fixture, NOW, TODAY, TestBlob, TestLog, entries, random_credit, random_token, registration};
 use nightdrop_store::{Day, OpenError, Room, Store, StoreError, StoreLimits, token_hash};
 use nightdrop_wire::messages::credit::Credit;
 use std::{
@@ -85,7 +85,7 @@ fn what_grows_is_refused_first_and_reading_never() {
         let (ticket, token) = blob.ticket();
         if grows {
             fixture.ticket(&ticket, &blob.write_key).unwrap();
-            assert_eq!(fixture.store().read_ticket(ticket.ticket, &token).unwrap(), ticket.envelope);
+            assert_eq!(fixture.store().read_ticket(ticket.ticket, &token, NOW).unwrap(), ticket.envelope);
         }
         assert_eq!(fixture.read(&blob, 0).unwrap(), blob.chunks[0], "reading");
         assert_eq!(fixture.read_log(&log, 0).unwrap().head, log.head(), "reading");

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Fixture, TestBlob, random_token};
+use common::{Fixture, NOW, TestBlob, random_token};
 use nightdrop_store::{StoreError, token_hash};
 use nightdrop_wire::{authorization::Authorization, messages::blob::RenewBlob, token::Token};
 
@@ -33,7 +33,8 @@ fn what_read_and_changed_a_blob_before_does_so_no_more() {
 
     renew(&fixture, &blob, &blob.write_key, &message).unwrap();
     assert!(
-        fixture.read(&blob, 0).is_err() && fixture.store().read_manifest(blob.id, &blob.reading()).is_err()
+        fixture.read(&blob, 0).is_err()
+            && fixture.store().read_manifest(blob.id, &blob.reading(), NOW).is_err()
     );
     let (another, _) = blob.ticket();
     assert!(matches!(fixture.ticket(&another, &blob.write_key), Err(StoreError::Refused)));
@@ -42,10 +43,10 @@ fn what_read_and_changed_a_blob_before_does_so_no_more() {
     assert!(matches!(renew(&fixture, &blob, &blob.write_key, &message), Err(StoreError::Refused)));
 
     let reading = Authorization::Bearer(read_token);
-    assert_eq!(fixture.store().read_chunk(blob.id, 0, &reading).unwrap(), blob.chunks[0]);
-    assert_eq!(fixture.store().read_manifest(blob.id, &reading).unwrap(), blob.manifest);
-    assert!(fixture.store().read_ticket(ticket.ticket, &token).is_ok(), "it was named");
-    assert!(fixture.store().read_ticket(planted.ticket, &planted_token).is_err(), "it was not");
+    assert_eq!(fixture.store().read_chunk(blob.id, 0, &reading, NOW).unwrap(), blob.chunks[0]);
+    assert_eq!(fixture.store().read_manifest(blob.id, &reading, NOW).unwrap(), blob.manifest);
+    assert!(fixture.store().read_ticket(ticket.ticket, &token, NOW).is_ok(), "it was named");
+    assert!(fixture.store().read_ticket(planted.ticket, &planted_token, NOW).is_err(), "it was not");
     fixture.wait(fixture.store().end_ticket(planted.ticket, &write_key)).unwrap();
     fixture.ticket(&another, &write_key).unwrap();
     fixture.wait(fixture.store().destroy_blob(blob.id, &write_key)).unwrap();
@@ -66,5 +67,5 @@ fn the_same_again_is_answered_alike_to_the_new_key_only() {
     let ticket = blob.ticket().0.ticket;
     let many = RenewBlob { tickets: vec![ticket; 481], ..other };
     assert!(matches!(renew(&fixture, &blob, &write_key, &many), Err(StoreError::Refused)));
-    assert!(fixture.store().read_chunk(blob.id, 0, &Authorization::Bearer(read_token)).is_ok());
+    assert!(fixture.store().read_chunk(blob.id, 0, &Authorization::Bearer(read_token), NOW).is_ok());
 }

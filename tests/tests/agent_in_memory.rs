@@ -34,6 +34,7 @@ use std::{
 };
 use tempfile::TempDir;
 use tokio::{io::DuplexStream, sync::watch, task::JoinHandle, time::timeout};
+use zeroize::Zeroizing;
 
 /// No wait in here takes this long unless something is broken.
 const AT_MOST: Duration = Duration::from_secs(60);
@@ -209,6 +210,15 @@ impl Console for Screen {
         let typed = keyboard.as_ref().and_then(|keyboard| keyboard.recv().ok()).unwrap_or_default();
         buffer[..typed.len()].copy_from_slice(&typed);
         Ok(typed.len())
+    }
+
+    fn ask_secret(&self, question: &str) -> io::Result<Zeroizing<String>> {
+        self.message(question);
+        let keyboard = self.keyboard.lock().unwrap();
+        let typed = keyboard.as_ref().and_then(|keyboard| keyboard.recv().ok());
+        typed
+            .map(|typed| Zeroizing::new(String::from_utf8(typed).unwrap()))
+            .ok_or(io::ErrorKind::NotFound.into())
     }
 }
 
@@ -412,6 +422,10 @@ impl Console for Stuck {
 
     fn read_input(&self, _buffer: &mut [u8]) -> io::Result<usize> {
         Ok(0)
+    }
+
+    fn ask_secret(&self, _question: &str) -> io::Result<Zeroizing<String>> {
+        Err(io::ErrorKind::NotFound.into())
     }
 }
 
@@ -686,4 +700,47 @@ fn found(directory: &Path, canaries: &[Vec<u8>]) -> Vec<PathBuf> {
         }
     }
     found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_links_password_is_asked_for_where_the_command_was_typed() {
+    const WORDS: &str = "lantern gravel sonnet brisk otter";
+    let stage = Stage::set().await;
+    stage.file("notes", b"the notes");
+    stage.file("words", WORDS.as_bytes());
+    stage.json(&["put", "notes"]).await;
+    let share = ["share", "notes", "--link", "--downloads", "1", "--expires", "2h"];
+    let shared = stage.json(&[&share[..], &["--link-password-file", "words"]].concat()).await.remove(0);
+    let link = shared["link"].as_str().unwrap();
+    assert_eq!((&shared["downloads"], &shared["needs_password"]), (&1.into(), &true.into()));
+    assert_eq!(shared["ends"].as_u64().unwrap() % 900, 0, "to the quarter of an hour");
+
+    let get = ["get", link, "-o", "back"];
+    let nobody = Arc::new(Screen::default());
+    let alone = stage.types_at(&nobody, stage.path(), &get, pending()).await;
+    assert!(matches!(alone, Err(ClientError::NoTerminal)), "{alone:?}");
+    for (typed, expected) in [("other words", 3), (WORDS, 0)] {
+        let (terminal, types) = Screen::with_keyboard();
+        types.send(typed.as_bytes().to_vec()).unwrap();
+        let exit = stage.types_at(&terminal, stage.path(), &get, pending()).await.unwrap().unwrap();
+        assert_eq!(exit, expected, "{typed}: {:?}", terminal.messages());
+        assert!(terminal.messages()[0].contains("Password of the link"), "{:?}", terminal.messages());
+    }
+    assert_eq!(fs::read(stage.path().join("back")).unwrap(), b"the notes");
+    assert_eq!(fs::read_dir(stage.home.path().join("claims")).unwrap().count(), 0);
+    fs::remove_file(stage.path().join("back")).unwrap();
+    let (exit, _) = stage.types(&["get", link, "-o", "back", "--link-password-file", "words"]).await;
+    assert_eq!(exit, 3, "its only download was taken, and the wrong password took none");
+
+    let info = stage.json(&["info", "notes"]).await.remove(0);
+    assert_eq!((&info["links"][0]["link"], &info["links"][0]["downloads"]), (&shared["link"], &1.into()));
+    let made = stage.json(&["share", "notes", "--link", "--generate"]).await.remove(0);
+    stage.file("words", made["password"].as_str().unwrap().as_bytes());
+    let link = made["link"].as_str().unwrap();
+    let got = stage.json(&["get", link, "-o", "back", "--link-password-file", "words"]).await.remove(0);
+    assert_eq!(got["size"], 9);
+    stage.file("words", b"hunter2");
+    let (exit, _) = stage.types(&["share", "notes", "--link", "--link-password-file", "words"]).await;
+    assert_eq!(exit, 4, "easy to guess");
+    assert_eq!(stage.json(&["unshare", "notes"]).await[0]["ended"], 2);
 }

@@ -17,15 +17,16 @@ use nightdrop_wire::{
         credit::{Credit, Credits, FetchCredits},
         log::{Append, CreateLog, LogHead, LogPage},
         relay::{EarnInvitation, EarnedInvitation, Registration, RelayInfo},
-        ticket::CreateTicket,
+        ticket::{CreateTicket, TakeClaim, TicketLimits},
     },
+    quarter::QuarterHour,
     refusal::Refusal,
     size_class::SizeClass,
     token::{Token, TokenHash},
 };
 use serde::Serialize;
 use serde_bytes::ByteBuf;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, num::NonZeroU16};
 
 const PAGE: &str = include_str!("../../docs/protocol.md");
 
@@ -95,6 +96,8 @@ fn limits() {
         ("TICKET_ENVELOPE".to_owned(), limits::TICKET_ENVELOPE),
         ("MAX_MANIFEST".to_owned(), limits::MAX_MANIFEST),
         ("MAX_KEPT_TICKETS".to_owned(), limits::MAX_KEPT_TICKETS),
+        ("MAX_DOWNLOADS".to_owned(), usize::from(limits::MAX_DOWNLOADS)),
+        ("CLAIM_DAYS".to_owned(), limits::CLAIM_DAYS as usize),
         ("MAX_LOG_ENTRIES".to_owned(), usize::try_from(limits::MAX_LOG_ENTRIES).unwrap()),
         ("MAX_ENTRIES".to_owned(), limits::MAX_ENTRIES),
         ("MAX_ENTRIES_BODY".to_owned(), limits::MAX_ENTRIES_BODY),
@@ -243,7 +246,9 @@ fn control_bodies() {
     walk("Append", &Append { expected: head, entries: entries() });
     walk("LogPage", &LogPage { head, entries: entries() });
     let ticket = TicketId::from_bytes([20; 16]);
-    walk("CreateTicket", &CreateTicket { ticket, token: hash, blob, envelope: vec![21; 163] });
+    let limits = TicketLimits { ends: Some(QuarterHour(2_000_000)), downloads: NonZeroU16::new(300) };
+    walk("CreateTicket", &CreateTicket { ticket, token: hash, blob, limits, envelope: vec![21; 163] });
+    walk("TakeClaim", &TakeClaim { claim: hash });
 }
 
 fn changes(login: &LoginFinish, recovery: &Recovery, keyring: &Keyring) {

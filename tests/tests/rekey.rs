@@ -133,7 +133,9 @@ async fn stored(person: &Person, content: &str) -> (FileRecord, FileLink) {
 }
 
 async fn ticket(person: &Person, file: &FileRecord) -> TicketRecord {
-    transfer::make_ticket(&mut lane(person), &address(), file).await.unwrap()
+    transfer::make_ticket(&mut lane(person), &address(), file, transfer::TicketTerms::default())
+        .await
+        .unwrap()
 }
 
 fn lane(person: &Person) -> Lane {
@@ -203,7 +205,10 @@ impl Thief {
         };
         for (_, file) in &self.files {
             powers.reads |= content(person, file).await.is_ok();
-            powers.shares |= transfer::make_ticket(&mut lane(person), &address(), file).await.is_ok();
+            powers.shares |=
+                transfer::make_ticket(&mut lane(person), &address(), file, transfer::TicketTerms::default())
+                    .await
+                    .is_ok();
             // To what it is: a power, and no change.
             let same = RenewBlob {
                 read_token: hash_token(&file.read_token),

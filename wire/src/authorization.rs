@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! Bearer <token: 52 symbols>
-//! Ticket <ticket id: 26 symbols>.<token: 52 symbols>
+//! Ticket <ticket id: 26 symbols>.<ticket token: 52 symbols>
+//! Claim <ticket id: 26 symbols>.<ticket token: 52 symbols>.<claim: 52 symbols>
 //! ```
 
 use crate::{ids::TicketId, token::Token};
@@ -13,8 +14,10 @@ use zeroize::Zeroizing;
 pub enum Authorization {
     /// A session token on the account plane; a blob's read token or write key on the data plane.
     Bearer(Token),
-    /// A ticket and its token: reads the blob that the ticket names.
+    /// A ticket and its token: reads the blob that the ticket names, or takes a claim.
     Ticket(TicketId, Token),
+    /// A ticket that gives a limited number of downloads, its token, and the claim on one of them: reads the blob.
+    Claim(TicketId, Token, Token),
 }
 
 impl Authorization {
@@ -24,6 +27,9 @@ impl Authorization {
         Zeroizing::new(match self {
             Self::Bearer(token) => format!("Bearer {}", *token.secret_text()),
             Self::Ticket(id, token) => format!("Ticket {id}.{}", *token.secret_text()),
+            Self::Claim(id, token, claim) => {
+                format!("Claim {id}.{}.{}", *token.secret_text(), *claim.secret_text())
+            }
         })
     }
 
@@ -33,8 +39,13 @@ impl Authorization {
         if let Some(token) = value.strip_prefix("Bearer ") {
             return Token::from_text(token).ok().map(Self::Bearer);
         }
-        let (id, token) = value.strip_prefix("Ticket ")?.split_once('.')?;
-        Some(Self::Ticket(id.parse().ok()?, Token::from_text(token).ok()?))
+        if let Some(ticket) = value.strip_prefix("Ticket ") {
+            let (id, token) = ticket.split_once('.')?;
+            return Some(Self::Ticket(id.parse().ok()?, Token::from_text(token).ok()?));
+        }
+        let (id, tokens) = value.strip_prefix("Claim ")?.split_once('.')?;
+        let (token, claim) = tokens.split_once('.')?;
+        Some(Self::Claim(id.parse().ok()?, Token::from_text(token).ok()?, Token::from_text(claim).ok()?))
     }
 }
 
@@ -45,7 +56,12 @@ mod tests {
     #[test]
     fn headers_round_trip() {
         let ticket = Authorization::Ticket(TicketId::from_bytes([3; 16]), Token::from_bytes([9; 32]));
-        for authorization in [Authorization::Bearer(Token::from_bytes([8; 32])), ticket] {
+        let claim = Authorization::Claim(
+            TicketId::from_bytes([3; 16]),
+            Token::from_bytes([9; 32]),
+            Token::from_bytes([10; 32]),
+        );
+        for authorization in [Authorization::Bearer(Token::from_bytes([8; 32])), ticket, claim] {
             let header = authorization.to_header();
             let parsed = Authorization::from_header(&header).map(|parsed| parsed.to_header());
             assert_eq!(parsed, Some(header));
@@ -55,12 +71,17 @@ mod tests {
     #[test]
     fn other_headers_are_refused() {
         let good = Authorization::Bearer(Token::from_bytes([8; 32])).to_header();
+        let (ticket, token) = (TicketId::from_bytes([3; 16]), Token::from_bytes([9; 32]));
+        let claim = Authorization::Claim(ticket, token.clone(), token).to_header();
         for bad in [
             String::new(),
             good.to_lowercase(),
             good.to_uppercase(),
             format!("{} ", *good),
             good.replace(' ', "  "),
+            claim.replace("Claim", "Ticket"),
+            format!("{}.", *claim),
+            claim.rsplit_once('.').map(|(start, _)| start.to_owned()).unwrap_or_default(),
         ] {
             assert!(Authorization::from_header(&bad).is_none(), "{bad}");
         }

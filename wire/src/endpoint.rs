@@ -57,6 +57,8 @@ pub enum Endpoint {
     CreateTicket,
     /// Reads a ticket's envelope.
     GetTicket(TicketId),
+    /// Takes a claim of a ticket, and reads its envelope.
+    TakeClaim(TicketId),
     /// Ends a ticket.
     EndTicket(TicketId),
     /// Makes a log with its first entries.
@@ -101,7 +103,7 @@ const fn row(
 const CHUNK: usize = SizeClass::FULL.sealed();
 
 /// The table.
-pub const ENDPOINTS: [EndpointRow; 28] = [
+pub const ENDPOINTS: [EndpointRow; 29] = [
     row("GET", "/v1/relay", "account", "nothing", "empty", "RelayInfo", 0),
     row("POST", "/v1/invitations", "account", "work", "EarnInvitation", "EarnedInvitation", MAX_SMALL_BODY),
     row(
@@ -126,7 +128,7 @@ pub const ENDPOINTS: [EndpointRow; 28] = [
     row("POST", "/v1/credits", "account", "session", "FetchCredits", "Credits", MAX_SMALL_BODY),
     row("POST", "/v1/blobs", "data", "credit", "CreateBlob", "empty", MAX_LARGE_BODY),
     row("PUT", "/v1/blobs/{blob}/{n}", "data", "write key", "sealed chunk", "empty", CHUNK),
-    row("GET", "/v1/blobs/{blob}/{n}", "data", "read token or ticket", "empty", "sealed chunk", 0),
+    row("GET", "/v1/blobs/{blob}/{n}", "data", "read token, ticket or claim", "empty", "sealed chunk", 0),
     row(
         "POST",
         "/v1/blobs/{blob}/finish",
@@ -137,11 +139,20 @@ pub const ENDPOINTS: [EndpointRow; 28] = [
         CHUNK + MAX_SMALL_BODY,
     ),
     row("GET", "/v1/blobs/{blob}/have/{n}", "data", "write key", "empty", "HeldChunks", 0),
-    row("GET", "/v1/blobs/{blob}/head", "data", "read token or ticket", "empty", "sealed manifest", 0),
+    row("GET", "/v1/blobs/{blob}/head", "data", "read token, ticket or claim", "empty", "sealed manifest", 0),
     row("POST", "/v1/blobs/{blob}/renew", "data", "write key", "RenewBlob", "empty", MAX_SMALL_BODY),
     row("DELETE", "/v1/blobs/{blob}", "data", "write key", "empty", "empty", 0),
     row("POST", "/v1/tickets", "data", "write key", "CreateTicket", "empty", MAX_SMALL_BODY),
     row("GET", "/v1/tickets/{ticket}", "data", "ticket", "empty", "ticket envelope", 0),
+    row(
+        "POST",
+        "/v1/tickets/{ticket}/claims",
+        "data",
+        "ticket",
+        "TakeClaim",
+        "ticket envelope",
+        MAX_SMALL_BODY,
+    ),
     row("DELETE", "/v1/tickets/{ticket}", "data", "write key", "empty", "empty", 0),
     row("POST", "/v1/logs", "data", "credit", "CreateLog", "empty", MAX_ENTRIES_BODY),
     row("POST", "/v1/logs/{space}", "data", "append token", "Append", "empty", MAX_ENTRIES_BODY),
@@ -196,6 +207,7 @@ impl Endpoint {
             ("DELETE", "blobs", Some(blob), None) => Some(Self::DestroyBlob(blob.parse().ok()?)),
             ("POST", "tickets", None, None) => Some(Self::CreateTicket),
             ("GET", "tickets", Some(ticket), None) => Some(Self::GetTicket(ticket.parse().ok()?)),
+            ("POST", "tickets", Some(ticket), Some("claims")) => Some(Self::TakeClaim(ticket.parse().ok()?)),
             ("DELETE", "tickets", Some(ticket), None) => Some(Self::EndTicket(ticket.parse().ok()?)),
             ("POST", "logs", None, None) => Some(Self::CreateLog),
             ("POST", "logs", Some(space), None) => Some(Self::AppendLog(space.parse().ok()?)),
@@ -218,6 +230,7 @@ impl Endpoint {
             Self::GetHead(blob) => format!("/v1/blobs/{blob}/head"),
             Self::DestroyBlob(blob) => format!("/v1/blobs/{blob}"),
             Self::GetTicket(ticket) | Self::EndTicket(ticket) => format!("/v1/tickets/{ticket}"),
+            Self::TakeClaim(ticket) => format!("/v1/tickets/{ticket}/claims"),
             Self::AppendLog(space) => format!("/v1/logs/{space}"),
             Self::ReadLog(space, from) => format!("/v1/logs/{space}/{from}"),
             _ => self.row().path.to_owned(),
@@ -252,6 +265,7 @@ impl Endpoint {
             destroy_blob,
             create_ticket,
             get_ticket,
+            take_claim,
             end_ticket,
             create_log,
             append_log,
@@ -282,6 +296,7 @@ impl Endpoint {
             Self::DestroyBlob(_) => destroy_blob,
             Self::CreateTicket => create_ticket,
             Self::GetTicket(_) => get_ticket,
+            Self::TakeClaim(_) => take_claim,
             Self::EndTicket(_) => end_ticket,
             Self::CreateLog => create_log,
             Self::AppendLog(_) => append_log,
@@ -305,7 +320,7 @@ fn canonical_number(text: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn sample_of_each() -> [Endpoint; 28] {
+    fn sample_of_each() -> [Endpoint; 29] {
         let (blob, ticket) = (BlobId::from_bytes([5; 16]), TicketId::from_bytes([6; 16]));
         let space = SpaceId::from_bytes([7; 32]);
         [
@@ -333,6 +348,7 @@ mod tests {
             Endpoint::DestroyBlob(blob),
             Endpoint::CreateTicket,
             Endpoint::GetTicket(ticket),
+            Endpoint::TakeClaim(ticket),
             Endpoint::EndTicket(ticket),
             Endpoint::CreateLog,
             Endpoint::AppendLog(space),

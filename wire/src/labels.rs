@@ -22,12 +22,20 @@ pub const RECOVERY_KEY: &[u8] = b"nightdrop/v1 recovery key";
 pub const MANIFEST_KEY: &[u8] = b"nightdrop/v1 manifest key";
 /// Key of one chunk, from the file key; followed by the index (u32, big-endian).
 pub const CHUNK_KEY: &[u8] = b"nightdrop/v1 chunk key";
-/// Ticket id, from the ticket secret.
+/// What a link's password is stretched with, from the ticket secret.
+pub const TICKET_PASSWORD_SALT: &[u8] = b"nightdrop/v1 ticket password salt";
+/// Ticket root, where there is a password: from the ticket secret as salt and the stretched password.
+pub const TICKET_ROOT: &[u8] = b"nightdrop/v1 ticket root";
+/// Ticket id, from the ticket root.
 pub const TICKET_ID: &[u8] = b"nightdrop/v1 ticket id";
-/// Ticket token, from the ticket secret.
+/// Ticket token, from the ticket root.
 pub const TICKET_TOKEN: &[u8] = b"nightdrop/v1 ticket token";
-/// Ticket key, from the ticket secret.
+/// Ticket key, from the ticket root.
 pub const TICKET_KEY: &[u8] = b"nightdrop/v1 ticket key";
+/// Claim, from the ticket root; followed by the random bytes that the reader keeps.
+pub const CLAIM_TOKEN: &[u8] = b"nightdrop/v1 claim token";
+/// Name under which a reader keeps them, from the ticket secret: where there is a password it cannot be tried on the name.
+pub const CLAIM_NAME: &[u8] = b"nightdrop/v1 claim name";
 /// Random value of a home space's first entry, from the home secret.
 pub const HOME_RANDOM: &[u8] = b"nightdrop/v1 home random";
 /// Epoch key of the home space, from the home secret; followed by the epoch (u32, big-endian).
@@ -67,9 +75,13 @@ pub const ALL: &[&[u8]] = &[
     RECOVERY_KEY,
     MANIFEST_KEY,
     CHUNK_KEY,
+    TICKET_PASSWORD_SALT,
+    TICKET_ROOT,
     TICKET_ID,
     TICKET_TOKEN,
     TICKET_KEY,
+    CLAIM_TOKEN,
+    CLAIM_NAME,
     HOME_RANDOM,
     HOME_EPOCH_KEY,
     HOME_APPEND_TOKEN,

@@ -24,12 +24,14 @@
 pub mod authorization;
 pub mod codec;
 pub mod contexts;
+pub mod date;
 pub mod endpoint;
 pub mod ids;
 pub mod labels;
 pub mod limits;
 pub mod messages;
 pub mod onion;
+pub mod quarter;
 pub mod refusal;
 pub mod size_class;
 pub mod text;

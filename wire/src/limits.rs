@@ -22,6 +22,10 @@ pub const MAX_MANIFEST: usize = SizeClass::FULL.sealed();
 pub const MAX_LARGE_BODY: usize = 2 * SizeClass::FULL.sealed() + MAX_SMALL_BODY;
 /// Tickets that a renewal of their blob may keep, so that naming them fits a control body.
 pub const MAX_KEPT_TICKETS: usize = 480;
+/// Downloads that one ticket gives at most, where their number is limited.
+pub const MAX_DOWNLOADS: u16 = 1_000;
+/// Days for which a claim lasts, the one on which it was taken included; the end of its ticket ends it, too.
+pub const CLAIM_DAYS: u32 = 7;
 /// Entries of one log at most.
 pub const MAX_LOG_ENTRIES: u64 = 1_000_000;
 /// Entries of one append, and of one page of a log, at most.

@@ -107,8 +107,8 @@ struct Call<S> {
     console: Arc<dyn Console>,
     /// What is being shown, on a thread of its own: whoever is to read it may let it wait.
     showing: Option<JoinHandle<std::io::Result<()>>>,
-    /// Standard input that is being waited for.
-    reading: Option<JoinHandle<std::io::Result<Piece>>>,
+    /// What is being waited for, of standard input or of the terminal.
+    reading: Option<JoinHandle<Result<Piece, ClientError>>>,
 }
 
 impl<S: AsyncWrite> Call<S> {
@@ -120,6 +120,9 @@ impl<S: AsyncWrite> Call<S> {
             }
             FromAgent::WantInput if self.reading.is_none() => {
                 self.reading = Some(spawn_blocking(move || read_piece(&*console)));
+            }
+            FromAgent::WantSecret(question) if self.reading.is_none() => {
+                self.reading = Some(spawn_blocking(move || ask_secret(&*console, &question)));
             }
             _ => return Err(ClientError::AgentLost),
         }
@@ -136,13 +139,13 @@ impl<S: AsyncWrite> Call<S> {
         Ok(())
     }
 
-    async fn give(&mut self, piece: std::io::Result<Piece>) -> Result<(), ClientError> {
+    async fn give(&mut self, piece: Result<Piece, ClientError>) -> Result<(), ClientError> {
         self.reading = None;
         match piece {
             Ok(piece) => self.say(&FromCaller::Input(piece)).await,
             Err(error) => {
                 let _ = self.say(&FromCaller::Interrupt).await;
-                Err(ClientError::file("read", Path::new("standard input"))(error))
+                Err(error)
             }
         }
     }
@@ -162,10 +165,19 @@ fn show(console: &dyn Console, message: FromAgent) -> std::io::Result<()> {
     Ok(())
 }
 
-fn read_piece(console: &dyn Console) -> std::io::Result<Piece> {
+fn read_piece(console: &dyn Console) -> Result<Piece, ClientError> {
     let mut buffer = Zeroizing::new(vec![0; Piece::LONGEST]);
-    let count = console.read_input(&mut buffer)?;
+    let count = console.read_input(&mut buffer);
+    let count = count.map_err(ClientError::file("read", Path::new("standard input")))?;
     Ok(Piece::new(buffer.get(..count).unwrap_or_default()))
+}
+
+fn ask_secret(console: &dyn Console, question: &str) -> Result<Piece, ClientError> {
+    let typed = console.ask_secret(question).map_err(|_| ClientError::NoTerminal)?;
+    if typed.len() > Piece::LONGEST {
+        return Err(ClientError::Usage("that is longer than a password can be".to_owned()));
+    }
+    Ok(Piece::new(typed.as_bytes()))
 }
 
 /// What came of work that may block; for ever nothing if there is none.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! caller   Request                       then, while a command runs: FromCaller …
-//! agent    FromAgent::Accepted, then FromAgent::{Result, Message, Bar, WantInput} …, last FromAgent::Finished
+//! agent    FromAgent::Accepted, then FromAgent::{Result, Message, Bar, WantInput, WantSecret} …, last FromAgent::Finished
 //! ```
 //! A caller that goes away without [`FromCaller::Interrupt`] (its terminal was closed, it was killed) leaves the command running: that is
 //! how transfers go on. What the command prints then goes nowhere.
@@ -73,7 +73,7 @@ pub struct Invocation {
 /// What a caller says while its command runs.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum FromCaller {
-    /// What was asked for by [`FromAgent::WantInput`]; nothing is the end of standard input.
+    /// What was asked for by [`FromAgent::WantInput`], where nothing is the end of standard input, or by [`FromAgent::WantSecret`].
     Input(Piece),
     /// The command is to end.
     Interrupt,
@@ -103,6 +103,8 @@ pub(super) enum FromAgent {
     },
     /// The command reads standard input.
     WantInput,
+    /// The command asks this at the caller's terminal, where the answer is not shown.
+    WantSecret(String),
     /// The command ended, with this exit code.
     Finished(u8),
     /// The answer to [`Request::Status`].

@@ -7,6 +7,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 use tokio::{sync::mpsc, task::block_in_place};
+use zeroize::Zeroizing;
 
 /// Messages that wait for the caller to read them. Beyond them a command waits, and progress is left out.
 pub(super) const WAITING_MESSAGES: usize = 64;
@@ -61,8 +62,7 @@ impl Console for RemoteConsole {
             Some(rest) => rest,
             None => {
                 self.send(FromAgent::WantInput)?;
-                let piece = block_in_place(|| input.pieces.blocking_recv());
-                (piece.ok_or_else(|| io::Error::from(ErrorKind::BrokenPipe))?, 0)
+                (input.next()?, 0)
             }
         };
         let unread = piece.secret_bytes().get(start..).unwrap_or_default();
@@ -74,6 +74,21 @@ impl Console for RemoteConsole {
             input.rest = Some((piece, start + count));
         }
         Ok(count)
+    }
+
+    fn ask_secret(&self, question: &str) -> io::Result<Zeroizing<String>> {
+        let mut input = self.input.lock().unwrap_or_else(PoisonError::into_inner);
+        self.send(FromAgent::WantSecret(question.to_owned()))?;
+        let piece = input.next()?;
+        let text = str::from_utf8(piece.secret_bytes()).map_err(|_| ErrorKind::InvalidData)?;
+        Ok(Zeroizing::new(text.to_owned()))
+    }
+}
+
+impl Input {
+    fn next(&mut self) -> io::Result<Piece> {
+        let piece = block_in_place(|| self.pieces.blocking_recv());
+        piece.ok_or_else(|| ErrorKind::BrokenPipe.into())
     }
 }
 

@@ -1,11 +1,13 @@
 //! What can be typed.
 
 use super::qr::QrArguments;
-use crate::{ClientError, agent::IdleLimit, unlocked::Unlocked};
+use crate::{ClientError, agent::IdleLimit, duration, unlocked::Unlocked};
 use clap::{Args, CommandFactory, Parser, Subcommand};
+use nightdrop_wire::limits::MAX_DOWNLOADS;
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 /// Share files through a relay that cannot read them, over Tor.
@@ -58,7 +60,7 @@ impl Arguments {
         let Global { home, network: _, password_file, json: _, quiet: _, verbose: _, unlocked: _ } =
             &mut self.global;
         [home, password_file].into_iter().flatten().for_each(resolve);
-        if let Command::Get(Get { what: _, output, here }) = &mut self.command {
+        if let Command::Get(Get { what: _, output, link_password_file: _, here }) = &mut self.command {
             *here = Some(directory.to_owned());
             output.get_or_insert_with(|| directory.to_owned());
         }
@@ -70,10 +72,15 @@ impl Arguments {
     pub(super) fn files_of_the_command(&mut self) -> Vec<&mut PathBuf> {
         let network = self.global.network.iter_mut();
         match &mut self.command {
-            Command::Put(Put { paths, link: _, name: _, to: _, replace: _, qr }) => {
+            Command::Put(Put { paths, link: _, ends: _, name: _, to: _, replace: _, qr }) => {
                 network.chain(paths).chain(qr.files()).collect()
             }
-            Command::Get(Get { what: _, output, here: _ }) => network.chain(output).collect(),
+            Command::Get(Get { what: _, output, link_password_file, here: _ }) => {
+                network.chain(output).chain(link_password_file).collect()
+            }
+            Command::Share(Share { name: _, link: _, ends: _, password, qr }) => {
+                network.chain(&mut password.link_password_file).chain(qr.files()).collect()
+            }
             Command::Passwd(Passwd { new_password_file, generate: _ }) => {
                 network.chain(new_password_file).collect()
             }
@@ -81,8 +88,7 @@ impl Arguments {
                 network.chain(phrase_file).collect()
             }
             Command::Register(Register { relay: _, invite: _, no_recovery: _, generate: _, qr })
-            | Command::Login(Login { code: _, qr })
-            | Command::Share(Share { name: _, link: _, qr }) => network.chain(qr.files()).collect(),
+            | Command::Login(Login { code: _, qr }) => network.chain(qr.files()).collect(),
             Command::Sessions(Sessions { end: _, end_all: _ })
             | Command::Unregister(Unregister { yes: _ })
             | Command::Rekey(Rekey { no_recovery: _ })
@@ -309,6 +315,9 @@ pub(super) struct Put {
     /// Print a link to each: whoever has it can read the file, without an account
     #[arg(long)]
     pub(super) link: bool,
+    /// When the links end by themselves.
+    #[command(flatten)]
+    pub(super) ends: LinkEnds,
     /// Store it under another name
     #[arg(long)]
     pub(super) name: Option<String>,
@@ -365,9 +374,44 @@ pub(super) struct Share {
     /// With a link
     #[arg(long, required = true)]
     pub(super) link: bool,
+    /// When it ends by itself.
+    #[command(flatten)]
+    pub(super) ends: LinkEnds,
+    /// What opens it beside the link.
+    #[command(flatten)]
+    pub(super) password: LinkPassword,
     /// The link as a picture.
     #[command(flatten)]
     pub(super) qr: QrArguments,
+}
+
+/// What ends a link by itself. An honest relay keeps to it; nothing makes another one do so.
+#[derive(Debug, Args)]
+pub(super) struct LinkEnds {
+    /// End the link after so long: 90m, 12h, 7d. The relay knows the end to a quarter of an hour, and of a day or longer to the day
+    #[arg(long, value_name = "TIME", requires = "link", value_parser = length_of_time)]
+    pub(super) expires: Option<Duration>,
+    /// Let it be downloaded so many times, at most 1000. A download that was cut off and goes on counts once
+    #[arg(long, value_name = "N", requires = "link", value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_DOWNLOADS)))]
+    pub(super) downloads: Option<u16>,
+}
+
+/// What opens a link beside itself.
+#[derive(Debug, Args)]
+pub(super) struct LinkPassword {
+    /// Ask for a password at the terminal: the link opens nothing without it
+    #[arg(long = "password", conflicts_with_all = ["link_password_file", "generate"])]
+    pub(super) with_password: bool,
+    /// Read a password for the link from a file, or from standard input with `-`
+    #[arg(long, value_name = "FILE", conflicts_with = "generate")]
+    pub(super) link_password_file: Option<PathBuf>,
+    /// Make a password of seven random words for the link and print it
+    #[arg(long)]
+    pub(super) generate: bool,
+}
+
+fn length_of_time(text: &str) -> Result<Duration, &'static str> {
+    duration::parse(text).ok_or("a number with s, m, h or d is expected, as in 12h or 7d")
 }
 
 #[derive(Debug, Args)]
@@ -405,6 +449,9 @@ pub(super) struct Get {
     /// Where to put the file: a path, a directory, or `-` for standard output [default: the file's own name, here]
     #[arg(short, long, value_name = "PATH")]
     pub(super) output: Option<PathBuf>,
+    /// Read the password of a link from a file, or from standard input with `-`; without it, it is asked for
+    #[arg(long, value_name = "FILE")]
+    pub(super) link_password_file: Option<PathBuf>,
     /// Where it was typed.
     #[arg(skip)]
     pub(super) here: Option<PathBuf>,
@@ -466,7 +513,36 @@ mod tests {
         let command = Arguments::command();
         let all =
             command.get_subcommands().flat_map(clap::Command::get_arguments).chain(command.get_arguments());
-        let ids: Vec<&str> = all.map(|argument| argument.get_id().as_str()).collect();
-        assert!(ids.contains(&"password_file") && !ids.contains(&"password"));
+        let about: Vec<_> = all.filter(|argument| argument.get_id().as_str().contains("password")).collect();
+        let files = |argument: &&clap::Arg| argument.get_value_names() == Some(&["FILE".into()]);
+        assert!(about.iter().filter(|argument| files(argument)).count() >= 4);
+        for argument in about {
+            assert!(files(&argument) || !argument.get_action().takes_values(), "{argument:?}");
+        }
+    }
+
+    #[test]
+    fn limits_are_for_links_and_within_what_the_relay_keeps() {
+        let parse = |line: &str| Arguments::try_parse_from(line.split(' '));
+        for good in [
+            "nightdrop share a --link --expires 7d --downloads 1000 --password",
+            "nightdrop share a --link --expires 15m --link-password-file -",
+            "nightdrop put a --link --downloads 1",
+        ] {
+            assert!(parse(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "nightdrop share a --link --downloads 0",
+            "nightdrop share a --link --downloads 1001",
+            "nightdrop share a --link --downloads -1",
+            "nightdrop share a --link --expires 0d",
+            "nightdrop share a --link --expires tomorrow",
+            "nightdrop share a --link --password secret",
+            "nightdrop share a --link --password --generate",
+            "nightdrop put a --downloads 1",
+            "nightdrop put a --expires 1d",
+        ] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
     }
 }

@@ -39,7 +39,7 @@ impl StandardInput {
     pub(super) fn existing_password(&mut self, global: &Global) -> Result<Password, ClientError> {
         match &global.password_file {
             Some(file) => self.password_from(file),
-            None => Ok(Password::new(&prompt("Password: ")?)),
+            None => Ok(Password::new(&self.ask("Password: ")?)),
         }
     }
 
@@ -48,19 +48,38 @@ impl StandardInput {
         if let Some(file) = &global.password_file {
             return self.password_from(file);
         }
-        prompt_twice()
+        self.ask_twice("New password: ")
     }
 
     /// A password to be, from a file of its own; typed twice at a terminal.
     pub(super) fn replacing_password(&mut self, file: Option<&Path>) -> Result<Password, ClientError> {
-        file.map_or_else(prompt_twice, |file| self.password_from(file))
+        match file {
+            Some(file) => self.password_from(file),
+            None => self.ask_twice("New password: "),
+        }
+    }
+
+    /// The password of a link that somebody else made.
+    pub(super) fn link_password(&mut self, file: Option<&Path>) -> Result<Password, ClientError> {
+        match file {
+            Some(file) => self.password_from(file),
+            None => Ok(Password::new(&self.ask("Password of the link: ")?)),
+        }
+    }
+
+    /// The password of a link that is to be made; typed twice at a terminal.
+    pub(super) fn new_link_password(&mut self, file: Option<&Path>) -> Result<Password, ClientError> {
+        match file {
+            Some(file) => self.password_from(file),
+            None => self.ask_twice("Password for the link: "),
+        }
     }
 
     /// A recovery phrase.
     pub(super) fn phrase(&mut self, file: Option<&Path>) -> Result<RecoveryPhrase, ClientError> {
         let words = match file {
             Some(file) => self.text_from(file)?,
-            None => prompt("Recovery phrase (24 words): ")?,
+            None => self.ask("Recovery phrase (24 words): ")?,
         };
         Ok(RecoveryPhrase::from_words(&words)?)
     }
@@ -78,6 +97,18 @@ impl StandardInput {
         } else {
             read(File::open(path).map_err(ClientError::file("open", path))?, path)
         }
+    }
+
+    fn ask(&self, question: &str) -> Result<Zeroizing<String>, ClientError> {
+        self.console.ask_secret(question).map_err(|_| ClientError::NoTerminal)
+    }
+
+    fn ask_twice(&self, question: &str) -> Result<Password, ClientError> {
+        let first = self.ask(question)?;
+        if *first != *self.ask("The same again: ")? {
+            return Err(ClientError::PasswordsDiffer);
+        }
+        Ok(Password::new(&first))
     }
 
     fn read(&mut self) -> Result<Zeroizing<String>, ClientError> {
@@ -109,14 +140,6 @@ fn read(from: impl Read, path: &Path) -> Result<Zeroizing<String>, ClientError> 
     Ok(text)
 }
 
-fn prompt_twice() -> Result<Password, ClientError> {
-    let first = prompt("New password: ")?;
-    if *first != *prompt("The same again: ")? {
-        return Err(ClientError::PasswordsDiffer);
-    }
-    Ok(Password::new(&first))
-}
-
 /// Has what cannot be undone confirmed at the terminal.
 pub(super) fn confirm(question: &str) -> Result<(), ClientError> {
     // Standard input may stand for something else.
@@ -134,15 +157,6 @@ pub(super) fn confirm(question: &str) -> Result<(), ClientError> {
 pub(super) fn generated() -> (Password, Zeroizing<String>) {
     let words = passphrase::generate(&mut random::system());
     (Password::new(&words), words)
-}
-
-/// Asks at the terminal, also when standard input is something else.
-fn prompt(question: &str) -> Result<Zeroizing<String>, ClientError> {
-    rpassword::prompt_password(question).map(Zeroizing::new).map_err(|_| {
-        let advice =
-            "there is no terminal to ask for the password: use --password-file FILE, or - for standard input";
-        ClientError::Usage(advice.to_owned())
-    })
 }
 
 #[cfg(test)]

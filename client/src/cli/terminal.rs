@@ -11,6 +11,7 @@ use std::{
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
+use zeroize::Zeroizing;
 
 /// The standard streams of this process.
 #[derive(Debug, Default)]
@@ -71,6 +72,10 @@ impl Console for Terminal {
 
     fn read_input(&self, buffer: &mut [u8]) -> io::Result<usize> {
         io::stdin().lock().read(buffer)
+    }
+
+    fn ask_secret(&self, question: &str) -> io::Result<Zeroizing<String>> {
+        rpassword::prompt_password(question).map(Zeroizing::new)
     }
 }
 

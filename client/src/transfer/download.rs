@@ -1,4 +1,4 @@
-//! Download: ticket or file record → manifest → chunks over several lanes → the final name.
+//! Download: ticket (`link`) or file record → manifest → chunks over several lanes → the final name.
 //!
 //! Each step needs the witness of the one before: a [`VerifiedTicket`](nightdrop_envelope::ticket::VerifiedTicket) for the
 //! manifest, a [`VerifiedManifest`] for the chunks, a verified chunk for the disk.
@@ -9,21 +9,11 @@ use super::{
     lanes::{Moved, over_lanes},
     partial::PartialFile,
 };
-use crate::{
-    ClientError,
-    limits::ClientLimits,
-    relay::{RelayLane, RequestError},
-    transport::Transport,
-};
+use crate::{ClientError, limits::ClientLimits, relay::RelayLane, transport::Transport};
 use bytes::Bytes;
-use nightdrop_envelope::{link::FileLink, manifest::VerifiedManifest, space::FileRecord};
+use nightdrop_envelope::{manifest::VerifiedManifest, space::FileRecord};
 use nightdrop_wire::{
-    authorization::Authorization,
-    endpoint::Endpoint,
-    ids::BlobId,
-    limits::{MAX_MANIFEST, TICKET_ENVELOPE},
-    onion::OnionAddress,
-    refusal::Refusal,
+    authorization::Authorization, endpoint::Endpoint, ids::BlobId, limits::MAX_MANIFEST, onion::OnionAddress,
 };
 use std::{
     collections::BTreeSet,
@@ -64,47 +54,6 @@ pub struct Downloaded {
     pub name: String,
     /// Bytes.
     pub size: u64,
-}
-
-/// Fetches the file of a link.
-///
-/// # Errors
-/// [`ClientError`]; then there is no file under the final name.
-pub async fn download_link<T: Transport>(
-    transport: &T,
-    link: &FileLink,
-    output: impl Into<Output>,
-    limits: &ClientLimits,
-    progress: Arc<dyn Progress>,
-) -> Result<Downloaded, ClientError> {
-    let output = &output.into();
-    let mut lane = RelayLane::isolated(transport, &link.relay, limits);
-    let authorization = link.secret.authorization();
-    let endpoint = Endpoint::GetTicket(link.secret.id());
-    let envelope = lane
-        .exchange(endpoint, Some(&authorization), Bytes::new(), TICKET_ENVELOPE)
-        .await
-        .map_err(ClientError::ticket)?;
-    let ticket = link.secret.open(&envelope, &link.envelope, &link.relay).map_err(ClientError::opened)?;
-    let outcome = async {
-        let head = get_head(&mut lane, ticket.blob(), &authorization).await?;
-        let manifest = ticket.open_manifest(&head).map_err(ClientError::opened)?;
-        fetch(transport, &link.relay, lane, manifest, authorization.clone(), output, limits, progress).await
-    };
-    let outcome = async { outcome.await.map(|(downloaded, _lane)| downloaded) };
-    match outcome.await {
-        Err(ClientError::Withheld) if has_ended(transport, link, limits).await => Err(ClientError::LinkEnded),
-        outcome => outcome,
-    }
-}
-
-/// Whether a link that worked is refused altogether: then it ended meanwhile, and nothing is withheld.
-async fn has_ended<T: Transport>(transport: &T, link: &FileLink, limits: &ClientLimits) -> bool {
-    let mut lane = RelayLane::isolated(transport, &link.relay, limits);
-    let endpoint = Endpoint::GetTicket(link.secret.id());
-    let authorization = link.secret.authorization();
-    let answer = lane.exchange(endpoint, Some(&authorization), Bytes::new(), TICKET_ENVELOPE).await;
-    matches!(answer, Err(RequestError::Refused(Refusal::Refused)))
 }
 
 /// Fetches a file of one's own.
@@ -161,7 +110,7 @@ pub async fn is_readable<T: Transport>(
     }
 }
 
-async fn get_head<T: Transport>(
+pub(super) async fn get_head<T: Transport>(
     lane: &mut RelayLane<T>,
     blob: BlobId,
     authorization: &Authorization,
@@ -175,7 +124,7 @@ async fn get_head<T: Transport>(
     clippy::too_many_arguments,
     reason = "the common end of both ways in; a structure would only rename them"
 )]
-async fn fetch<T: Transport>(
+pub(super) async fn fetch<T: Transport>(
     transport: &T,
     relay: &OnionAddress,
     lane: RelayLane<T>,
@@ -261,7 +210,7 @@ impl Fetch {
 }
 
 /// Runs what reads the disk or opens seals away from the tasks that move bytes.
-async fn blocking<R: Send + 'static>(
+pub(super) async fn blocking<R: Send + 'static>(
     work: impl FnOnce() -> Result<R, ClientError> + Send + 'static,
 ) -> Result<R, ClientError> {
     tokio::task::spawn_blocking(work).await.map_err(|_| ClientError::Stopped)?

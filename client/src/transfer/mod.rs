@@ -3,12 +3,14 @@
 //! A transfer runs over lanes, each a circuit of its own with several streams; each stream carries one chunk at a time. Memory is one chunk per
 //! stream, whatever the file's size.
 
+mod claim;
 mod content;
 mod download;
 mod held;
 mod in_order;
 mod journal;
 mod lanes;
+mod link;
 mod output;
 mod own_file;
 mod partial;
@@ -20,15 +22,17 @@ mod ticket;
 mod unfinished;
 mod upload;
 
+pub use claim::Claims;
 pub use content::Content;
-pub use download::{Downloaded, Output, download_file, download_file_over, download_link, is_readable};
+pub use download::{Downloaded, Output, download_file, download_file_over, is_readable};
 pub use in_order::StreamOutput;
 pub use journal::Journals;
+pub use link::{OpenedLink, download_link};
 pub use output::OutputPath;
 pub use resume::{Begun, Earlier, Prepared, find};
 pub use source::Source;
 pub use stream::Stream;
-pub use ticket::{destroy, end_ticket, make_ticket};
+pub use ticket::{TicketTerms, destroy, end_ticket, make_ticket};
 pub use unfinished::{Unfinished, unfinished};
 pub use upload::{NewUpload, Stored, Upload};
 

@@ -1,5 +1,6 @@
 //! Making and ending what shares or holds a file at the relay.
 
+use super::{download::blocking, link::root_with};
 use crate::{ClientError, random, relay::RelayLane, transport::Transport};
 use bytes::Bytes;
 use nightdrop_envelope::{
@@ -7,34 +8,56 @@ use nightdrop_envelope::{
     space::{FileRecord, TicketRecord},
     ticket::TicketSecret,
 };
+use nightdrop_login::password::Password;
 use nightdrop_wire::{
     authorization::Authorization,
     endpoint::Endpoint,
     ids::{BlobId, TicketId},
-    messages::ticket::CreateTicket,
+    messages::ticket::{CreateTicket, TicketLimits},
     onion::OnionAddress,
     token::Token,
 };
 
-/// Makes a ticket of a stored file.
+/// How a ticket is to be made. Without anything it ends when its owner ends it, for whoever has the link.
+#[derive(Debug, Default)]
+pub struct TicketTerms {
+    /// What ends it by itself.
+    pub limits: TicketLimits,
+    /// What its reader has to know beside the link.
+    pub password: Option<Password>,
+}
+
+/// Makes a ticket of a stored file. With a password this takes a second and 64 MiB, which are given back before anything is sent.
 ///
 /// # Errors
-/// [`ClientError::Withheld`] if the relay does not know the file.
+/// [`ClientError::Withheld`] if the relay does not know the file, [`ClientError::OutOfMemory`].
 pub async fn make_ticket<T: Transport>(
     lane: &mut RelayLane<T>,
     relay: &OnionAddress,
     file: &FileRecord,
+    terms: TicketTerms,
 ) -> Result<TicketRecord, ClientError> {
-    let mut rng = random::system();
-    let secret = TicketSecret::generate(&mut rng);
-    let (envelope, digest) = secret
-        .seal(&file.file_key(), file.blob, &file.manifest, relay, &mut rng)
+    let TicketTerms { limits, password } = terms;
+    let secret = TicketSecret::generate(&mut random::system());
+    let (needs_password, root) = match password {
+        None => (false, secret.root()),
+        Some(password) => {
+            let secret = secret.clone();
+            (true, blocking(move || root_with(&secret, &password)).await?)
+        }
+    };
+    let (envelope, digest) = root
+        .seal(&file.file_key(), file.blob, &file.manifest, relay, &mut random::system())
         .map_err(ClientError::Sealing)?;
-    let token = hash_token(&secret.token());
-    let create = CreateTicket { ticket: secret.id(), token, blob: file.blob, envelope };
+    let (ticket, token) = (root.id(), hash_token(&root.token()));
+    let create = CreateTicket { ticket, token, blob: file.blob, limits, envelope };
     let authorization = Authorization::Bearer(file.write_key.clone());
     lane.tell(Endpoint::CreateTicket, Some(&authorization), &create).await.map_err(ClientError::listed)?;
-    Ok(TicketRecord::new(&secret, digest))
+    Ok(if needs_password {
+        TicketRecord::with_password(&secret, digest, limits, ticket)
+    } else {
+        TicketRecord::new(&secret, digest, limits)
+    })
 }
 
 /// Ends a ticket of a file. A repetition is answered alike.

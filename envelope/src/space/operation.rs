@@ -10,6 +10,7 @@ use crate::{
 };
 use nightdrop_wire::{
     ids::{BlobId, TicketId},
+    messages::ticket::TicketLimits,
     onion::OnionAddress,
     token::Token,
 };
@@ -182,31 +183,63 @@ impl std::fmt::Debug for FileRecord {
     }
 }
 
-/// What its owner keeps of a ticket: enough to show the link again and to end it.
+/// What its owner keeps of a ticket: enough to show the link again and to end it. The password is not kept, nor what it gives.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct TicketRecord {
     secret: Token,
     envelope: EnvelopeDigest,
+    id: TicketId,
+    limits: TicketLimits,
+    needs_password: bool,
 }
 
 impl TicketRecord {
-    /// The record of a ticket that was just made.
+    /// The record of a ticket that was just made without a password.
     #[must_use]
-    pub fn new(secret: &TicketSecret, envelope: EnvelopeDigest) -> Self {
-        Self { secret: Token::from_bytes(*secret.secret_bytes()), envelope }
+    pub fn new(secret: &TicketSecret, envelope: EnvelopeDigest, limits: TicketLimits) -> Self {
+        let id = secret.root().id();
+        Self {
+            secret: Token::from_bytes(*secret.secret_bytes()),
+            envelope,
+            id,
+            limits,
+            needs_password: false,
+        }
+    }
+
+    /// The record of a ticket that was just made with a password, from which its id came.
+    #[must_use]
+    pub fn with_password(
+        secret: &TicketSecret,
+        envelope: EnvelopeDigest,
+        limits: TicketLimits,
+        id: TicketId,
+    ) -> Self {
+        Self { id, needs_password: true, ..Self::new(secret, envelope, limits) }
     }
 
     /// Its name at the relay.
     #[must_use]
-    pub fn id(&self) -> TicketId {
-        TicketSecret::from_bytes(*self.secret.secret_bytes()).id()
+    pub const fn id(&self) -> TicketId {
+        self.id
+    }
+
+    /// What the relay was told to end it by.
+    #[must_use]
+    pub const fn limits(&self) -> &TicketLimits {
+        &self.limits
     }
 
     /// Its link.
     #[must_use]
     pub fn link(&self, relay: &OnionAddress) -> FileLink {
-        let secret = TicketSecret::from_bytes(*self.secret.secret_bytes());
-        FileLink { relay: relay.clone(), secret, envelope: self.envelope }
+        FileLink {
+            relay: relay.clone(),
+            secret: TicketSecret::from_bytes(*self.secret.secret_bytes()),
+            envelope: self.envelope,
+            needs_password: self.needs_password,
+            counts_downloads: self.limits.downloads.is_some(),
+        }
     }
 }
 

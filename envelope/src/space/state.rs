@@ -319,6 +319,7 @@ fn each_once(tickets: &[TicketRecord]) -> bool {
 mod tests {
     use super::*;
     use crate::{capability::BlobCapabilities, key::FileKey, ticket::TicketSecret};
+    use nightdrop_wire::messages::ticket::TicketLimits;
     use rand::RngExt;
 
     const CREATE: Operation = Operation::Create { owner: [1; 32], random: [2; 32] };
@@ -385,13 +386,14 @@ mod tests {
             3 => Operation::Move { from: one, to: other },
             4 => Operation::Remove { path: one },
             5 => {
-                let ticket = TicketRecord::new(&TicketSecret::generate(rng), [7; 16]);
+                let ticket =
+                    TicketRecord::new(&TicketSecret::generate(rng), [7; 16], TicketLimits::default());
                 Operation::Share { path: one, ticket }
             }
             6 => {
                 let tickets = listed.map(|file| file.tickets.as_slice()).unwrap_or_default();
                 let ticket = tickets.get(rng.random_range(0..4)).map(TicketRecord::id);
-                let ticket = ticket.unwrap_or_else(|| TicketSecret::generate(rng).id());
+                let ticket = ticket.unwrap_or_else(|| TicketSecret::generate(rng).root().id());
                 Operation::Unshare { path: one, ticket }
             }
             _ => match state.leaving().next() {

@@ -1,5 +1,7 @@
 //! What is asked of store and model, told by four bytes: what, of which thing, and how. Things are few, so that steps meet.
 
+use super::names::FIRST_DAY;
+
 /// Which of a thing's tokens is shown. All but one of them are wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shown {
@@ -15,6 +17,18 @@ pub(super) enum Shown {
 pub(super) enum Reading {
     Token(Shown),
     Ticket(u8, Shown),
+    /// A ticket, and one of a few claims of it.
+    Claim(u8, Shown, u8),
+}
+
+/// What a ticket is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TicketTerms {
+    pub(super) variant: u8,
+    /// 0 is no limit.
+    pub(super) downloads: u8,
+    /// First day on which it is over.
+    pub(super) ends: Option<u32>,
 }
 
 /// What a blob is made of.
@@ -61,7 +75,8 @@ pub(super) enum Asked {
     ReadChunk { blob: u8, n: u32, reading: Reading },
     ReadManifest { blob: u8, reading: Reading },
     DestroyBlob { blob: u8, shown: Shown },
-    CreateTicket { ticket: u8, blob: u8, shown: Shown, variant: u8 },
+    CreateTicket { ticket: u8, blob: u8, shown: Shown, terms: TicketTerms },
+    TakeClaim { ticket: u8, shown: Shown, claim: u8 },
     ReadTicket { ticket: u8, shown: Shown },
     EndTicket { ticket: u8, blob: u8, shown: Shown },
     CreateLog { log: u8, credit: u8, entries: u8, contents: u8 },
@@ -76,6 +91,7 @@ pub(super) const BLOBS: u8 = 2;
 pub(super) const TICKETS: u8 = 2;
 pub(super) const LOGS: u8 = 2;
 pub(super) const SESSIONS: u8 = 3;
+const CLAIMS: u8 = 3;
 const CREDITS: u8 = 8;
 const INVITATIONS: u8 = 3;
 
@@ -83,7 +99,7 @@ impl Asked {
     /// What four bytes tell. Zeros are the simplest, so that a failing sequence shrinks towards them.
     pub(super) fn told_by([what, thing, how, more]: [u8; 4]) -> Self {
         let days = u32::from(more % 3);
-        match what % 32 {
+        match what % 34 {
             0 => Self::Invite { invitation: thing % INVITATIONS, days },
             1 | 2 => {
                 Self::Register { account: thing % ACCOUNTS, invitation: how % INVITATIONS, variant: more % 2 }
@@ -113,7 +129,12 @@ impl Asked {
                 ticket: thing % TICKETS,
                 blob: how % BLOBS,
                 shown: shown(more),
-                variant: more / 8 % 3,
+                terms: TicketTerms {
+                    variant: more / 8 % 3,
+                    downloads: how / 2 % 3,
+                    ends: [None, None, Some(FIRST_DAY.0 + 1), Some(FIRST_DAY.0 + 3)]
+                        [usize::from(how / 8 % 4)],
+                },
             },
             20 => Self::ReadTicket { ticket: thing % TICKETS, shown: shown(more) },
             21 => Self::EndTicket { ticket: thing % TICKETS, blob: how % BLOBS, shown: shown(more) },
@@ -135,6 +156,7 @@ impl Asked {
             28 => Self::Authenticate { session: thing % SESSIONS },
             29 => Self::CheckInvitation { invitation: thing % INVITATIONS },
             30 => Self::NextDay,
+            32 | 33 => Self::TakeClaim { ticket: thing % TICKETS, shown: shown(more), claim: how % CLAIMS },
             _ => match thing % 4 {
                 0 => Self::Reopen,
                 3 => {
@@ -157,7 +179,9 @@ impl Asked {
         for blob in 0..BLOBS {
             all.push(Self::HeldChunks { blob, shown: Shown::Right, from: 0 });
             let tickets = (0..TICKETS).map(|ticket| Reading::Ticket(ticket, Shown::Right));
-            for reading in tickets.chain([Reading::Token(Shown::Right)]) {
+            let claims =
+                (0..TICKETS * CLAIMS).map(|both| Reading::Claim(both / CLAIMS, Shown::Right, both % CLAIMS));
+            for reading in tickets.chain(claims).chain([Reading::Token(Shown::Right)]) {
                 all.push(Self::ReadManifest { blob, reading });
                 all.extend((0..3).map(|n| Self::ReadChunk { blob, n, reading }));
             }
@@ -180,7 +204,11 @@ fn reading(byte: u8) -> Reading {
     if byte & 8 == 0 {
         Reading::Token(shown(byte))
     } else {
-        Reading::Ticket(byte / 16 % TICKETS, shown(byte))
+        let ticket = byte / 16 % TICKETS;
+        match byte / 32 % 4 {
+            0 => Reading::Ticket(ticket, shown(byte)),
+            claim => Reading::Claim(ticket, shown(byte), claim - 1),
+        }
     }
 }
 

@@ -5,6 +5,7 @@ mod asked;
 mod model;
 mod names;
 mod stored;
+mod tickets;
 
 use asked::Asked;
 use model::Model;
@@ -34,9 +35,11 @@ struct Limits {
     sessions_per_account: usize,
     credits_per_day: u32,
     log_entries: u32,
+    claims_per_blob: u32,
 }
 
-const LIMITS: Limits = Limits { sessions_per_account: 2, credits_per_day: 6, log_entries: 6 };
+const LIMITS: Limits =
+    Limits { sessions_per_account: 2, credits_per_day: 6, log_entries: 6, claims_per_blob: 3 };
 
 /// Four bytes tell one step.
 pub(crate) fn relay(input: &[u8]) -> bool {

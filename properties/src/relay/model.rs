@@ -7,6 +7,7 @@ use super::{
         DECOY, FIRST_DAY, Role, chunk, last_day, log_entries, manifest, master_key, registration, shown,
         space_id, ticket_envelope,
     },
+    tickets::Tickets,
 };
 use nightdrop_store::Day;
 use sha2::{Digest, Sha256};
@@ -24,10 +25,9 @@ pub(super) struct Model {
     spent: BTreeSet<u8>,
     drawn: BTreeMap<u8, Drawn>,
     blobs: BTreeMap<u8, Blob>,
-    /// Ended blobs and tickets, and the write key that ended them.
+    /// Ended blobs, and the write key that ended them.
     ended_blobs: BTreeMap<u8, [u8; 32]>,
-    ended_tickets: BTreeMap<u8, [u8; 32]>,
-    tickets: BTreeMap<u8, Ticket>,
+    tickets: Tickets,
     logs: BTreeMap<u8, Log>,
 }
 
@@ -61,12 +61,6 @@ struct Blob {
     finished: Option<u8>,
 }
 
-#[derive(Debug, PartialEq)]
-struct Ticket {
-    blob: u8,
-    variant: u8,
-}
-
 #[derive(Debug)]
 struct Log {
     created_by: (u8, u8, u8),
@@ -88,8 +82,7 @@ impl Model {
             drawn: BTreeMap::new(),
             blobs: BTreeMap::new(),
             ended_blobs: BTreeMap::new(),
-            ended_tickets: BTreeMap::new(),
-            tickets: BTreeMap::new(),
+            tickets: Tickets::default(),
             logs: BTreeMap::new(),
         }
     }
@@ -156,12 +149,17 @@ impl Model {
                 return Ok(Answer::Bytes(manifest(finished)));
             }
             Asked::DestroyBlob { blob, shown } => self.destroy(blob, shown)?,
-            Asked::CreateTicket { ticket, blob, shown, variant } => {
-                self.create_ticket(ticket, blob, shown, variant)?;
+            Asked::CreateTicket { ticket, blob, shown, terms } => {
+                refuse_if(terms.variant == 2, Answer::Refused)?;
+                let finished = self.writable(blob, shown)?.finished.is_some();
+                self.tickets.create(ticket, blob, finished, terms)?;
             }
             Asked::ReadTicket { ticket, shown } => {
-                let held = self.tickets.get(&ticket).filter(|_| shown == Shown::Right);
-                return Ok(Answer::Bytes(ticket_envelope(held.ok_or(Answer::Refused)?.variant)));
+                return self.tickets.read(ticket, shown, self.today).map(ticket_envelope).map(Answer::Bytes);
+            }
+            Asked::TakeClaim { ticket, shown, claim } => {
+                let taken = self.tickets.take(ticket, shown, claim, self.today);
+                return taken.map(ticket_envelope).map(Answer::Bytes);
             }
             Asked::EndTicket { ticket, blob, shown } => self.end_ticket(ticket, &write_key(shown, blob))?,
             Asked::CreateLog { log, credit, entries, contents } => {
@@ -283,12 +281,7 @@ impl Model {
     }
 
     fn readable(&self, blob: u8, reading: Reading) -> Result<&Blob, Answer> {
-        let admitted = match reading {
-            Reading::Token(shown) => shown == Shown::Right,
-            Reading::Ticket(ticket, shown) => {
-                shown == Shown::Right && self.tickets.get(&ticket).is_some_and(|held| held.blob == blob)
-            }
-        };
+        let admitted = self.tickets.admit(reading, blob, self.today);
         let held = self.blobs.get(&blob).filter(|held| admitted && held.finished.is_some());
         held.ok_or(Answer::Refused)
     }
@@ -301,34 +294,17 @@ impl Model {
         self.writable(blob, shown)?;
         self.blobs.remove(&blob);
         self.ended_blobs.insert(blob, key);
-        for (ticket, _) in self.tickets.extract_if(.., |_, held| held.blob == blob) {
-            self.ended_tickets.insert(ticket, key);
-        }
-        Ok(())
-    }
-
-    fn create_ticket(&mut self, ticket: u8, blob: u8, shown: Shown, variant: u8) -> Result<(), Answer> {
-        refuse_if(variant == 2, Answer::Refused)?;
-        let finished = self.writable(blob, shown)?.finished.is_some();
-        let new = Ticket { blob, variant };
-        match self.tickets.get(&ticket) {
-            Some(held) if *held == new => return Ok(()),
-            Some(_) => return Err(Answer::Conflict),
-            None => {}
-        }
-        refuse_if(!finished || self.ended_tickets.contains_key(&ticket), Answer::Conflict)?;
-        self.tickets.insert(ticket, new);
+        self.tickets.end_all_of(blob, key);
         Ok(())
     }
 
     fn end_ticket(&mut self, ticket: u8, key: &[u8; 32]) -> Result<(), Answer> {
-        if self.ended_tickets.get(&ticket) == Some(key) {
+        if self.tickets.was_ended_by(ticket, key) {
             return Ok(());
         }
-        let blob = self.tickets.get(&ticket).ok_or(Answer::Refused)?.blob;
+        let blob = self.tickets.blob(ticket).ok_or(Answer::Refused)?;
         refuse_if(*key != write_key(Shown::Right, blob), Answer::Refused)?;
-        self.tickets.remove(&ticket);
-        self.ended_tickets.insert(ticket, *key);
+        self.tickets.end(ticket, *key);
         Ok(())
     }
 

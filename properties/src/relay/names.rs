@@ -14,6 +14,7 @@ use nightdrop_wire::{
 };
 
 pub(super) const FIRST_DAY: Day = Day(20_000);
+pub(super) use nightdrop_wire::limits::CLAIM_DAYS;
 pub(super) const DECOY: [u8; REGISTRATION_UPLOAD] = [0xdd; REGISTRATION_UPLOAD];
 
 /// What a token is for.
@@ -27,6 +28,7 @@ pub(super) enum Role {
     Ticket,
     LogRead,
     LogAppend,
+    Claim,
 }
 
 pub(super) fn token(role: Role, thing: u8) -> Token {

@@ -18,13 +18,13 @@ use nightdrop_wire::{
     messages::{
         blob::{CreateBlob, FinishBlob, WholeBlob},
         log::{Append, CreateLog, LogHead, LogPage},
-        ticket::CreateTicket,
+        ticket::{CreateTicket, TicketLimits},
     },
 };
 use serde::Serialize;
 use serde_bytes::ByteBuf;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, num::NonZeroU16};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -63,6 +63,7 @@ impl Stored {
             sessions_per_account: LIMITS.sessions_per_account,
             credits_per_day: LIMITS.credits_per_day,
             log_entries: LIMITS.log_entries,
+            claims_per_blob: LIMITS.claims_per_blob,
             ..StoreLimits::default()
         };
         self.store = Some(Store::open(&self.directory.path().join("store"), limits).unwrap());
@@ -185,30 +186,43 @@ impl Stored {
                 })
             }
             Asked::ReadChunk { blob, n, reading } => {
-                let chunk = self.store().read_chunk(blob_id(blob), n, &authorization(blob, reading));
+                let (shown, now) = (authorization(blob, reading), self.today.begins());
+                let chunk = self.store().read_chunk(blob_id(blob), n, &shown, now);
                 chunk.map_or_else(refusal, |bytes| Answer::Bytes(bytes.to_vec()))
             }
             Asked::ReadManifest { blob, reading } => {
-                let manifest = self.store().read_manifest(blob_id(blob), &authorization(blob, reading));
+                let (shown, now) = (authorization(blob, reading), self.today.begins());
+                let manifest = self.store().read_manifest(blob_id(blob), &shown, now);
                 manifest.map_or_else(refusal, |bytes| Answer::Bytes(bytes.to_vec()))
             }
             Asked::DestroyBlob { blob, shown: which } => {
                 let key = shown(which, Role::Write, Role::Read, blob);
                 self.wait(self.store().destroy_blob(blob_id(blob), &key))
             }
-            Asked::CreateTicket { ticket, blob, shown: which, variant } => {
+            Asked::CreateTicket { ticket, blob, shown: which, terms } => {
                 let message = CreateTicket {
                     ticket: ticket_id(ticket),
                     token: hash(Role::Ticket, ticket),
                     blob: blob_id(blob),
-                    envelope: ticket_envelope(variant),
+                    limits: TicketLimits {
+                        ends: terms.ends.map(|day| Day(day).begins()),
+                        downloads: NonZeroU16::new(terms.downloads.into()),
+                    },
+                    envelope: ticket_envelope(terms.variant),
                 };
                 let key = shown(which, Role::Write, Role::Read, blob);
                 self.wait(self.store().create_ticket(&message, digest(&message), &key, &mut rng))
             }
             Asked::ReadTicket { ticket, shown: which } => {
                 let token = shown(which, Role::Ticket, Role::Write, ticket);
-                let envelope = self.store().read_ticket(ticket_id(ticket), &token);
+                let envelope = self.store().read_ticket(ticket_id(ticket), &token, self.today.begins());
+                envelope.map_or_else(refusal, |bytes| Answer::Bytes(bytes.to_vec()))
+            }
+            Asked::TakeClaim { ticket, shown: which, claim } => {
+                let token = shown(which, Role::Ticket, Role::Write, ticket);
+                let (claim, now) = (hash(Role::Claim, claim), self.today.begins());
+                let taken = self.store().take_claim(ticket_id(ticket), &token, claim, now);
+                let envelope = self.runtime.block_on(taken);
                 envelope.map_or_else(refusal, |bytes| Answer::Bytes(bytes.to_vec()))
             }
             Asked::EndTicket { ticket, blob, shown: which } => {
@@ -323,6 +337,10 @@ fn authorization(blob: u8, reading: Reading) -> Authorization {
         Reading::Token(which) => Authorization::Bearer(shown(which, Role::Read, Role::Write, blob)),
         Reading::Ticket(ticket, which) => {
             Authorization::Ticket(ticket_id(ticket), shown(which, Role::Ticket, Role::Write, ticket))
+        }
+        Reading::Claim(ticket, which, claim) => {
+            let right = shown(which, Role::Ticket, Role::Write, ticket);
+            Authorization::Claim(ticket_id(ticket), right, token(Role::Claim, claim))
         }
     }
 }

@@ -33,14 +33,15 @@ use nightdrop_wire::{
         credit::{Credit, Credits, FetchCredits},
         log::{Append, CreateLog, LogHead, LogPage},
         relay::EarnedInvitation,
-        ticket::CreateTicket,
+        ticket::{CreateTicket, TakeClaim, TicketLimits},
     },
     onion::OnionAddress,
+    quarter::QuarterHour,
     token::{Token, TokenHash},
 };
 use serde::Serialize;
 use serde_bytes::ByteBuf;
-use std::{fs, path::Path};
+use std::{fs, num::NonZeroU16, path::Path};
 
 type Input = (String, Vec<u8>);
 
@@ -59,7 +60,10 @@ pub(crate) fn inputs(property: &str) -> Vec<Input> {
         "message" => [messages(), account_messages()].concat(),
         "request" => requests(),
         "text" => texts(),
-        "copied_text" => (0..3).map(|which| (which.to_string(), [&[which][..], &[8; 32]].concat())).collect(),
+        "copied_text" => [0, 1, 2, 12]
+            .into_iter()
+            .map(|which| (which.to_string(), [&[which][..], &[8; 32]].concat()))
+            .collect(),
         "envelope" => vectors("envelope_kind"),
         "chunk" => vectors("chunk.bin"),
         "manifest" => manifests(),
@@ -128,8 +132,26 @@ fn messages() -> Vec<Input> {
         encoded(
             11,
             "create_ticket",
-            &CreateTicket { ticket: TICKET, token: HASH, blob: BLOB, envelope: vec![1; TICKET_ENVELOPE] },
+            &CreateTicket {
+                ticket: TICKET,
+                token: HASH,
+                blob: BLOB,
+                limits: TicketLimits::default(),
+                envelope: vec![1; TICKET_ENVELOPE],
+            },
         ),
+        encoded(
+            11,
+            "create_limited_ticket",
+            &CreateTicket {
+                ticket: TICKET,
+                token: HASH,
+                blob: BLOB,
+                limits: TicketLimits { ends: Some(QuarterHour(2_000_000)), downloads: NonZeroU16::new(300) },
+                envelope: vec![1; TICKET_ENVELOPE],
+            },
+        ),
+        encoded(11, "take_claim", &TakeClaim { claim: HASH }),
         encoded(
             12,
             "create_log",
@@ -184,6 +206,7 @@ fn account_messages() -> Vec<Input> {
 fn requests() -> Vec<Input> {
     let bearer = Authorization::Bearer(TOKEN).to_header();
     let ticket = Authorization::Ticket(TICKET, TOKEN).to_header();
+    let claim = Authorization::Claim(TICKET, TOKEN, TOKEN).to_header();
     let request = |name: &str, method: u8, path: String, header: &str| {
         (name.to_owned(), [&[method], path.as_bytes(), b"\n", header.as_bytes()].concat())
     };
@@ -193,6 +216,8 @@ fn requests() -> Vec<Input> {
         request("get_chunk", 0, format!("/v1/blobs/{BLOB}/0"), &ticket),
         request("get_head", 0, format!("/v1/blobs/{BLOB}/head"), &ticket),
         request("finish", 1, format!("/v1/blobs/{BLOB}/finish"), &bearer),
+        request("get_claimed_chunk", 0, format!("/v1/blobs/{BLOB}/0"), &claim),
+        request("take_claim", 1, format!("/v1/tickets/{TICKET}/claims"), &ticket),
         request("end_ticket", 3, format!("/v1/tickets/{TICKET}"), &bearer),
         request("append", 1, format!("/v1/logs/{SPACE}"), &bearer),
         request("read_log", 0, format!("/v1/logs/{SPACE}/{}", u64::MAX), &bearer),
@@ -200,12 +225,26 @@ fn requests() -> Vec<Input> {
 }
 
 fn texts() -> Vec<Input> {
-    let link = FileLink { relay: relay(), secret: TicketSecret::from_bytes([1; 32]), envelope: [2; 16] };
+    let link = FileLink {
+        relay: relay(),
+        secret: TicketSecret::from_bytes([1; 32]),
+        envelope: [2; 16],
+        needs_password: false,
+        counts_downloads: false,
+    };
+    let counted = FileLink {
+        relay: relay(),
+        secret: TicketSecret::from_bytes([1; 32]),
+        needs_password: true,
+        counts_downloads: true,
+        ..link
+    };
     let code = AccountCode::generate(relay(), &mut Fixed::new(1));
     let phrase = RecoveryPhrase::generate(&mut Fixed::new(1));
     let text = |name: &str, text: &str| (name.to_owned(), text.as_bytes().to_vec());
     vec![
         text("link", &link.secret_text()),
+        text("link_counted_password", &counted.secret_text()),
         text("account_code", &code.secret_text()),
         text("phrase", &phrase.secret_words().unwrap()),
         text("token", &TOKEN.secret_text()),
@@ -279,7 +318,7 @@ fn logs() -> Vec<Input> {
         Box::new(FileRecord::new(capabilities, &FileKey::from_bytes([1; 32]), [2; 32], 10, Some(-3), [4; 32]))
     };
     let removed = file(1).blob;
-    let ticket = TicketRecord::new(&TicketSecret::from_bytes([5; 32]), [6; 16]);
+    let ticket = TicketRecord::new(&TicketSecret::from_bytes([5; 32]), [6; 16], TicketLimits::default());
     let id = ticket.id();
     let operations = [
         Operation::PutFile { path: path("a"), file: file(1) },
@@ -336,6 +375,7 @@ fn logins() -> Vec<Input> {
 fn relays() -> Vec<Input> {
     let account: [[u8; 4]; 4] = [[0, 0, 0, 2], [1, 0, 0, 0], [3, 0, 0, 2], [5, 0, 0, 3]];
     let whole = [[8, 0, 0, 0], [18, 0, 0, 0], [20, 0, 0, 0], [15, 0, 0, 8], [21, 0, 0, 0], [17, 0, 0, 0]];
+    let counted = [[8, 0, 0, 0], [18, 0, 2, 0], [32, 0, 0, 0], [32, 0, 1, 0], [15, 0, 0, 40], [30, 0, 0, 0]];
     let open = [[8, 1, 1, 4], [11, 1, 0, 0], [11, 1, 1, 8], [31, 0, 0, 0], [13, 1, 0, 0], [15, 1, 1, 0]];
     let log = [[22, 0, 2, 1], [23, 0, 0, 8], [23, 0, 4, 8], [31, 0, 0, 0], [26, 0, 0, 0], [23, 0, 0, 24]];
     let steps = |parts: &[&[[u8; 4]]]| [&account[..], &parts.concat()].concat().concat();
@@ -344,6 +384,7 @@ fn relays() -> Vec<Input> {
         ("whole_blob".to_owned(), steps(&[&whole])),
         ("blob_of_two".to_owned(), steps(&[&open])),
         ("log".to_owned(), steps(&[&log])),
+        ("claims".to_owned(), steps(&[&counted])),
         ("all".to_owned(), steps(&[&whole, &open, &log, &[[30, 0, 0, 0], [8, 2, 2, 0], [30, 0, 0, 0]]])),
     ]
 }

@@ -1,11 +1,12 @@
 //! `invite new|ls|revoke`
 
-use super::{date::Date, operator::Operator, output};
+use super::{operator::Operator, output};
 use crate::{
     error::RelayError,
     worker::{AdminEndpoint, Environment},
 };
 use nightdrop_wire::{
+    date::Date,
     ids::InvitationId,
     messages::admin::{
         InvitationFacts, InvitationPage, Invitations, ListInvitations, NewInvitations, RevokeInvitation,

@@ -3,7 +3,6 @@
 mod account;
 mod admin;
 mod arguments;
-mod date;
 pub mod errors;
 mod invite;
 mod operator;

@@ -87,13 +87,13 @@ impl Service {
         shown: Authorization,
     ) -> Result<Bytes, Refusal> {
         let inner = Arc::clone(&self.inner);
-        read(move || inner.store.read_chunk(blob, n, &shown)).await
+        read(move || inner.store.read_chunk(blob, n, &shown, inner.environment.quarter())).await
     }
 
     /// `GET /v1/blobs/{blob}/head`.
     pub(super) async fn get_head(&self, blob: BlobId, shown: Authorization) -> Result<Bytes, Refusal> {
         let inner = Arc::clone(&self.inner);
-        read(move || inner.store.read_manifest(blob, &shown)).await
+        read(move || inner.store.read_manifest(blob, &shown, inner.environment.quarter())).await
     }
 
     /// `POST /v1/blobs/{blob}/renew`.

@@ -1,7 +1,7 @@
 //! What the service asks the world for: the day, the time, randomness. Tests give their own.
 
 use nightdrop_store::{Day, Minute};
-use nightdrop_wire::token::Token;
+use nightdrop_wire::{quarter::QuarterHour, token::Token};
 use rand::{Rng, TryCryptoRng, TryRng, rand_core::Infallible, rand_core::UnwrapErr, rngs::SysRng};
 use std::{
     sync::Arc,
@@ -17,7 +17,7 @@ pub type FillRandom = dyn Fn(&mut [u8]) + Send + Sync;
 pub struct Environment {
     /// The day, for what expires by days.
     pub today: Arc<dyn Fn() -> Day + Send + Sync>,
-    /// The minute, for the back-off after failed logins.
+    /// The minute, for the back-off after failed logins and the ends of tickets.
     pub minute: Arc<dyn Fn() -> Minute + Send + Sync>,
     /// A clock that never goes back, for what lasts minutes.
     pub now: Arc<dyn Fn() -> Instant + Send + Sync>,
@@ -44,6 +44,10 @@ impl Environment {
 
     pub(crate) fn minute(&self) -> Minute {
         (self.minute)()
+    }
+
+    pub(crate) fn quarter(&self) -> QuarterHour {
+        self.minute().quarter()
     }
 
     pub(crate) fn now(&self) -> Instant {

@@ -147,6 +147,7 @@ impl Service {
             Endpoint::DestroyBlob(blob) => self.destroy_blob(blob, &bearer(shown)?).await,
             Endpoint::CreateTicket => self.create_ticket(&bearer(shown)?, &body).await,
             Endpoint::GetTicket(ticket) => self.get_ticket(ticket, any(shown)?).await,
+            Endpoint::TakeClaim(ticket) => self.take_claim(ticket, any(shown)?, &body).await,
             Endpoint::EndTicket(ticket) => self.end_ticket(ticket, &bearer(shown)?).await,
             Endpoint::CreateLog => self.create_log(body).await,
             Endpoint::AppendLog(space) => self.append_log(space, bearer(shown)?, body).await,
@@ -182,7 +183,7 @@ fn any(shown: Option<Authorization>) -> Result<Authorization, Refusal> {
 pub(super) fn bearer(shown: Option<Authorization>) -> Result<Token, Refusal> {
     match shown {
         Some(Authorization::Bearer(token)) => Ok(token),
-        Some(Authorization::Ticket(..)) | None => Err(Refusal::Refused),
+        Some(Authorization::Ticket(..) | Authorization::Claim(..)) | None => Err(Refusal::Refused),
     }
 }
 

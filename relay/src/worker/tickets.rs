@@ -2,12 +2,15 @@
 
 use super::{
     refusals::refusal_of,
-    service::{Inner, Service, decode, read},
+    service::{Inner, Service, blocking, decode, read},
 };
 use bytes::Bytes;
 use nightdrop_store::BodyDigest;
 use nightdrop_wire::{
-    authorization::Authorization, ids::TicketId, messages::ticket::CreateTicket, refusal::Refusal,
+    authorization::Authorization,
+    ids::TicketId,
+    messages::ticket::{CreateTicket, TakeClaim},
+    refusal::Refusal,
     token::Token,
 };
 use std::sync::Arc;
@@ -29,10 +32,28 @@ impl Service {
         match shown {
             Authorization::Ticket(id, token) if id == ticket => {
                 let inner = Arc::clone(&self.inner);
-                read(move || inner.store.read_ticket(ticket, &token)).await
+                read(move || inner.store.read_ticket(ticket, &token, inner.environment.quarter())).await
             }
-            Authorization::Ticket(..) | Authorization::Bearer(_) => Err(Refusal::Refused),
+            _ => Err(Refusal::Refused),
         }
+    }
+
+    /// `POST /v1/tickets/{ticket}/claims`.
+    pub(super) async fn take_claim(
+        &self,
+        ticket: TicketId,
+        shown: Authorization,
+        body: &[u8],
+    ) -> Result<Bytes, Refusal> {
+        let TakeClaim { claim } = decode(body)?;
+        let Authorization::Ticket(id, token) = shown else { return Err(Refusal::Refused) };
+        if id != ticket {
+            return Err(Refusal::Refused);
+        }
+        let inner = Arc::clone(&self.inner);
+        let taken = move || Ok(inner.store.take_claim(ticket, &token, claim, inner.environment.quarter()));
+        // Whether it can be taken is looked up first, which reads the disk.
+        blocking(taken).await?.await.map_err(|error| refusal_of(&error))
     }
 
     /// `DELETE /v1/tickets/{ticket}`.

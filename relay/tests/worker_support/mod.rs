@@ -24,7 +24,7 @@ use nightdrop_wire::{
         credit::{Credit, Credits, FetchCredits},
         log::{Append, CreateLog, LogHead, LogPage},
         relay::RelayInfo,
-        ticket::CreateTicket,
+        ticket::{CreateTicket, TicketLimits},
     },
     onion::OnionAddress,
     size_class::SizeClass,
@@ -473,7 +473,8 @@ impl TestBlob {
     pub fn ticket(&self) -> (CreateTicket, Authorization) {
         let (id, token) = (TicketId::from_bytes(random()), Token::from_bytes(random()));
         let envelope = random_bytes(TICKET_ENVELOPE);
-        let message = CreateTicket { ticket: id, token: token_hash(&token), blob: self.id, envelope };
+        let (token_hash, limits) = (token_hash(&token), TicketLimits::default());
+        let message = CreateTicket { ticket: id, token: token_hash, blob: self.id, limits, envelope };
         (message, Authorization::Ticket(id, token))
     }
 

@@ -3,7 +3,7 @@
 use super::record::{Event, RecordingDisk};
 use crate::{
     AccountChange, Day, Payment, Room, Store, StoreError, StoreLimits,
-    common::{Fixture, TODAY, TestBlob, TestLog, entries, random_bytes, random_token, registration},
+    common::{Fixture, NOW, TODAY, TestBlob, TestLog, entries, random_bytes, random_token, registration},
     digest::{BodyDigest, token_hash},
     open::open_with,
     row::{FixedKey, Row, name_of},
@@ -12,13 +12,17 @@ use crate::{
 use nightdrop_wire::{
     codec,
     ids::{AccountId, ChangeId},
-    messages::account::{ChangeFinish, Keyring, RecoveryChange},
-    messages::credit::Credit,
+    messages::{
+        account::{ChangeFinish, Keyring, RecoveryChange},
+        credit::Credit,
+        ticket::{CreateTicket, TicketLimits},
+    },
     size_class::SizeClass,
 };
 use redb::{ReadTransaction, ReadableTable, Value};
 use std::{
     collections::BTreeMap,
+    num::NonZeroU16,
     path::Path,
     time::{Duration, Instant},
 };
@@ -247,6 +251,17 @@ fn tell_blobs(teller: &mut Teller, credits: &[Credit]) {
     let (ticket, _) = small.ticket();
     for message in [&ticket, &small.ticket().0] {
         teller.step("ticket", |fixture| fixture.ticket(message, &small.write_key));
+    }
+    // Of one the blob goes before the claim, of the other both stay until they are swept.
+    for blob in [&small, &whole] {
+        let (counted, token) = blob.ticket();
+        let limits = TicketLimits { ends: None, downloads: NonZeroU16::new(1) };
+        let counted = CreateTicket { limits, ..counted };
+        teller.step("ticket that counts", |fixture| fixture.ticket(&counted, &blob.write_key));
+        teller.step("claim", |fixture| {
+            let claim = token_hash(&random_token());
+            fixture.wait(fixture.store().take_claim(counted.ticket, &token, claim, NOW)).map(drop)
+        });
     }
     let unfinished = TestBlob::new(2);
     teller.step("blob that is never finished", |fixture| {

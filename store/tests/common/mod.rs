@@ -12,8 +12,9 @@ use nightdrop_wire::{
         blob::{CreateBlob, FinishBlob, WholeBlob},
         credit::Credit,
         log::{Append, CreateLog, LogHead, LogPage},
-        ticket::CreateTicket,
+        ticket::{CreateTicket, TicketLimits},
     },
+    quarter::QuarterHour,
     size_class::SizeClass,
     token::Token,
 };
@@ -24,6 +25,8 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 
 pub const TODAY: Day = Day(20_000);
+/// Noon of that day.
+pub const NOW: QuarterHour = QuarterHour(TODAY.begins().0 + QuarterHour::PER_DAY / 2);
 
 /// A store that goes with its directory, and a runtime to wait with.
 pub struct Fixture {
@@ -136,7 +139,7 @@ impl Fixture {
     }
 
     pub fn read(&self, blob: &TestBlob, n: u32) -> Result<Vec<u8>, StoreError> {
-        self.store().read_chunk(blob.id, n, &blob.reading()).map(|bytes| bytes.to_vec())
+        self.store().read_chunk(blob.id, n, &blob.reading(), NOW).map(|bytes| bytes.to_vec())
     }
 
     pub fn create_log(&self, message: &CreateLog) -> Result<(), StoreError> {
@@ -261,6 +264,7 @@ impl TestBlob {
             ticket: TicketId::from_bytes(random()),
             token: token_hash(&token),
             blob: self.id,
+            limits: TicketLimits::default(),
             envelope: random_bytes(TICKET_ENVELOPE),
         };
         (message, token)

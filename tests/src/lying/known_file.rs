@@ -23,11 +23,12 @@ use nightdrop_wire::{
     messages::{
         blob::{CreateBlob, FinishBlob, WholeBlob},
         credit::Credit,
-        ticket::CreateTicket,
+        ticket::{CreateTicket, TicketLimits},
     },
     size_class::SizeClass,
 };
 use sha2::{Digest, Sha256};
+use std::num::NonZeroU16;
 
 /// A file, sealed and ready to be stored.
 #[derive(Debug)]
@@ -50,6 +51,8 @@ pub struct KnownFile {
     pub envelope: Vec<u8>,
     /// What the link says of the envelope.
     pub digest: EnvelopeDigest,
+    /// How many downloads its ticket gives, if they are counted.
+    pub downloads: Option<NonZeroU16>,
 }
 
 impl KnownFile {
@@ -97,8 +100,10 @@ impl KnownFile {
         let hashes: Vec<_> = sealed.iter().map(|chunk| chunk.hash).collect();
         let facts = FileFacts { name: FileName::parse(name).unwrap(), size, modified: Some(Self::MODIFIED) };
         let manifest = seal_manifest(&facts, &hashes, &key, capabilities.blob, &mut rand::rng()).unwrap();
-        let (envelope, digest) =
-            secret.seal(&key, capabilities.blob, &manifest.hash, &address(), &mut rand::rng()).unwrap();
+        let (envelope, digest) = secret
+            .root()
+            .seal(&key, capabilities.blob, &manifest.hash, &address(), &mut rand::rng())
+            .unwrap();
         Self {
             name: name.to_owned(),
             content: content.to_owned(),
@@ -109,7 +114,14 @@ impl KnownFile {
             secret,
             envelope,
             digest,
+            downloads: None,
         }
+    }
+
+    /// The same file, whose ticket gives so many downloads.
+    #[must_use]
+    pub fn counted(self, downloads: u16) -> Self {
+        Self { downloads: NonZeroU16::new(downloads), ..self }
     }
 
     /// The same file by an author whose manifest claims another size, and everything vouches for that manifest.
@@ -121,7 +133,7 @@ impl KnownFile {
         let class = SizeClass::of_sealed(self.manifest.len()).unwrap();
         self.manifest = manifest.seal(self.key.secret_bytes(), self.blob(), class);
         let (hash, rng) = (Sha256::digest(&self.manifest).into(), &mut rand::rng());
-        let sealed = self.secret.seal(&self.key, self.capabilities.blob, &hash, &address(), rng);
+        let sealed = self.secret.root().seal(&self.key, self.capabilities.blob, &hash, &address(), rng);
         (self.envelope, self.digest) = sealed.unwrap();
         self
     }
@@ -139,7 +151,13 @@ impl KnownFile {
     /// The link that its author hands out.
     #[must_use]
     pub fn link(&self) -> FileLink {
-        FileLink { relay: address(), secret: self.secret.clone(), envelope: self.digest }
+        FileLink {
+            relay: address(),
+            secret: self.secret.clone(),
+            envelope: self.digest,
+            needs_password: false,
+            counts_downloads: self.downloads.is_some(),
+        }
     }
 
     /// Its id.
@@ -195,8 +213,10 @@ impl KnownFile {
     /// The request that makes its ticket.
     #[must_use]
     pub fn create_ticket(&self) -> CreateTicket {
-        let (ticket, token) = (self.secret.id(), hash_token(&self.secret.token()));
-        CreateTicket { ticket, token, blob: self.blob(), envelope: self.envelope.clone() }
+        let root = self.secret.root();
+        let limits = TicketLimits { ends: None, downloads: self.downloads };
+        let (ticket, token) = (root.id(), hash_token(&root.token()));
+        CreateTicket { ticket, token, blob: self.blob(), limits, envelope: self.envelope.clone() }
     }
 
     /// What its author shows to change it.

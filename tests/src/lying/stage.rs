@@ -5,7 +5,7 @@ use crate::memory::{MemoryRelay, MemoryTransport, Person, address, patient};
 use nightdrop_client::{
     ClientError,
     limits::ClientLimits,
-    transfer::{self, Downloaded, OutputPath, Progress},
+    transfer::{self, Claims, Downloaded, OpenedLink, OutputPath, Progress},
 };
 use nightdrop_envelope::link::FileLink;
 use nightdrop_wire::messages::credit::Credit;
@@ -27,6 +27,8 @@ pub struct Stage {
     pub liar: LyingRelay,
     /// Leads to the relay in front, at [`address`].
     pub transport: MemoryTransport,
+    /// The reader's home.
+    reader: TempDir,
 }
 
 /// What a download left.
@@ -46,7 +48,19 @@ impl Stage {
         let honest = MemoryRelay::start().await;
         let liar = LyingRelay::before(honest.clone());
         let transport = MemoryTransport::to(address(), liar.clone());
-        Self { honest, liar, transport }
+        Self::of(honest, liar, transport)
+    }
+
+    /// A stage of these.
+    #[must_use]
+    pub fn of(honest: MemoryRelay, liar: LyingRelay, transport: MemoryTransport) -> Self {
+        Self { honest, liar, transport, reader: tempfile::tempdir().unwrap() }
+    }
+
+    /// The reader's home.
+    #[must_use]
+    pub fn reader(&self) -> &Path {
+        self.reader.path()
     }
 
     /// A new person with an account.
@@ -69,6 +83,12 @@ impl Stage {
         }
     }
 
+    /// What the reader keeps of downloads that are counted.
+    #[must_use]
+    pub fn claims(&self) -> Claims {
+        Claims::at(self.reader.path().to_owned())
+    }
+
     /// Downloads a link into a directory of its own.
     pub async fn get(&self, link: &FileLink) -> Gotten {
         self.get_within(link, &patient()).await
@@ -80,7 +100,13 @@ impl Stage {
         let output = OutputPath::new(Some(directory.path())).unwrap();
         let watch = Arc::new(Watch { directory: directory.path().to_owned(), seen: AtomicBool::new(false) });
         let progress = Arc::<Watch>::clone(&watch);
-        let outcome = transfer::download_link(&self.transport, link, &output, limits, progress).await;
+        let outcome = match OpenedLink::open(link, None) {
+            Ok(link) => {
+                let claims = &self.claims();
+                transfer::download_link(&self.transport, &link, claims, &output, limits, progress).await
+            }
+            Err(error) => Err(error),
+        };
         Gotten { outcome, directory, too_early: watch.seen.load(Ordering::Relaxed) }
     }
 }

@@ -7,7 +7,7 @@ use nightdrop_client::{
     account::{self, Prepared, Session},
     limits::ClientLimits,
     relay::RelayLane,
-    transfer::{self, Content, Journals, Source},
+    transfer::{self, Content, Journals, Source, TicketTerms},
 };
 use nightdrop_envelope::{
     account_code::AccountCode, journal::JournalKey, key::MemoryKey, link::FileLink, recovery::RecoveryPhrase,
@@ -97,6 +97,14 @@ impl Person {
     /// As [`uploads::store`].
     pub async fn store(&self, content: impl Into<Content>) -> Result<FileRecord, ClientError> {
         let credit = self.credits(1).await?.remove(0);
+        self.store_with(credit, content).await
+    }
+
+    async fn store_with(
+        &self,
+        credit: Credit,
+        content: impl Into<Content>,
+    ) -> Result<FileRecord, ClientError> {
         let (relay, limits) = (address(), patient());
         let way = (&self.transport, &relay, &limits);
         uploads::store(way, &self.journals(), content, credit, Arc::new(())).await
@@ -114,10 +122,24 @@ impl Person {
     /// # Errors
     /// As [`Self::store`].
     pub async fn put(&self, path: &Path) -> Result<(FileRecord, FileLink), ClientError> {
+        let credit = self.credits(1).await?.remove(0);
+        self.put_with(credit, path, TicketTerms::default()).await
+    }
+
+    /// The same, paid by a credit and shared on these terms.
+    ///
+    /// # Errors
+    /// As [`uploads::store`].
+    pub async fn put_with(
+        &self,
+        credit: Credit,
+        path: &Path,
+        terms: TicketTerms,
+    ) -> Result<(FileRecord, FileLink), ClientError> {
         let relay = address();
-        let file = self.store(Source::open(path, None)?).await?;
+        let file = self.store_with(credit, Source::open(path, None)?).await?;
         let mut lane = RelayLane::isolated(&self.transport, &relay, &patient());
-        let ticket = transfer::make_ticket(&mut lane, &relay, &file).await?;
+        let ticket = transfer::make_ticket(&mut lane, &relay, &file, terms).await?;
         Ok((file, ticket.link(&relay)))
     }
 }

@@ -42,7 +42,7 @@ pub(crate) fn head(endpoint: &Endpoint) -> bool {
 }
 
 pub(crate) fn ticket(endpoint: &Endpoint) -> bool {
-    matches!(endpoint, Endpoint::GetTicket(_))
+    matches!(endpoint, Endpoint::GetTicket(_) | Endpoint::TakeClaim(_))
 }
 
 /// The client finds that something was tampered with, by this check.

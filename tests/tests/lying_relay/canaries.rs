@@ -48,7 +48,7 @@ async fn m40_the_relay_never_gets_a_name_a_content_a_password_or_a_key() {
         canaries.add_text("link without its checksum", &text.rsplit('/').next().unwrap()[..70]);
         stage.get(&link).await.expect_content(&fs::read(directory.path().join(NAME)).unwrap());
         let mut lane = RelayLane::isolated(&stage.transport, &address(), &patient());
-        transfer::make_ticket(&mut lane, &address(), &file).await.unwrap();
+        transfer::make_ticket(&mut lane, &address(), &file, transfer::TicketTerms::default()).await.unwrap();
         assert!(is_heard(&stage, file.blob.to_string().as_bytes()), "what was sent is in what was heard");
     }
 
@@ -71,7 +71,8 @@ async fn m40_the_relay_never_gets_a_path_a_link_or_a_ticket_of_the_home_space() 
     canaries.add_bytes("SHA-256 of the content", &file.content);
     canaries.add_bytes("link secret", link.secret.secret_bytes());
     let mut lane = RelayLane::isolated(&stage.transport, &address(), &patient());
-    let ticket = transfer::make_ticket(&mut lane, &address(), &file).await.unwrap();
+    let ticket =
+        transfer::make_ticket(&mut lane, &address(), &file, transfer::TicketTerms::default()).await.unwrap();
     let text = ticket.link(&address()).secret_text();
     canaries.add_text("link", text.rsplit('/').next().unwrap());
     canaries.add_bytes("ticket secret", ticket.link(&address()).secret.secret_bytes());

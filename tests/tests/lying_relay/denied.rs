@@ -58,7 +58,7 @@ async fn m38_a_listed_file_that_is_denied_is_withheld_and_one_that_is_not_listed
     };
     let share = async || {
         let mut lane = RelayLane::isolated(&scene.stage.transport, &address(), &patient());
-        transfer::make_ticket(&mut lane, &address(), file).await
+        transfer::make_ticket(&mut lane, &address(), file, transfer::TicketTerms::default()).await
     };
     for denied in [
         |endpoint: &Endpoint| matches!(endpoint, Endpoint::GetHead(_)),

@@ -38,7 +38,7 @@ async fn m41_a_redirect_or_another_host_is_never_followed() {
     let liar = LyingRelay::before(honest.clone());
     let hosts: Vec<(_, Box<dyn Host>)> =
         vec![(address(), Box::new(liar.clone())), (elsewhere.clone(), Box::new(honest.clone()))];
-    let stage = Stage { honest, liar, transport: MemoryTransport::to_all(hosts) };
+    let stage = Stage::of(honest, liar, MemoryTransport::to_all(hosts));
     let file = small_file();
     stage.store(&[&file]).await;
     for status in [300, 301, 302, 303, 305, 307, 308, 421] {
@@ -58,7 +58,7 @@ async fn m41_a_redirect_or_another_host_is_never_followed() {
     let asked = stage.transport.asked();
     assert!(asked.iter().all(|asked| *asked == address()), "no other address is ever asked for");
 
-    let endpoint = Endpoint::GetTicket(file.secret.id());
+    let endpoint = Endpoint::GetTicket(file.secret.root().id());
     let headers = vec![("location".to_owned(), format!("http://{ELSEWHERE}{}", endpoint.path()))];
     stage.liar.tell(Headers { status: 307, headers });
     assert_eq!(led_to(&stage.transport, endpoint).await, Some(elsewhere), "a naive client is led there");

@@ -33,6 +33,7 @@ use std::{
     time::Duration,
 };
 use tempfile::TempDir;
+use zeroize::Zeroizing;
 
 const MIB: u64 = 1 << 20;
 
@@ -175,6 +176,10 @@ impl Console for Screen {
     fn read_input(&self, buffer: &mut [u8]) -> io::Result<usize> {
         buffer.fill(7);
         Ok(buffer.len())
+    }
+
+    fn ask_secret(&self, _question: &str) -> io::Result<Zeroizing<String>> {
+        Err(io::ErrorKind::NotFound.into())
     }
 }
 

@@ -1,10 +1,12 @@
-//! Tickets: how a blob is shared.
+//! Tickets: how a blob is shared, and claims: each stands for one download through a ticket that gives a limited number of them.
 
 use crate::{
     ids::{BlobId, TicketId},
+    quarter::QuarterHour,
     token::TokenHash,
 };
 use serde::{Deserialize, Serialize};
+use std::num::NonZeroU16;
 
 /// `POST /v1/tickets`, shown the blob's write key. The same bytes may be sent again.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -15,8 +17,27 @@ pub struct CreateTicket {
     pub token: TokenHash,
     /// The finished blob that it opens.
     pub blob: BlobId,
+    /// When it ends.
+    pub limits: TicketLimits,
     /// File key, blob id and manifest hash, sealed under the ticket key;
     /// [`crate::limits::TICKET_ENVELOPE`] bytes.
     #[serde(with = "serde_bytes")]
     pub envelope: Vec<u8>,
+}
+
+/// What ends a ticket by itself. An honest relay keeps to it; nothing makes another one do so.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TicketLimits {
+    /// From when on it is over.
+    pub ends: Option<QuarterHour>,
+    /// How many claims it gives, [`crate::limits::MAX_DOWNLOADS`] at most. Without a number it needs none.
+    pub downloads: Option<NonZeroU16>,
+}
+
+/// `POST /v1/tickets/{ticket}/claims`, shown the ticket. Answered by the ticket's envelope. The same bytes may be sent again, and
+/// take no other download, as long as the claim lasts.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct TakeClaim {
+    /// Who shows the token of this hash, beside the ticket, may read the blob.
+    pub claim: TokenHash,
 }

@@ -6,11 +6,12 @@ use crate::{
     cli::{
         arguments::{Get, Global},
         opened::{Opened, path, with_account},
+        password::StandardInput,
         print::{Bar, Printer},
     },
     console::Console,
     limits::ClientLimits,
-    transfer::{self, Downloaded, Output, OutputPath},
+    transfer::{self, Downloaded, OpenedLink, Output, OutputPath},
 };
 use nightdrop_envelope::{
     file_name::FileName,
@@ -48,7 +49,11 @@ pub(in crate::cli) async fn run(
     let bar = printer.bar("Downloading");
     let is_link = what.trim().get(..SCHEME.len()).is_some_and(|start| start.eq_ignore_ascii_case(SCHEME));
     let downloaded = if is_link {
-        get_link(global, &FileLink::from_text(&what)?, place, &bar, printer).await.map(Some)
+        let link = FileLink::from_text(&what).map_err(ClientError::BadLink)?;
+        let link = open_link(link, arguments.link_password_file.as_deref(), &mut standard_input).await?;
+        get_link(global, &link, place, &bar, printer).await.map(Some)
+    } else if arguments.link_password_file.is_some() {
+        Err(ClientError::Usage("--link-password-file is for a link, and this is none".to_owned()))
     } else {
         let name = path(what.trim_end_matches('\n'))?;
         let get = async |opened: &mut Opened<'_>| {
@@ -87,10 +92,22 @@ impl Place {
     }
 }
 
+/// A link with its password, which is asked for only if there is one.
+async fn open_link(
+    link: FileLink,
+    file: Option<&Path>,
+    standard_input: &mut StandardInput,
+) -> Result<OpenedLink, ClientError> {
+    let asked = link.needs_password || file.is_some();
+    let password = if asked { Some(standard_input.link_password(file)?) } else { None };
+    let open = move || OpenedLink::open(&link, password.as_ref());
+    tokio::task::spawn_blocking(open).await.map_err(|_| ClientError::Stopped)?
+}
+
 /// Needs no account.
 async fn get_link(
     global: &Global,
-    link: &FileLink,
+    link: &OpenedLink,
     place: Place,
     bar: &Bar,
     printer: &Printer,
@@ -98,7 +115,8 @@ async fn get_link(
     let transport = global.transport(printer).await?;
     bar.wait();
     let limits = ClientLimits::default();
-    transfer::download_link(&transport, link, place.of(None), &limits, Arc::new(bar.clone())).await
+    let (claims, progress) = (global.open_home()?.claims(), Arc::new(bar.clone()));
+    transfer::download_link(&transport, link, &claims, place.of(None), &limits, progress).await
 }
 
 /// A file, or all that lies in a directory.

@@ -1,5 +1,6 @@
 //! `nightdrop info NAME`
 
+use super::share::ShownLink;
 use crate::{
     ClientError,
     cli::{
@@ -8,7 +9,7 @@ use crate::{
         print::Printer,
     },
 };
-use nightdrop_envelope::{layout::Layout, space::SpacePath};
+use nightdrop_envelope::{layout::Layout, manifest::manifest_class, space::SpacePath};
 use serde::Serialize;
 use std::fmt::Write;
 
@@ -18,7 +19,7 @@ struct Shown<'a> {
     size: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     modified: Option<i64>,
-    links: Vec<String>,
+    links: Vec<ShownLink>,
     relay_sees: RelaySees,
 }
 
@@ -27,6 +28,10 @@ struct Shown<'a> {
 struct RelaySees {
     chunks: u32,
     bytes_per_chunk: usize,
+    /// Of the sealed manifest.
+    bytes_of_manifest: usize,
+    /// What it stores, in all.
+    stored_bytes: u64,
     links: usize,
 }
 
@@ -43,21 +48,35 @@ pub(in crate::cli) async fn run(
 fn show(opened: &Opened<'_>, name: &SpacePath, printer: &Printer) -> Result<(), ClientError> {
     let file = opened.file(name)?;
     let layout = Layout::of_size(file.size).map_err(ClientError::opened)?;
-    let links: Vec<String> =
-        file.tickets.iter().map(|ticket| ticket.link(opened.relay()).secret_text().to_string()).collect();
-    let relay_sees =
-        RelaySees { chunks: layout.chunks(), bytes_per_chunk: layout.class().sealed(), links: links.len() };
+    let links: Vec<_> = file.tickets.iter().map(|ticket| ShownLink::of(ticket, opened.relay())).collect();
+    let manifest = manifest_class(&layout).map_err(ClientError::opened)?;
+    let per_chunk = layout.class().stored() as u64;
+    let relay_sees = RelaySees {
+        chunks: layout.chunks(),
+        bytes_per_chunk: layout.class().sealed(),
+        bytes_of_manifest: manifest.sealed(),
+        stored_bytes: per_chunk * u64::from(layout.chunks()) + manifest.stored() as u64,
+        links: links.len(),
+    };
     let mut lines = format!(
-        "name      {}\nsize      {} bytes\nthe relay sees {} sealed chunk(s) of {} bytes, {} link(s), and the day",
+        "name      {}\nsize      {} bytes\n\
+         the relay sees {} sealed chunk(s) of {} bytes and a sealed manifest of {}, {} bytes as it stores them;\n\
+         \x20         {} link(s) with their limits, and the day; no name, no content, and of the size no more than that",
         name.as_str(),
         file.size,
         relay_sees.chunks,
         relay_sees.bytes_per_chunk,
+        relay_sees.bytes_of_manifest,
+        relay_sees.stored_bytes,
         relay_sees.links
     );
     for link in &links {
         // Writing to a string cannot fail.
-        let _ = write!(lines, "\nlink      {link}");
+        let _ = write!(lines, "\nlink      {}", *link.link);
+        let limits = link.limits_in_words();
+        if !limits.is_empty() {
+            let _ = write!(lines, "\n          {limits}");
+        }
     }
     let shown = Shown { name: name.as_str(), size: file.size, modified: file.modified, links, relay_sees };
     printer.result(&shown, &lines)

@@ -2,7 +2,7 @@
 
 use super::{
     put_directory::put_tree,
-    share::{Shown, share},
+    share::{Shown, limits, share},
 };
 use crate::{
     ClientError,
@@ -14,7 +14,7 @@ use crate::{
         uploading::{self, require_free},
     },
     console::Console,
-    transfer::{Content, Source, Stream},
+    transfer::{Content, Source, Stream, TicketTerms},
 };
 use nightdrop_envelope::{
     file_name::FileName,
@@ -50,6 +50,7 @@ pub(in crate::cli) async fn run(
         return Err(ClientError::Usage("there are links to files only, and this is a directory".to_owned()));
     }
     arguments.qr.check(printer)?;
+    limits(&arguments.ends)?;
     require_one_standard_input(global, &arguments)?;
     // All files are opened before any is sent, so that a mistyped name costs nothing.
     let mut sources = Vec::with_capacity(arguments.paths.len());
@@ -164,9 +165,11 @@ async fn put(
         None => (upload(opened, name, given, arguments.replace, printer).await?, true),
     };
     if arguments.link {
-        let link = share(opened, name, &file).await?;
-        printer.result(&Shown { name: name.as_str(), link: &link }, &link)?;
-        return arguments.qr.show(&link, printer);
+        let terms = TicketTerms { limits: limits(&arguments.ends)?, password: None };
+        let link = share(opened, name, &file, terms).await?;
+        printer.result(&Shown { name: name.as_str(), link: &link, password: None }, &link.link)?;
+        link.tell_limits(printer);
+        return arguments.qr.show(&link.link, printer);
     }
     told(name, uploaded, printer)
 }

@@ -34,7 +34,7 @@ impl Substitute {
 impl Lie for Substitute {
     fn answer(&self, asked: &Asked, honest: Answer) -> Answer {
         let other = match asked.endpoint {
-            Endpoint::GetTicket(_) => self.ticket.as_ref(),
+            Endpoint::GetTicket(_) | Endpoint::TakeClaim(_) => self.ticket.as_ref(),
             Endpoint::GetHead(_) => self.head.as_ref(),
             Endpoint::GetChunk(_, n) => self.chunks.get(n as usize),
             _ => None,

@@ -75,7 +75,7 @@ pub(in crate::lying) fn seal_ticket_committed_to(
     relay: &OnionAddress,
     contents: &[u8],
 ) -> Vec<u8> {
-    let id = secret.id();
+    let id = secret.root().id();
     let context: [&[u8]; 3] = [b"ticket", relay.as_str().as_bytes(), id.as_bytes()];
     seal_committed_to(committed, Kind::Ticket, &ticket_key(secret), &context, contents)
 }
@@ -122,10 +122,10 @@ impl<'a> NaiveReader<'a> {
     }
 
     async fn ticket(&self, link: &FileLink) -> Result<Ticket, Stopped> {
-        let FileLink { relay, secret, envelope } = link;
-        let sealed = self.ask(link, Endpoint::GetTicket(secret.id())).await?.body;
+        let FileLink { relay, secret, envelope, .. } = link;
+        let sealed = self.ask(link, Endpoint::GetTicket(secret.root().id())).await?.body;
         self.without.check(Check::TicketDigest, Sha256::digest(&sealed).starts_with(envelope))?;
-        let id = secret.id();
+        let id = secret.root().id();
         let context: [&[u8]; 3] = [b"ticket", relay.as_str().as_bytes(), id.as_bytes()];
         let plaintext = open(Kind::Ticket, &ticket_key(secret), &context, &sealed, self.without)?;
         let parts = (plaintext.get(..32), plaintext.get(32..48), plaintext.get(48..80));
@@ -171,7 +171,7 @@ impl<'a> NaiveReader<'a> {
     }
 
     async fn ask(&self, link: &FileLink, endpoint: Endpoint) -> Result<Exchange, Stopped> {
-        let authorization = Some(link.secret.authorization().to_header().to_string());
+        let authorization = Some(link.secret.root().authorization().to_header().to_string());
         let asked = Asked { authorization, ..Asked::plain(endpoint) };
         ask(self.transport, &link.relay, &asked).await
     }

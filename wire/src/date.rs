@@ -2,7 +2,7 @@
 
 /// A day of the Gregorian calendar, shown as `2026-11-28`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Date {
+pub struct Date {
     year: i64,
     month: i64,
     day: i64,
@@ -13,7 +13,8 @@ impl Date {
     ///
     /// Years are taken to begin in March, so that the day that some years lack is the last one of its year: then the
     /// lengths of months follow one rule, and four hundred years have always the same number of days.
-    pub(super) const fn of_day(day: u32) -> Self {
+    #[must_use]
+    pub const fn of_day(day: u32) -> Self {
         const DAYS_OF_400_YEARS: i64 = 146_097;
         const FROM_MARCH_OF_YEAR_0: i64 = 719_468;
         let days = day as i64 + FROM_MARCH_OF_YEAR_0;
