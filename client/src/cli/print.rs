@@ -9,7 +9,7 @@ use crate::{
 use serde::Serialize;
 use std::sync::{
     Arc,
-    atomic::{AtomicU32, AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
 };
 use zeroize::Zeroizing;
 
@@ -108,6 +108,8 @@ struct Transfer {
     position: AtomicU64,
     length: AtomicU64,
     lanes: AtomicU32,
+    /// Whether it has begun: other work that is done side by side is no transfer.
+    begun: AtomicBool,
 }
 
 impl Bar {
@@ -146,7 +148,7 @@ impl Bar {
     }
 
     fn show_transfer(&self, position: u64) {
-        let Transfer { position: _, length, lanes } = &*self.transfer;
+        let Transfer { position: _, length, lanes, begun: _ } = &*self.transfer;
         let (length, lanes) = (length.load(Ordering::Relaxed), lanes.load(Ordering::Relaxed));
         self.show(BarState::Bytes { position, length, lanes });
     }
@@ -156,6 +158,7 @@ impl Progress for Bar {
     fn begin(&self, sealed_bytes: u64) {
         self.transfer.length.store(sealed_bytes, Ordering::Relaxed);
         self.transfer.position.store(0, Ordering::Relaxed);
+        self.transfer.begun.store(true, Ordering::Relaxed);
         self.show_transfer(0);
     }
 
@@ -166,7 +169,9 @@ impl Progress for Bar {
 
     fn lanes(&self, lanes: usize) {
         self.transfer.lanes.store(u32::try_from(lanes).unwrap_or(u32::MAX), Ordering::Relaxed);
-        self.show_transfer(self.transfer.position.load(Ordering::Relaxed));
+        if self.transfer.begun.load(Ordering::Relaxed) {
+            self.show_transfer(self.transfer.position.load(Ordering::Relaxed));
+        }
     }
 }
 

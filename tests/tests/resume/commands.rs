@@ -16,7 +16,7 @@ use nightdrop_onion_config::Network;
 use nightdrop_tests::{
     lying::{
         Honest, LyingRelay, Stage,
-        lies::{Refuse, on},
+        lies::{Refuse, Swallow, on},
     },
     memory::{PASSWORD, patient},
     system::make_sample,
@@ -82,7 +82,13 @@ impl Desk {
     }
 
     async fn types(&self, words: &[&str]) -> Ended {
-        let screen = Arc::new(Screen::default());
+        self.pipes(usize::MAX, words).await
+    }
+
+    /// With so many bytes on standard input.
+    async fn pipes(&self, input: usize, words: &[&str]) -> Ended {
+        let (input, results) = (Mutex::new(input), Mutex::default());
+        let screen = Arc::new(Screen { input, results, messages: Mutex::default(), bars: Mutex::default() });
         let words: Vec<&str> = words.iter().copied().chain(["--json"]).collect();
         let invocation = Invocation {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -151,9 +157,10 @@ impl Desk {
     }
 }
 
-/// A terminal whose standard input never ends.
-#[derive(Debug, Default)]
+/// A terminal with so much standard input.
+#[derive(Debug)]
 struct Screen {
+    input: Mutex<usize>,
     results: Mutex<Vec<u8>>,
     messages: Mutex<Vec<String>>,
     bars: Mutex<Vec<BarState>>,
@@ -174,8 +181,11 @@ impl Console for Screen {
     }
 
     fn read_input(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        buffer.fill(7);
-        Ok(buffer.len())
+        let mut left = self.input.lock().unwrap();
+        let read = buffer.len().min(*left);
+        *left -= read;
+        buffer[..read].fill(7);
+        Ok(read)
     }
 
     fn ask_secret(&self, _question: &str) -> io::Result<Zeroizing<String>> {
@@ -371,6 +381,30 @@ async fn a_stream_that_was_cut_off_can_only_be_dropped() {
     desk.succeeds(&["transfers", "drop", "1"]).await;
     assert_eq!((desk.sent().destroyed.len(), desk.journals().len()), (1, 0));
     assert_eq!(desk.names().await, [""; 0]);
+}
+
+/// All of it was stored; what is missing is its place in the list, for which nothing needs to be read again.
+#[tokio::test(flavor = "multi_thread")]
+async fn c08_a_stream_that_was_stored_and_not_listed_is_listed() {
+    let desk = Desk::set().await;
+    desk.file("first", 10);
+    desk.succeeds(&["put", "first"]).await;
+    for (name, size) in [("long", 3_000_000), ("short", 3_000)] {
+        let listing = |endpoint: &Endpoint| matches!(endpoint, Endpoint::AppendLog(_));
+        desk.liar().tell(on(listing, Swallow(Refusal::Busy.status())));
+        assert_eq!(desk.pipes(size, &["put", "-", "--name", name]).await.exit, 5);
+        desk.liar().tell(Honest);
+        let shown = desk.succeeds(&["transfers"]).await;
+        assert_eq!((&shown[0]["state"], &shown[0]["size"]), (&json!("interrupted"), &json!(size)));
+        let _ = desk.sent();
+        desk.succeeds(&["transfers", "--resume-all"]).await;
+        let sent = desk.sent();
+        assert_eq!((sent.created, sent.count(), sent.destroyed.len(), desk.journals().len()), (0, 0, 0, 0));
+        let content = desk.directory.path().join(name);
+        fs::write(&content, vec![7; size]).unwrap();
+        desk.expect(name, &content).await;
+    }
+    assert_eq!(desk.names().await, ["first", "long", "short"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

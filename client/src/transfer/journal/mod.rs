@@ -134,7 +134,7 @@ impl Journals {
             return Ok(Found::Nothing);
         }
         let bytes = read(&mut file).map_err(ClientError::file("read", &path))?;
-        match Parsed::of(&bytes, &self.shared.key) {
+        match self.shared.parse(&path, &bytes) {
             Parsed::Nothing => {
                 remove(&path)?;
                 Ok(Found::Nothing)
@@ -160,11 +160,7 @@ impl Journals {
     /// [`ClientError::TransferRunning`] if another command begins it at this moment; [`ClientError::File`].
     pub(super) fn begin(&self, head: JournalHead) -> Result<Journal, ClientError> {
         let Shared { directory, key, keyring: _ } = &*self.shared;
-        let name = match &head.origin {
-            Some(origin) => key.file_name(&origin.path, &head.name),
-            None => head.blob.to_string(),
-        };
-        let path = directory.join(name);
+        let path = directory.join(self.shared.name_of(&head));
         let sealed = key.seal_head(&head, &mut random::system()).map_err(ClientError::Sealing)?;
         make_directory(directory).map_err(ClientError::file("make the directory", directory))?;
         let failed = |error: io::Error| ClientError::file("write", &path)(error);
@@ -193,7 +189,7 @@ impl Journals {
         let mut all = Vec::new();
         for path in self.paths()? {
             let bytes = own_file::open(&path).and_then(|mut file| read(&mut file));
-            match bytes.map(|bytes| Parsed::of(&bytes, &self.shared.key)) {
+            match bytes.map(|bytes| self.shared.parse(&path, &bytes)) {
                 Ok(Parsed::Nothing) => {}
                 Ok(Parsed::Journal(head, kept)) => all.push(Seen { path, head: Some((*head, kept)) }),
                 Ok(Parsed::Damaged) => all.push(Seen { path, head: None }),
@@ -252,6 +248,26 @@ impl Journals {
         // What begins so is on its way to its name.
         paths.retain(|path| !path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".")));
         Ok(paths)
+    }
+}
+
+impl Shared {
+    /// What the journal that begins so is called.
+    fn name_of(&self, head: &JournalHead) -> String {
+        match &head.origin {
+            Some(origin) => self.key.file_name(&origin.path, &head.name),
+            None => head.blob.to_string(),
+        }
+    }
+
+    /// A journal under the name of another one is damage.
+    fn parse(&self, path: &Path, bytes: &[u8]) -> Parsed {
+        match Parsed::of(bytes, &self.key) {
+            Parsed::Journal(head, _) if path.file_name() != Some(self.name_of(&head).as_ref()) => {
+                Parsed::Damaged
+            }
+            parsed => parsed,
+        }
     }
 }
 

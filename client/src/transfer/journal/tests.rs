@@ -189,6 +189,19 @@ fn what_does_not_open_is_counted_and_can_be_forgotten() {
 }
 
 #[test]
+fn a_journal_under_the_name_of_another_one_is_damage() {
+    let directory = tempfile::tempdir().unwrap();
+    let journals = journals(&directory);
+    let (_, path) = written(&journals);
+    let other = path.with_file_name(journals.shared.key.file_name(b"/another", &name()));
+    fs::rename(&path, &other).unwrap();
+    assert!(matches!(journals.find(b"/another", &name()), Ok(Found::Damaged(_))));
+    assert!(journals.all().unwrap()[0].head.is_none());
+    fs::rename(&other, &path).unwrap();
+    assert!(kept(&journals).is_some());
+}
+
+#[test]
 fn one_command_at_a_time_has_a_journal() {
     let directory = tempfile::tempdir().unwrap();
     let journals = journals(&directory);
