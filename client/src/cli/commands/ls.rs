@@ -8,8 +8,10 @@ use crate::{
         print::Printer,
     },
 };
-use nightdrop_envelope::space::SpacePath;
+use nightdrop_envelope::space::{SpacePath, TicketRecord};
+use nightdrop_wire::quarter::QuarterHour;
 use serde::Serialize;
+use std::time::SystemTime;
 
 #[derive(Serialize)]
 struct Shown<'a> {
@@ -32,6 +34,11 @@ pub(in crate::cli) async fn run(
     with_account(global, printer.standard_input(), printer, list).await
 }
 
+/// Whether a ticket has not ended by its time. How many of its downloads are left only the relay knows.
+fn may_live(ticket: &TicketRecord) -> bool {
+    ticket.limits().ends.is_none_or(|ends| ends > QuarterHour::of(SystemTime::now()))
+}
+
 fn list(opened: &Opened<'_>, directory: Option<&SpacePath>, printer: &Printer) -> Result<(), ClientError> {
     let state = opened.space.state();
     let names = match directory {
@@ -43,7 +50,7 @@ fn list(opened: &Opened<'_>, directory: Option<&SpacePath>, printer: &Printer) -
     }
     for name in &names {
         let Some(file) = state.file(name) else { continue };
-        let (name, links) = (name.as_str(), file.tickets.len());
+        let (name, links) = (name.as_str(), file.tickets.iter().filter(|ticket| may_live(ticket)).count());
         let lost = state.lost().any(|(lost, _)| lost == file.blob);
         let shown = Shown { name, size: file.size, modified: file.modified, links, lost };
         let linked = match (lost, links) {

@@ -65,9 +65,11 @@ pub(in crate::cli) async fn run(
     let link = with_account(global, standard_input, printer, work).await?;
     let words = words.as_ref().map(|words| words.as_str());
     let shown = Shown { name: name.as_str(), link: &link, password: words };
-    // The link alone is the last line.
-    let lines = words.map_or_else(String::new, |words| format!("{words}\n"));
-    let lines = Zeroizing::new(lines + &link.link);
+    // The link alone is the last line. All the room at once: a growing string would leave copies behind.
+    let mut lines = Zeroizing::new(String::with_capacity(link.link.len() + 256));
+    for part in words.into_iter().flat_map(|words| [words, "\n"]).chain([link.link.as_str()]) {
+        lines.push_str(part);
+    }
     printer.result(&shown, &lines)?;
     link.tell_limits(printer);
     arguments.qr.show(&link.link, printer)
