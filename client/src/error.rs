@@ -136,6 +136,9 @@ pub enum ClientError {
     /// No more credits today.
     #[error("the relay gives this account no more credits today")]
     NoCredits,
+    /// The relay takes no more tickets of this file.
+    #[error("the relay takes no more links of this file, or no more downloads through them")]
+    TooManyLinks,
     /// What a link named is not there.
     #[error("the relay has nothing under this link")]
     LinkEnded,
@@ -478,6 +481,11 @@ impl ClientError {
                 "Nothing was uploaded.",
                 "Look whether this device's date is right; else try again tomorrow, or ask the relay's operator.",
             ),
+            Self::TooManyLinks => explain(
+                Refused,
+                "No link was made. A file has at most 1,024 links, and its counted ones allow at most 4,096 downloads together, until a day after they end.",
+                "End some with `nightdrop unshare`, or give the new one fewer downloads.",
+            ),
             Self::LinkEnded => explain(
                 NotFound,
                 NOTHING_WRITTEN,
@@ -691,6 +699,14 @@ impl ClientError {
             // A claim is a little to be stored, and nothing of the reader's.
             RequestError::Refused(Refusal::Full) => Self::RelayBusy,
             error => Self::refused_as(error, Self::LinkEnded),
+        }
+    }
+
+    /// A request for another ticket of a file.
+    pub(crate) fn sharing(error: RequestError) -> Self {
+        match error {
+            RequestError::Refused(Refusal::Conflict) => Self::TooManyLinks,
+            error => Self::listed(error),
         }
     }
 

@@ -27,7 +27,9 @@ use nightdrop_wire::{
     limits::MAX_KEPT_TICKETS,
     messages::credit::Credit,
     onion::OnionAddress,
+    quarter::QuarterHour,
 };
+use std::time::SystemTime;
 
 /// What opens the account after a rekey.
 #[derive(Debug)]
@@ -174,9 +176,11 @@ fn operations(state: &State) -> Vec<Operation> {
     operations
 }
 
-/// The newest ones, as many as a renewal may keep.
+/// The newest of those whose time is not over, as many as a renewal may keep.
 fn kept_tickets(file: &FileRecord) -> impl Iterator<Item = &TicketRecord> {
-    file.tickets.iter().skip(file.tickets.len().saturating_sub(MAX_KEPT_TICKETS))
+    let now = QuarterHour::of(SystemTime::now());
+    let living = move || file.tickets.iter().filter(move |ticket| ticket.limits().may_live(now));
+    living().skip(living().count().saturating_sub(MAX_KEPT_TICKETS))
 }
 
 /// What is off the list is not carried over, so it ends here. A repetition is answered alike. Gives how many the relay denies: a thief may

@@ -5,7 +5,7 @@
 //! ```
 //! They are on the disk before the claim is taken, so that whoever is killed in between, or never hears the answer, takes the same claim
 //! again: a download counts once on a device, wherever the file is to go. A finished download removes them, and what is older than any
-//! claim lasts is removed by the next one. To a thief of the disk they say that something was being downloaded, as the partial file does,
+//! claim could be is removed by the next one. To a thief of the disk they say that something was being downloaded, as the partial file does,
 //! and nothing else: without the link they are no claim, and they are no help in guessing its password.
 
 use crate::{ClientError, random};
@@ -19,7 +19,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-const OLDEST: Duration = Duration::from_secs(CLAIM_DAYS as u64 * 24 * 60 * 60);
+/// Twice as long as a claim lasts: one may be taken days after its seed was made, and a seed whose claim is over is only refused.
+const OLDEST: Duration = Duration::from_secs(2 * CLAIM_DAYS as u64 * 24 * 60 * 60);
 
 /// The directory where seeds of claims are kept.
 #[derive(Debug, Clone)]

@@ -52,7 +52,7 @@ pub async fn make_ticket<T: Transport>(
     let (ticket, token) = (root.id(), hash_token(&root.token()));
     let create = CreateTicket { ticket, token, blob: file.blob, limits, envelope };
     let authorization = Authorization::Bearer(file.write_key.clone());
-    lane.tell(Endpoint::CreateTicket, Some(&authorization), &create).await.map_err(ClientError::listed)?;
+    lane.tell(Endpoint::CreateTicket, Some(&authorization), &create).await.map_err(ClientError::sharing)?;
     Ok(if needs_password {
         TicketRecord::with_password(&secret, digest, limits, ticket)
     } else {

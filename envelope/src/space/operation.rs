@@ -183,7 +183,8 @@ impl std::fmt::Debug for FileRecord {
     }
 }
 
-/// What its owner keeps of a ticket: enough to show the link again and to end it. The password is not kept, nor what it gives.
+/// What its owner keeps of a ticket: enough to show the link again and to end it. The password is not kept, but the id comes from it where there is one: whoever has
+/// this record can try passwords.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct TicketRecord {
     secret: Token,

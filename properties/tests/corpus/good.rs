@@ -284,8 +284,16 @@ fn contents() -> Vec<Input> {
         of("master_key", 0, &[1; 32]),
         of("recovery", 1, &[1; 42]),
         of("ticket", 2, &[1; 80]),
-        encoded(4, "keyring", &([[1_u8; 32], [2; 32], [3; 32]], Some((7_u64, [4_u8; 32])), 20_000_u32)),
-        encoded(4, "first_keyring", &([[1_u8; 32], [2; 32], [3; 32]], None::<(u64, [u8; 32])>, 300_u32)),
+        encoded(
+            4,
+            "keyring",
+            &([[1_u8; 32], [2; 32], [3; 32]], Some((7_u64, [4_u8; 32])), [5_u8; 32], 20_000_u32),
+        ),
+        encoded(
+            4,
+            "first_keyring",
+            &([[1_u8; 32], [2; 32], [3; 32]], None::<(u64, [u8; 32])>, [5_u8; 32], 300_u32),
+        ),
         encoded(6, "memory", &(300_u64, Some(HEAD))),
         encoded(6, "first_memory", &(1_u64, None::<LogHead>)),
         encoded(8, "journal_head", &journal_head(true)),

@@ -34,6 +34,14 @@ pub struct TicketLimits {
     pub downloads: Option<NonZeroU16>,
 }
 
+impl TicketLimits {
+    /// Whether it is not over by its time. How many of its downloads are left only the relay knows.
+    #[must_use]
+    pub fn may_live(&self, now: QuarterHour) -> bool {
+        self.ends.is_none_or(|ends| ends > now)
+    }
+}
+
 /// `POST /v1/tickets/{ticket}/claims`, shown the ticket. Answered by the ticket's envelope. The same bytes may be sent again, and
 /// take no other download, as long as the claim lasts.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]

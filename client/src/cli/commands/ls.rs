@@ -8,7 +8,7 @@ use crate::{
         print::Printer,
     },
 };
-use nightdrop_envelope::space::{SpacePath, TicketRecord};
+use nightdrop_envelope::space::SpacePath;
 use nightdrop_wire::quarter::QuarterHour;
 use serde::Serialize;
 use std::time::SystemTime;
@@ -34,11 +34,6 @@ pub(in crate::cli) async fn run(
     with_account(global, printer.standard_input(), printer, list).await
 }
 
-/// Whether a ticket has not ended by its time. How many of its downloads are left only the relay knows.
-fn may_live(ticket: &TicketRecord) -> bool {
-    ticket.limits().ends.is_none_or(|ends| ends > QuarterHour::of(SystemTime::now()))
-}
-
 fn list(opened: &Opened<'_>, directory: Option<&SpacePath>, printer: &Printer) -> Result<(), ClientError> {
     let state = opened.space.state();
     let names = match directory {
@@ -48,9 +43,11 @@ fn list(opened: &Opened<'_>, directory: Option<&SpacePath>, printer: &Printer) -
     if let (Some(directory), true) = (directory, names.is_empty()) {
         return Err(ClientError::NoSuchFile(directory.as_str().to_owned()));
     }
+    let now = QuarterHour::of(SystemTime::now());
     for name in &names {
         let Some(file) = state.file(name) else { continue };
-        let (name, links) = (name.as_str(), file.tickets.iter().filter(|ticket| may_live(ticket)).count());
+        let (name, links) =
+            (name.as_str(), file.tickets.iter().filter(|ticket| ticket.limits().may_live(now)).count());
         let lost = state.lost().any(|(lost, _)| lost == file.blob);
         let shown = Shown { name, size: file.size, modified: file.modified, links, lost };
         let linked = match (lost, links) {

@@ -9,9 +9,10 @@ use crate::{
     },
     transfer,
 };
-use nightdrop_envelope::space::{Operation, SpacePath};
-use nightdrop_wire::messages::ticket::TicketLimits;
+use nightdrop_envelope::space::{FileRecord, Operation, SpacePath, State, TicketRecord};
+use nightdrop_wire::quarter::QuarterHour;
 use serde::Serialize;
+use std::time::SystemTime;
 
 #[derive(Serialize)]
 struct Shown {
@@ -29,6 +30,13 @@ pub(in crate::cli) async fn run(
     printer.result(&Shown { ended }, &format!("Ended {ended} link(s) of {}.", name.as_str()))
 }
 
+/// Whether a ticket may have ended by its limits, of a file that nobody took over.
+fn may_have_ended(state: &State, file: &FileRecord, ticket: &TicketRecord) -> bool {
+    let limits = ticket.limits();
+    let is_over = !limits.may_live(QuarterHour::of(SystemTime::now())) || limits.downloads.is_some();
+    is_over && state.held(file.blob).is_none()
+}
+
 /// Ended at the relay first: a link that is listed but ended is harmless, the other way round it would be forgotten.
 async fn unshare(opened: &mut Opened<'_>, name: &SpacePath) -> Result<usize, ClientError> {
     let file = opened.file(name)?.clone();
@@ -41,8 +49,8 @@ async fn unshare(opened: &mut Opened<'_>, name: &SpacePath) -> Result<usize, Cli
     for ticket in &file.tickets {
         match transfer::end_ticket(&mut lane, ticket.id(), &file.write_key).await {
             Ok(()) => ended.push(ticket.id()),
-            // One with limits may have ended by them, and its end been forgotten with the write key of that time.
-            Err(ClientError::Withheld) if *ticket.limits() != TicketLimits::default() => {
+            // It ended by itself, and that may have been forgotten with the write key of that time.
+            Err(ClientError::Withheld) if may_have_ended(opened.space.state(), &file, ticket) => {
                 ended.push(ticket.id());
             }
             // The others are to end all the same.
