@@ -415,7 +415,6 @@ fn length_of_time(text: &str) -> Result<Duration, &'static str> {
 }
 
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct Transfers {
     /// Go on with all of them, as far as their files are what they were
     #[arg(long)]
@@ -485,6 +484,20 @@ mod tests {
         ] {
             let arguments = Arguments::try_parse_from(line).unwrap();
             assert!(arguments.global.json && arguments.global.home == Some("h".into()));
+        }
+    }
+
+    #[test]
+    fn what_is_dropped_is_named_and_nothing_else_is_done_beside_it() {
+        let parsed = |line: &[&str]| {
+            let words = ["nightdrop", "transfers"].iter().chain(line);
+            Arguments::try_parse_from(words).map(|arguments| arguments.command)
+        };
+        for line in [&["drop"][..], &["drop", "1", "--all"], &["drop", "x"], &["1"]] {
+            assert!(parsed(line).is_err(), "{line:?}");
+        }
+        for line in [&["drop", "1", "--json"][..], &["--json", "drop", "--all"], &[], &["--resume-all"]] {
+            assert!(matches!(parsed(line), Ok(Command::Transfers(_))), "{line:?}");
         }
     }
 

@@ -54,6 +54,7 @@ pub(super) struct Sending {
 /// What finishes a blob.
 struct End {
     manifest: SealedManifest,
+    record: JournalRecord,
     file: FileRecord,
 }
 
@@ -139,10 +140,11 @@ impl Sending {
         let manifest = seal_manifest(&facts, hashes, &self.key, blob, &mut random::system())
             .map_err(ClientError::Sealing)?;
         let FileFacts { name: _, size, modified } = facts;
-        self.journal.note_end(&JournalRecord::Finish { manifest: manifest.hash, content, size, modified })?;
+        let record = JournalRecord::Finish { manifest: manifest.hash, content, size, modified };
+        self.journal.note_end(&record)?;
         let capabilities = self.capabilities.clone();
         let file = FileRecord::new(capabilities, &self.key, manifest.hash, size, modified, content);
-        Ok(End { manifest, file })
+        Ok(End { manifest, record, file })
     }
 
     /// Whether going on later would not help.
@@ -198,16 +200,21 @@ async fn store_chunks<T: Transport>(
     lane: &mut RelayLane<T>,
 ) -> Result<FileRecord, ClientError> {
     let mut hashes = put_all_chunks(sending, way).await?;
+    let mut ends = sending.journal.kept().ends.clone();
     let mut mended = 0;
     loop {
         let all: Vec<ChunkHash> = hashes.values().copied().collect();
-        let end = blocking(sending, move |sending| sending.end(&all)).await?;
-        let SealedManifest { chunks_digest, bytes, .. } = end.manifest;
-        let finish = FinishBlob { chunks_digest, manifest: bytes };
+        let End { manifest, record, file } = blocking(sending, move |sending| sending.end(&all)).await?;
+        ends.push(record);
+        let finish = FinishBlob { chunks_digest: manifest.chunks_digest, manifest: manifest.bytes };
         let endpoint = Endpoint::FinishBlob(sending.capabilities.blob);
         match lane.tell(endpoint, Some(&sending.write_authorization()), &finish).await {
-            Ok(()) => return Ok(end.file),
+            Ok(()) => return Ok(file),
             Err(RequestError::Refused(Refusal::Conflict)) if mended < MOST_MENDED => {
+                // What an earlier run sent may have finished it meanwhile.
+                if let Some(file) = finished_earlier(lane, sending.journal.head(), &ends).await? {
+                    return Ok(file);
+                }
                 mend(sending, lane, &mut hashes).await?;
                 mended += 1;
             }

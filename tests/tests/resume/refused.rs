@@ -4,7 +4,7 @@ use crate::uploads::{Scene, chunks};
 use nightdrop_client::{ClientError, ExitCode};
 use nightdrop_tests::lying::{
     Answer, Asked, Honest, Lie,
-    lies::{Append, Flood, Refuse, Replace, Truncate, on},
+    lies::{Append, Flood, Refuse, Replace, Swallow, Truncate, on},
 };
 use nightdrop_wire::{
     codec,
@@ -141,6 +141,40 @@ async fn c08_a_chunk_that_comes_late_is_sent_again() {
     assert_eq!((first, file.blob), (2, blob), "once more than the others");
     sent.add(asked);
     sent.assert_no_nonce_twice();
+    scene.expect(&file).await;
+}
+
+/// The end that an earlier run sent comes only now, right before this one's.
+struct LateEnd(Mutex<Option<Vec<u8>>>);
+
+impl Lie for LateEnd {
+    fn ask(&self, asked: &Asked) -> Asked {
+        let mut early = self.0.lock().unwrap();
+        match (asked.endpoint, &mut *early) {
+            (Endpoint::FinishBlob(_), Some(early)) => Asked { body: early.clone(), ..asked.clone() },
+            _ => asked.clone(),
+        }
+    }
+
+    fn answer(&self, asked: &Asked, honest: Answer) -> Answer {
+        let is_end = matches!(asked.endpoint, Endpoint::FinishBlob(_));
+        if is_end { Answer::new(Refusal::Conflict.status(), Vec::new()) } else { honest }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c08_an_end_that_comes_late_finishes_the_upload() {
+    let scene = Scene::set(SIZE).await;
+    let finish = |endpoint: &Endpoint| matches!(endpoint, Endpoint::FinishBlob(_));
+    scene.stage.liar.tell(on(finish, Swallow(Refusal::Busy.status())));
+    drop(scene.put().await.unwrap_err());
+    let asked = scene.stage.liar.take_asked();
+    let early = asked.into_iter().find(|asked| finish(&asked.endpoint)).unwrap().body;
+    scene.stage.liar.tell(LateEnd(Mutex::new(Some(early))));
+    let file = scene.put().await.unwrap();
+    let sent = scene.sent();
+    assert_eq!((sent.created, sent.count(), sent.destroyed.len()), (0, 0, 0));
+    scene.stage.liar.tell(Honest);
     scene.expect(&file).await;
 }
 

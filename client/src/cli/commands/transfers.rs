@@ -42,6 +42,9 @@ pub(in crate::cli) async fn run(
     arguments: Transfers,
     printer: &Printer,
 ) -> Result<(), ClientError> {
+    if arguments.resume_all && arguments.action.is_some() {
+        return Err(ClientError::Usage("either go on with all of them or drop some".to_owned()));
+    }
     let work = async |opened: &mut Opened<'_>| match arguments {
         Transfers { resume_all: true, .. } => resume_all(opened, printer).await,
         Transfers { action: Some(TransfersAction::Drop(which)), .. } => {
