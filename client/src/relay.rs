@@ -45,15 +45,19 @@ impl From<Malformed> for RequestError {
     }
 }
 
+/// How often a lane that has never worked tries again when there is no way into Tor.
+const DOWN_AT_FIRST: u32 = 3;
+
 impl RequestError {
     /// Whether the same request may succeed over a new connection. On a lane that has worked, an outage of the line or of the
-    /// relay is taken for passing, too.
-    const fn is_passing(&self, has_worked: bool) -> bool {
+    /// relay is taken for passing, too; on a new one, that of the line for a few seconds: Tor had just found a way in.
+    const fn is_passing(&self, has_worked: bool, failed: u32) -> bool {
         match self {
             Self::Broken
             | Self::Refused(Refusal::Busy)
             | Self::Transport(TorError::ServiceUnreachable | TorError::StreamRefused) => true,
-            Self::Transport(TorError::NetworkDown { .. } | TorError::ServiceNotFound) => has_worked,
+            Self::Transport(TorError::NetworkDown { .. }) => has_worked || failed < DOWN_AT_FIRST,
+            Self::Transport(TorError::ServiceNotFound) => has_worked,
             Self::Transport(_) | Self::Refused(_) | Self::Invalid => false,
         }
     }
@@ -147,7 +151,9 @@ impl<T: Transport> RelayLane<T> {
         let mut failed = 0;
         loop {
             match self.attempt(endpoint, authorization, body.clone(), longest, failed).await {
-                Err(error) if error.is_passing(self.has_worked) && failed + 1 < self.limits.attempts => {
+                Err(error)
+                    if error.is_passing(self.has_worked, failed) && failed + 1 < self.limits.attempts =>
+                {
                     failed += 1;
                     // The circuit itself may be what hangs, and Tor would give it again for the same lane.
                     self.lane = Lane::isolated();

@@ -51,6 +51,8 @@ mod tests {
             let kept = || kept(&fixture.store().snapshot().unwrap()).unwrap().unwrap();
             let (mut blob, credit) = (TestBlob::new(1), fixture.credit());
             blob.chunks[0].fill(byte);
+            // There is a count from the first write on.
+            fixture.whole_blob();
             let before = kept();
             fixture.create(&blob.create_whole(credit, class)).unwrap();
             kept() - before

@@ -52,7 +52,11 @@ async fn m05_identity_and_invalid_elements_at_registration_make_no_account() {
             let refused = Person::register(&stage.transport, &stage.honest).await;
             assert!(matches!(refused, Err(ClientError::NotARelay)), "{refused:?}");
             let asked: Vec<_> = stage.liar.take_asked().iter().map(|asked| asked.endpoint).collect();
-            assert_eq!(asked, [Endpoint::RegisterStart], "no account is made");
+            assert_eq!(
+                asked,
+                [Endpoint::RelayInfo, Endpoint::RelayInfo, Endpoint::RegisterStart],
+                "no account is made"
+            );
         }
     }
     stage.liar.tell(Honest);
