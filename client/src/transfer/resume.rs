@@ -15,6 +15,7 @@ use super::{
 use crate::{ClientError, relay::RelayLane, transport::Transport};
 use nightdrop_envelope::{journal::JournalHead, space::SpacePath};
 use nightdrop_wire::ids::BlobId;
+use std::sync::Arc;
 
 /// What this device knows of an upload before it asks anybody.
 #[derive(Debug)]
@@ -29,8 +30,8 @@ pub enum Begun {
 #[derive(Debug)]
 pub struct Earlier {
     journal: Box<Journal>,
-    /// None if it is gone, or not what it was, and is not needed either.
-    file: Option<FileContent>,
+    /// An error if it cannot be read, or is not what it was: then it can only be listed, if all of it was sent.
+    file: Result<FileContent, ClientError>,
     replace: bool,
 }
 
@@ -62,7 +63,7 @@ pub fn find(
         }
     };
     match journals.find(&file.source().origin().path, &name)? {
-        Found::Kept(journal) => Ok(Begun::Earlier(Earlier { journal, file: Some(file), replace })),
+        Found::Kept(journal) => Ok(Begun::Earlier(Earlier { journal, file: Ok(file), replace })),
         Found::Nothing => Ok(Begun::New(NewUpload::new(journals, Content::File(file), name, replace))),
         Found::Damaged(damaged) => {
             // Nothing is known of its blob, which the relay forgets by itself.
@@ -73,8 +74,8 @@ pub fn find(
 }
 
 impl Earlier {
-    /// One whose file is what it was, or is not needed because all of it was sent.
-    pub(super) fn of_journal(journal: Box<Journal>, file: Option<Source>) -> Self {
+    /// One whose file is what it was, or perhaps not needed because all of it was sent.
+    pub(super) fn of_journal(journal: Box<Journal>, file: Result<Source, ClientError>) -> Self {
         let replace = journal.head().replace;
         Self { journal, file: file.map(FileContent::from), replace }
     }
@@ -98,28 +99,30 @@ impl Earlier {
     pub fn is_listed(self) -> Result<Option<NewUpload>, ClientError> {
         self.journal.remove()?;
         let Self { journal, file, replace } = self;
-        let changed = file.filter(|file| journal.head().origin.as_ref() != Some(file.source().origin()));
+        let changed = file.ok().filter(|file| journal.head().origin.as_ref() != Some(file.source().origin()));
         Ok(changed.map(|file| anew(&journal, file, replace)))
     }
 
     /// Finds out what is left to be done. Its blob must not be listed.
     ///
     /// # Errors
-    /// [`ClientError`]; then everything is left as it was.
+    /// [`ClientError`], also what is wrong with the file if it is needed; then everything is left as it was.
     pub async fn go_on<T: Transport>(self, lane: &mut RelayLane<T>) -> Result<Prepared, ClientError> {
         let Self { journal, file, replace } = self;
         let is_usable = journal.kept().is_sound && journal.head().keyring == journal.journals().keyring();
-        let Some(file) = file else {
-            let ends = if is_usable { journal.kept().ends.as_slice() } else { &[] };
-            let stored = finished_earlier(lane, journal.head(), ends).await?;
-            let stored = stored.ok_or(ClientError::NotResumable)?;
-            return Ok(Prepared::Stored(Stored::new(stored, *journal)));
+        let file = match file {
+            Ok(file) => file,
+            Err(unreadable) => {
+                let ends = if is_usable { journal.kept().ends.as_slice() } else { &[] };
+                let stored = finished_earlier(lane, journal.head(), ends).await?.ok_or(unreadable)?;
+                return Ok(Prepared::Stored(Stored::new(stored, Arc::from(journal), false)));
+            }
         };
         if !is_usable || journal.head().origin.as_ref() != Some(file.source().origin()) {
             return begin_anew(lane, &journal, file, replace).await;
         }
         if let Some(stored) = finished_earlier(lane, journal.head(), &journal.kept().ends).await? {
-            return Ok(Prepared::Stored(Stored::new(stored, *journal)));
+            return Ok(Prepared::Stored(Stored::new(stored, Arc::from(journal), true)));
         }
         let chunks = file.source().layout().chunks();
         if chunks == 1 {

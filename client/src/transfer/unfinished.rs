@@ -121,9 +121,8 @@ impl Unfinished {
     pub fn begin(&self) -> Result<Option<Begun>, ClientError> {
         let Found::Kept(journal) = self.journals.open(self.seen.path.clone())? else { return Ok(None) };
         let file = match self.source(journal.head()) {
-            Ok(source) => Some(source),
-            Err(_) if !journal.kept().ends.is_empty() => None,
-            Err(error) => return Err(error),
+            Err(error) if journal.kept().ends.is_empty() => return Err(error),
+            file => file,
         };
         Ok(Some(Begun::Earlier(Earlier::of_journal(journal, file))))
     }

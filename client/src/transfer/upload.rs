@@ -79,11 +79,18 @@ pub(super) enum Stage {
 pub struct Stored {
     file: FileRecord,
     journal: Arc<Journal>,
+    can_be_sent_again: bool,
 }
 
 impl Stored {
-    pub(super) fn new(file: FileRecord, journal: impl Into<Arc<Journal>>) -> Self {
-        Self { file, journal: journal.into() }
+    pub(super) const fn new(file: FileRecord, journal: Arc<Journal>, can_be_sent_again: bool) -> Self {
+        Self { file, journal, can_be_sent_again }
+    }
+
+    /// Whether the file that it is of lies on this device; of a stream, or a file that is gone or changed, this may be the only copy.
+    #[must_use]
+    pub const fn can_be_sent_again(&self) -> bool {
+        self.can_be_sent_again
     }
 
     /// What its owner keeps of it.
@@ -121,12 +128,13 @@ impl Upload {
     ) -> Result<Stored, ClientError> {
         progress.begin(self.content.sealed_bytes());
         progress.advance(self.content.held_bytes());
+        let is_file = matches!(self.content, Content::File(_));
         let begin = move || self.begin(progress);
         let (sending, credit) =
             tokio::task::spawn_blocking(begin).await.map_err(|_| ClientError::Stopped)??;
         let sending = Arc::new(sending);
         match sending.store((transport, relay, limits), lane, credit).await {
-            Ok(file) => Ok(Stored { file, journal: Arc::clone(&sending.journal) }),
+            Ok(file) => Ok(Stored::new(file, Arc::clone(&sending.journal), is_file)),
             Err(error) => {
                 if sending.is_over(&error) {
                     // Best effort: the line may be what failed. Then it is left to be dropped.

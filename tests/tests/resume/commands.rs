@@ -1,197 +1,23 @@
-//! `put`, `transfers` and what comes between, as they are typed: a client in this process, over a relay that can be cut off.
+//! `put`, `transfers` and what comes between, as they are typed.
 
-use crate::cut::{Sent, Stops};
+use crate::{cut::Sent, desk::Desk};
 use nightdrop_client::{
-    Home,
-    agent::{Execute, Invocation, Piece},
-    cli::Served,
-    console::{BarState, Console},
+    console::BarState,
     transfer::{self, Source},
-    transport::AnyTransport,
-    unlocked::Unlocked,
 };
 use nightdrop_envelope::space::SpacePath;
-use nightdrop_login::password::Password;
-use nightdrop_onion_config::Network;
 use nightdrop_tests::{
     lying::{
-        Honest, LyingRelay, Stage,
+        Honest,
         lies::{Refuse, Swallow, on},
     },
-    memory::{PASSWORD, patient},
     system::make_sample,
 };
 use nightdrop_wire::{endpoint::Endpoint, refusal::Refusal};
 use serde_json::{Value, json};
-use std::{
-    fs,
-    future::pending,
-    io,
-    os::unix::ffi::OsStrExt,
-    path::PathBuf,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
-use tempfile::TempDir;
-use zeroize::Zeroizing;
+use std::fs;
 
 const MIB: u64 = 1 << 20;
-
-/// Somebody at a terminal.
-struct Desk {
-    stage: Stage,
-    unlocked: Arc<Unlocked>,
-    served: Served,
-    directory: TempDir,
-}
-
-/// How a command ended.
-#[derive(Debug)]
-struct Ended {
-    exit: u8,
-    results: Vec<Value>,
-    messages: Vec<String>,
-    bars: Vec<BarState>,
-}
-
-impl Desk {
-    async fn set() -> Self {
-        let (stage, directory) = (Stage::set().await, tempfile::tempdir().unwrap());
-        let person = stage.person().await;
-        let home = Home::open(&directory.path().join("home")).unwrap();
-        let lock = home.lock().unwrap();
-        home.keep_account(&person.code, &lock).unwrap();
-        home.keep_memory(&person.memory, &lock).unwrap();
-        let transport = AnyTransport::new(person.transport.clone());
-        let password = Password::new(PASSWORD);
-        let unlocked = Unlocked::unlock(transport, home, &person.code, &password, patient()).await;
-        let unlocked = Arc::new(unlocked.unwrap());
-        let served = Served::new(Arc::clone(&unlocked), Network::Live);
-        Self { stage, unlocked, served, directory }
-    }
-
-    fn liar(&self) -> &LyingRelay {
-        &self.stage.liar
-    }
-
-    fn file(&self, name: &str, size: u64) -> PathBuf {
-        let path = self.directory.path().join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        make_sample(&path, size).unwrap();
-        path
-    }
-
-    async fn types(&self, words: &[&str]) -> Ended {
-        self.pipes(usize::MAX, words).await
-    }
-
-    /// With so many bytes on standard input.
-    async fn pipes(&self, input: usize, words: &[&str]) -> Ended {
-        let (input, results) = (Mutex::new(input), Mutex::default());
-        let screen = Arc::new(Screen { input, results, messages: Mutex::default(), bars: Mutex::default() });
-        let words: Vec<&str> = words.iter().copied().chain(["--json"]).collect();
-        let invocation = Invocation {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            arguments: words.iter().map(|word| Piece::new(word.as_bytes())).collect(),
-            directory: Piece::new(self.directory.path().as_os_str().as_bytes()),
-        };
-        let console = Arc::clone(&screen) as Arc<dyn Console>;
-        let exit = self.served.execute(invocation, console, pending()).await;
-        let results = String::from_utf8(screen.results.lock().unwrap().clone()).unwrap();
-        let results = results.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        let bars = screen.bars.lock().unwrap().clone();
-        Ended { exit, results, messages: screen.messages.lock().unwrap().clone(), bars }
-    }
-
-    async fn succeeds(&self, words: &[&str]) -> Vec<Value> {
-        let ended = self.types(words).await;
-        assert!(ended.exit == 0 && ended.messages.is_empty(), "{words:?}: {ended:?}");
-        ended.results
-    }
-
-    /// The command, cut off after so many chunks as a line that breaks does.
-    async fn cut_off(&self, chunks: u32, words: &[&str]) {
-        self.liar().tell(Stops::after(chunks));
-        let ended = self.types(words).await;
-        assert_eq!(ended.exit, 5, "{ended:?}");
-        self.liar().tell(Honest);
-    }
-
-    /// The command, ended as by a kill when so many chunks were sent.
-    async fn killed(&self, chunks: usize, words: &[&str]) -> Sent {
-        let mut sent = Sent::default();
-        let watch = async {
-            while sent.count() < chunks {
-                sent.add(self.liar().take_asked());
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        };
-        tokio::select! {
-            ended = self.types(words) => panic!("it was to be killed: {ended:?}"),
-            () = watch => {}
-        }
-        sent
-    }
-
-    async fn names(&self) -> Vec<String> {
-        let listed = self.succeeds(&["ls"]).await;
-        listed.iter().map(|file| file["name"].as_str().unwrap().to_owned()).collect()
-    }
-
-    async fn expect(&self, name: &str, path: &std::path::Path) {
-        self.succeeds(&["get", name, "-o", "back"]).await;
-        let back = self.directory.path().join("back");
-        assert!(fs::read(&back).unwrap() == fs::read(path).unwrap(), "{name}");
-        fs::remove_file(back).unwrap();
-    }
-
-    fn sent(&self) -> Sent {
-        let mut sent = Sent::default();
-        sent.add(self.liar().take_asked());
-        sent
-    }
-
-    fn journals(&self) -> Vec<PathBuf> {
-        let Ok(entries) = fs::read_dir(self.directory.path().join("home/transfers")) else { return vec![] };
-        entries.map(|entry| entry.unwrap().path()).collect()
-    }
-}
-
-/// A terminal with so much standard input.
-#[derive(Debug)]
-struct Screen {
-    input: Mutex<usize>,
-    results: Mutex<Vec<u8>>,
-    messages: Mutex<Vec<String>>,
-    bars: Mutex<Vec<BarState>>,
-}
-
-impl Console for Screen {
-    fn result(&self, bytes: &[u8]) -> io::Result<()> {
-        self.results.lock().unwrap().extend_from_slice(bytes);
-        Ok(())
-    }
-
-    fn message(&self, line: &str) {
-        self.messages.lock().unwrap().push(line.to_owned());
-    }
-
-    fn bar(&self, _number: u32, state: BarState) {
-        self.bars.lock().unwrap().push(state);
-    }
-
-    fn read_input(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut left = self.input.lock().unwrap();
-        let read = buffer.len().min(*left);
-        *left -= read;
-        buffer[..read].fill(7);
-        Ok(read)
-    }
-
-    fn ask_secret(&self, _question: &str) -> io::Result<Zeroizing<String>> {
-        Err(io::ErrorKind::NotFound.into())
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_cut_off_is_listed_and_gone_on_with() {
