@@ -10,7 +10,7 @@ use super::{
     destroy,
     held::{finished_earlier, held_chunks, same_chunks},
     journal::{Found, Journal, Journals},
-    upload::{NewUpload, Stage, Stored, Upload},
+    upload::{Left, NewUpload, Stage, Stored, Upload},
 };
 use crate::{ClientError, relay::RelayLane, transport::Transport};
 use nightdrop_envelope::{journal::JournalHead, space::SpacePath};
@@ -119,7 +119,7 @@ impl Earlier {
             }
         };
         if !is_usable || journal.head().origin.as_ref() != Some(file.source().origin()) {
-            return begin_anew(lane, &journal, file, replace).await;
+            return begin_anew(lane, journal, file, replace).await;
         }
         if let Some(stored) = finished_earlier(lane, journal.head(), &journal.kept().ends).await? {
             return Ok(Prepared::Stored(Stored::new(stored, Arc::from(journal), true)));
@@ -129,7 +129,7 @@ impl Earlier {
             return Ok(Prepared::Unpaid(again(journal, file, replace)));
         }
         let Some(held) = held_chunks(lane, journal.head(), chunks).await? else {
-            return begin_anew(lane, &journal, file, replace).await;
+            return begin_anew(lane, journal, file, replace).await;
         };
         let compare = move || (same_chunks(&journal, file.source(), held), journal, file);
         let compared = tokio::task::spawn_blocking(compare).await.map_err(|_| ClientError::Stopped)?;
@@ -139,20 +139,21 @@ impl Earlier {
                 let content = Content::File(file.without(held.keys().copied().collect()));
                 Ok(Prepared::Upload(Upload { content, stage: Stage::Created(journal), held }))
             }
-            (Ok(None), journal, file) => begin_anew(lane, &journal, file, replace).await,
+            (Ok(None), journal, file) => begin_anew(lane, journal, file, replace).await,
         }
     }
 }
 
-/// Destroys what the relay has of it first, and forgets it.
+/// Destroys what the relay has of it first. It is not forgotten before the new upload has a journal.
 async fn begin_anew<T: Transport>(
     lane: &mut RelayLane<T>,
-    journal: &Journal,
+    journal: Box<Journal>,
     file: FileContent,
     replace: bool,
 ) -> Result<Prepared, ClientError> {
-    drop_at_relay(lane, journal).await?;
-    Ok(Prepared::Unpaid(anew(journal, file, replace)))
+    destroy_at_relay(lane, &journal).await?;
+    let new = anew(&journal, file, replace);
+    Ok(Prepared::Unpaid(NewUpload { left: Some(Left::Ended(journal)), ..new }))
 }
 
 fn anew(journal: &Journal, file: FileContent, replace: bool) -> NewUpload {
@@ -162,7 +163,7 @@ fn anew(journal: &Journal, file: FileContent, replace: bool) -> NewUpload {
 /// Under the same names, because the relay may yet get the one request of the earlier run: then it is not stored twice.
 fn again(journal: Box<Journal>, file: FileContent, replace: bool) -> NewUpload {
     let new = anew(&journal, file, replace);
-    NewUpload { earlier: Some(journal), ..new }
+    NewUpload { left: Some(Left::Request(journal)), ..new }
 }
 
 /// Destroys what the relay has of an upload and removes its journal, also when the relay says that it has nothing.
@@ -173,9 +174,17 @@ pub(super) async fn drop_at_relay<T: Transport>(
     lane: &mut RelayLane<T>,
     journal: &Journal,
 ) -> Result<(), ClientError> {
+    destroy_at_relay(lane, journal).await?;
+    journal.remove()
+}
+
+async fn destroy_at_relay<T: Transport>(
+    lane: &mut RelayLane<T>,
+    journal: &Journal,
+) -> Result<(), ClientError> {
     let JournalHead { blob, write_key, .. } = journal.head();
     match destroy(lane, *blob, write_key).await {
-        Ok(()) | Err(ClientError::Withheld) => journal.remove(),
+        Ok(()) | Err(ClientError::Withheld) => Ok(()),
         Err(error) => Err(error),
     }
 }

@@ -154,11 +154,12 @@ impl Journals {
         }
     }
 
-    /// Begins the journal of an upload that has none: from here on its blob can be destroyed, whatever happens.
+    /// Begins the journal of an upload that has none, or whose earlier one is `ended` and gives way to it: from here on its blob can be destroyed,
+    /// whatever happens.
     ///
     /// # Errors
     /// [`ClientError::TransferRunning`] if another command begins it at this moment; [`ClientError::File`].
-    pub(super) fn begin(&self, head: JournalHead) -> Result<Journal, ClientError> {
+    pub(super) fn begin(&self, head: JournalHead, ended: Option<&Journal>) -> Result<Journal, ClientError> {
         let Shared { directory, key, keyring: _ } = &*self.shared;
         let path = directory.join(self.shared.name_of(&head));
         let sealed = key.seal_head(&head, &mut random::system()).map_err(ClientError::Sealing)?;
@@ -171,7 +172,12 @@ impl Journals {
         file.write_all(&sealed).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
         // Locked before anybody can find it.
         let locked = lock(file.as_file().try_clone().map_err(failed)?, &path)?;
-        file.persist_noclobber(&path).map_err(|error| match error.error.kind() {
+        // Who has the lock of the one that stands there may take its place.
+        let put = match ended {
+            Some(ended) if ended.path == path => file.persist(&path),
+            _ => file.persist_noclobber(&path),
+        };
+        put.map_err(|error| match error.error.kind() {
             ErrorKind::AlreadyExists => ClientError::TransferRunning,
             _ => failed(error.error),
         })?;

@@ -50,7 +50,7 @@ fn state(kept: &Kept) -> State {
 
 /// A journal with three chunks, one of them sealed twice, and an end; its states in order, and where it is.
 fn written(journals: &Journals) -> (Vec<State>, PathBuf) {
-    let journal = journals.begin(head(true)).unwrap();
+    let journal = journals.begin(head(true), None).unwrap();
     let mut states = vec![(vec![], 0)];
     for (index, number) in [(1, 1), (0, 2), (1, 3)] {
         journal.note_chunk(index, [number; 24], [number; 32]).unwrap();
@@ -205,9 +205,9 @@ fn a_journal_under_the_name_of_another_one_is_damage() {
 fn one_command_at_a_time_has_a_journal() {
     let directory = tempfile::tempdir().unwrap();
     let journals = journals(&directory);
-    let journal = journals.begin(head(true)).unwrap();
+    let journal = journals.begin(head(true), None).unwrap();
     assert!(matches!(journals.find(FROM, &name()), Err(ClientError::TransferRunning)));
-    assert!(matches!(journals.begin(head(true)), Err(ClientError::TransferRunning)));
+    assert!(matches!(journals.begin(head(true), None), Err(ClientError::TransferRunning)));
     let seen = journals.all().unwrap();
     assert!(seen.len() == 1 && seen[0].is_running());
     assert_eq!(journals.settle(|_| true).unwrap(), 0);
@@ -225,7 +225,7 @@ fn one_command_at_a_time_has_a_journal() {
 fn streams_have_journals_of_their_own_and_no_place() {
     let directory = tempfile::tempdir().unwrap();
     let journals = journals(&directory);
-    drop((journals.begin(head(false)).unwrap(), journals.begin(head(false)).unwrap()));
+    drop((journals.begin(head(false), None).unwrap(), journals.begin(head(false), None).unwrap()));
     assert_eq!(journals.all().unwrap().len(), 2);
     assert!(kept(&journals).is_none());
 }
@@ -234,7 +234,7 @@ fn streams_have_journals_of_their_own_and_no_place() {
 fn a_journal_of_too_many_runs_is_not_gone_on_with() {
     let directory = tempfile::tempdir().unwrap();
     let journals = journals(&directory);
-    let journal = journals.begin(head(true)).unwrap();
+    let journal = journals.begin(head(true), None).unwrap();
     let most = most_records(journal.head());
     assert_eq!(most, 4 * 2 + 1_024);
     for _ in 0..most {
