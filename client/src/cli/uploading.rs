@@ -8,7 +8,7 @@ use super::{
 use crate::{
     ClientError,
     relay::RelayLane,
-    transfer::{self, Begun, Content, Prepared, Progress, Stored, Upload},
+    transfer::{self, Begun, Content, Prepared, Progress, Stored, Unfinished, Upload},
     transport::AnyTransport,
 };
 use nightdrop_envelope::space::{FileRecord, Operation, SpacePath, State};
@@ -168,15 +168,34 @@ async fn send_all(
         let mut sent = (Vec::new(), None);
         if let Some((name, upload)) = uploads.pop() {
             let (mut lane, way) = (opened.lane(), (opened.transport(), opened.relay(), opened.limits()));
+            let is_stream = upload.is_stream();
             match upload.carry_out(&mut lane, way, Arc::new(bar.clone())).await {
                 Ok(stored) => sent.0.push((name, stored)),
-                Err(error) => sent.1 = Some(error),
+                Err(error) => {
+                    if is_stream {
+                        tell_what_is_left(opened, &name, printer);
+                    }
+                    sent.1 = Some(error);
+                }
             }
         }
         sent
     };
     bar.done();
     sent
+}
+
+/// Of a stream only the last answer may be missing; nobody can type its command again.
+fn tell_what_is_left(opened: &Opened<'_>, name: &SpacePath, printer: &Printer) {
+    let left = opened.journals().and_then(|journals| transfer::unfinished(&journals)).unwrap_or_default();
+    let is_it =
+        |one: &Unfinished| one.name() == Some(name.as_str()) && one.path().is_none() && one.can_go_on();
+    if left.iter().any(is_it) {
+        printer.warn(&format!(
+            "all of {} was sent, and the relay may have stored it: `nightdrop transfers --resume-all` finds out and lists it",
+            name.as_str()
+        ));
+    }
 }
 
 async fn send_one(

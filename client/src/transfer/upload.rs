@@ -132,6 +132,12 @@ impl Upload {
         self.content.sealed_bytes()
     }
 
+    /// Whether it can be read only once.
+    #[must_use]
+    pub const fn is_stream(&self) -> bool {
+        matches!(self.content, Content::Stream(_))
+    }
+
     /// Stores it, beginning on a lane: a file of one chunk needs no other.
     ///
     /// # Errors
@@ -144,7 +150,7 @@ impl Upload {
     ) -> Result<Stored, ClientError> {
         progress.begin(self.content.sealed_bytes());
         progress.advance(self.content.held_bytes());
-        let is_file = matches!(self.content, Content::File(_));
+        let is_file = !self.is_stream();
         let begin = move || self.begin(progress);
         let (sending, credit) =
             tokio::task::spawn_blocking(begin).await.map_err(|_| ClientError::Stopped)??;

@@ -1,6 +1,9 @@
 //! `put`, `transfers` and what comes between, as they are typed.
 
-use crate::{cut::Sent, desk::Desk};
+use crate::{
+    cut::{Sent, Stops},
+    desk::Desk,
+};
 use nightdrop_client::{
     console::BarState,
     transfer::{self, Source},
@@ -269,4 +272,72 @@ async fn a_journal_that_does_not_open_is_told_and_fails_nothing() {
     let ended = desk.types(&["put", "sample"]).await;
     assert_eq!((ended.exit, desk.journals().len()), (0, 0));
     desk.expect("sample", &path).await;
+}
+
+/// The old blob is destroyed; until the new one has a journal, the old journal stands for the upload.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_begun_anew_is_not_forgotten_before_its_successor_has_a_journal() {
+    let desk = Desk::set().await;
+    let path = desk.file("sample", 4 * MIB);
+    desk.cut_off(2, &["put", "sample"]).await;
+    make_sample(&path, 3 * MIB).unwrap();
+    let _ = desk.sent();
+    // No credit is left, and none can be drawn.
+    fs::remove_file(desk.directory.path().join("home/credits")).unwrap();
+    desk.liar().tell(on(|endpoint| matches!(endpoint, Endpoint::FetchCredits), Refuse(Refusal::Busy)));
+    assert_eq!(desk.types(&["put", "sample"]).await.exit, 5);
+    let sent = desk.sent();
+    assert_eq!((sent.destroyed.len(), sent.created, desk.journals().len()), (1, 0, 1));
+    assert_eq!(desk.succeeds(&["transfers"]).await[0]["state"], "interrupted");
+    desk.liar().tell(Honest);
+    desk.succeeds(&["put", "sample"]).await;
+    assert_eq!((desk.names().await, desk.journals().len()), (vec!["sample".to_owned()], 0));
+    desk.expect("sample", &path).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_whose_last_answer_was_lost_is_listed_later() {
+    let desk = Desk::set().await;
+    let finishing = |endpoint: &Endpoint| matches!(endpoint, Endpoint::FinishBlob(_));
+    let creating = |endpoint: &Endpoint| matches!(endpoint, Endpoint::CreateBlob);
+    desk.file("first", 10);
+    desk.succeeds(&["put", "first"]).await;
+    for (name, size) in [("long", 3_000_000), ("short", 3_000)] {
+        // What is short is made and finished in one request.
+        if name == "long" {
+            desk.liar().tell(on(finishing, Refuse(Refusal::Busy)));
+        } else {
+            desk.liar().tell(on(creating, Refuse(Refusal::Busy)));
+        }
+        let _ = desk.sent();
+        let ended = desk.pipes(size, &["put", "-", "--name", name]).await;
+        let told = ended.messages.iter().any(|said| said.contains("transfers --resume-all"));
+        assert!(ended.exit == 5 && told, "{ended:?}");
+        assert_eq!((desk.sent().destroyed.len(), desk.journals().len()), (0, 1));
+        desk.liar().tell(Honest);
+        desk.succeeds(&["transfers", "--resume-all"]).await;
+        let sent = desk.sent();
+        assert_eq!((sent.created, sent.destroyed.len(), desk.journals().len()), (0, 0, 0));
+        let content = desk.directory.path().join(name);
+        fs::write(&content, vec![7; size]).unwrap();
+        desk.expect(name, &content).await;
+    }
+}
+
+/// Before its end, or when the relay does not take the end, nothing can come of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_cannot_be_finished_is_destroyed() {
+    let desk = Desk::set().await;
+    let finishing = |endpoint: &Endpoint| matches!(endpoint, Endpoint::FinishBlob(_));
+    for is_cut_off in [true, false] {
+        if is_cut_off {
+            desk.liar().tell(Stops::after(2));
+        } else {
+            desk.liar().tell(on(finishing, Swallow(Refusal::Conflict.status())));
+        }
+        let _ = desk.sent();
+        assert_ne!(desk.pipes(4_000_000, &["put", "-", "--name", "other"]).await.exit, 0);
+        assert_eq!((desk.sent().destroyed.len(), desk.journals().len()), (1, 0), "{is_cut_off}");
+        desk.liar().tell(Honest);
+    }
 }
