@@ -80,7 +80,7 @@ pub(super) enum Found {
     Nothing,
     /// A journal.
     Kept(Box<Journal>),
-    /// Something that does not open, locked.
+    /// Something that does not open, locked if it can be.
     Damaged(DamagedJournal),
 }
 
@@ -88,7 +88,8 @@ pub(super) enum Found {
 #[derive(Debug)]
 pub(super) struct DamagedJournal {
     path: PathBuf,
-    _lock: Flock<File>,
+    /// None if it is no file of this user alone: no command of ours is at such a thing.
+    _lock: Option<Flock<File>>,
 }
 
 /// What a journal says to whoever only looks.
@@ -127,6 +128,9 @@ impl Journals {
         let file = match own_file::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Found::Nothing),
+            Err(error) if own_file::is_foreign(&error) => {
+                return Ok(Found::Damaged(DamagedJournal { path, _lock: None }));
+            }
             Err(error) => return Err(ClientError::file("open", &path)(error)),
         };
         let mut file = lock(file, &path)?;
@@ -139,7 +143,7 @@ impl Journals {
                 remove(&path)?;
                 Ok(Found::Nothing)
             }
-            Parsed::Damaged => Ok(Found::Damaged(DamagedJournal { path, _lock: file })),
+            Parsed::Damaged => Ok(Found::Damaged(DamagedJournal { path, _lock: Some(file) })),
             Parsed::Journal(head, kept) => {
                 if kept.is_sound {
                     // What is torn makes room for the next record.
@@ -201,6 +205,7 @@ impl Journals {
                 Ok(Parsed::Damaged) => all.push(Seen { path, head: None }),
                 // Its upload was done at this moment.
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) if own_file::is_foreign(&error) => all.push(Seen { path, head: None }),
                 Err(error) => return Err(ClientError::file("read", &path)(error)),
             }
         }
@@ -241,7 +246,22 @@ impl Journals {
         }
     }
 
+    /// How many directories stand where journals do: nothing of ours, and nothing that is removed.
+    ///
+    /// # Errors
+    /// [`ClientError::File`].
+    pub fn directories(&self) -> Result<usize, ClientError> {
+        Ok(self.entries()?.iter().filter(|path| is_directory(path)).count())
+    }
+
     fn paths(&self) -> Result<Vec<PathBuf>, ClientError> {
+        let mut paths = self.entries()?;
+        // What begins so is on its way to its name.
+        paths.retain(|path| !has_prefix(path, b".") && !is_directory(path));
+        Ok(paths)
+    }
+
+    fn entries(&self) -> Result<Vec<PathBuf>, ClientError> {
         let directory = &self.shared.directory;
         let entries = match std::fs::read_dir(directory) {
             Ok(entries) => entries,
@@ -250,10 +270,7 @@ impl Journals {
         };
         let paths: Result<Vec<PathBuf>, io::Error> =
             entries.map(|entry| entry.map(|entry| entry.path())).collect();
-        let mut paths = paths.map_err(ClientError::file("read", directory))?;
-        // What begins so is on its way to its name.
-        paths.retain(|path| !path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".")));
-        Ok(paths)
+        paths.map_err(ClientError::file("read", directory))
     }
 }
 
@@ -385,6 +402,14 @@ fn remove(path: &Path) -> Result<(), ClientError> {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(ClientError::file("remove", path)(error)),
         _ => Ok(()),
     }
+}
+
+fn has_prefix(path: &Path, prefix: &[u8]) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(prefix))
+}
+
+fn is_directory(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir())
 }
 
 fn make_directory(path: &Path) -> io::Result<()> {
