@@ -3,7 +3,7 @@
 //! ```text
 //! HOME/transfers/       0700
 //!   NAME                0600, one per upload, locked while a command carries it out: a sealed head, then sealed records of one length; NAME comes
-//!                       from the memory key, the file's path and the name that it is to get, and is random for a stream
+//!                       from the memory key, the file's path, or the blob of a stream, and the name that it is to get
 //! ```
 //! A chunk's record is written before the chunk is sent, in constant time; head and end are on the disk before anything that they tell of is sent.
 //! States that a crash can leave:
@@ -279,7 +279,8 @@ impl Shared {
     fn name_of(&self, head: &JournalHead) -> String {
         match &head.origin {
             Some(origin) => self.key.file_name(&origin.path, &head.name),
-            None => head.blob.to_string(),
+            // No path holds a zero byte. In clear the blob would join this disk with what the relay has.
+            None => self.key.file_name(&[&[0], &head.blob.as_bytes()[..]].concat(), &head.name),
         }
     }
 
