@@ -89,7 +89,8 @@ impl Earlier {
     /// Whether it may be listed by now, which is to be looked for in the newest state.
     #[must_use]
     pub const fn may_be_listed(&self) -> bool {
-        !self.journal.kept().ends.is_empty()
+        // Of a journal that is damaged nobody knows whether it had an end.
+        !self.journal.kept().ends.is_empty() || !self.journal.kept().is_sound
     }
 
     /// It was done but for its journal. What is left to be uploaded is the file as it is now, if it changed since.
@@ -99,7 +100,7 @@ impl Earlier {
     pub fn is_listed(self) -> Result<Option<NewUpload>, ClientError> {
         self.journal.remove()?;
         let Self { journal, file, replace } = self;
-        let changed = file.ok().filter(|file| journal.head().origin.as_ref() != Some(file.source().origin()));
+        let changed = file.ok().filter(|file| !file.source().is_what_it_was(journal.head().origin.as_ref()));
         Ok(changed.map(|file| anew(&journal, file, replace)))
     }
 
@@ -118,7 +119,7 @@ impl Earlier {
                 return Ok(Prepared::Stored(Stored::new(stored, Arc::from(journal), false)));
             }
         };
-        if !is_usable || journal.head().origin.as_ref() != Some(file.source().origin()) {
+        if !is_usable || !file.source().is_what_it_was(journal.head().origin.as_ref()) {
             return begin_anew(lane, journal, file, replace).await;
         }
         if let Some(stored) = finished_earlier(lane, journal.head(), &journal.kept().ends).await? {

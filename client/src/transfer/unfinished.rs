@@ -130,7 +130,7 @@ impl Unfinished {
     fn source(&self, head: &JournalHead) -> Result<Source, ClientError> {
         let path = self.path().ok_or(ClientError::NotResumable)?;
         let source = Source::open(&path, Some(head.name.file_name()))?;
-        if head.origin.as_ref() == Some(source.origin()) {
+        if source.is_what_it_was(head.origin.as_ref()) {
             Ok(source)
         } else {
             Err(ClientError::ChangedSince { path })

@@ -18,7 +18,10 @@ use nightdrop_tests::{
 };
 use nightdrop_wire::{endpoint::Endpoint, refusal::Refusal};
 use serde_json::{Value, json};
-use std::fs;
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
+};
 
 const MIB: u64 = 1 << 20;
 
@@ -340,4 +343,46 @@ async fn a_stream_that_cannot_be_finished_is_destroyed() {
         assert_eq!((desk.sent().destroyed.len(), desk.journals().len()), (1, 0), "{is_cut_off}");
         desk.liar().tell(Honest);
     }
+}
+
+/// Restored from a backup with other rights, linked, or put there by somebody: each is told, dropped as it stands, and fails nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_journal_is_dropped_and_never_followed() {
+    let desk = Desk::set().await;
+    desk.file("sample", 3 * MIB);
+    desk.cut_off(2, &["put", "sample"]).await;
+    let journal = desk.journals().remove(0);
+    let transfers = journal.parent().unwrap();
+    let target = desk.file("target", 10);
+    std::os::unix::fs::symlink(&target, transfers.join("link")).unwrap();
+    fs::hard_link(&target, transfers.join("second")).unwrap();
+    fs::copy(&journal, transfers.join("open")).unwrap();
+    fs::set_permissions(transfers.join("open"), Permissions::from_mode(0o644)).unwrap();
+    fs::create_dir(transfers.join("directory")).unwrap();
+    let ended = desk.types(&["transfers"]).await;
+    let states: Vec<&Value> = ended.results.iter().map(|shown| &shown["state"]).collect();
+    assert_eq!((ended.exit, states), (0, vec!["interrupted", "damaged", "damaged", "damaged"]));
+    for told in ["3 unfinished upload(s) is damaged", "1 directories"] {
+        assert!(ended.messages.iter().any(|said| said.contains(told)), "{ended:?}");
+    }
+    let ended = desk.types(&["transfers", "drop", "--all"]).await;
+    assert_eq!((ended.exit, ended.results), (0, vec![json!({ "dropped": 4 })]));
+    assert_eq!(desk.journals(), [transfers.join("directory")]);
+    assert_eq!(fs::metadata(&target).unwrap().len(), 10);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_many_were_dropped_is_told_before_one_that_is_running() {
+    let desk = Desk::set().await;
+    let path = desk.file("one", 3 * MIB);
+    desk.file("other", 3 * MIB);
+    for name in ["one", "other"] {
+        desk.cut_off(2, &["put", name]).await;
+    }
+    let (source, name) = (Source::open(&path, None).unwrap(), SpacePath::parse("one").unwrap());
+    let held = transfer::find(&desk.unlocked.journals().unwrap(), source, name, false).unwrap();
+    let ended = desk.types(&["transfers", "drop", "--all"]).await;
+    assert_eq!((ended.exit, ended.results), (4, vec![json!({ "dropped": 1 })]));
+    drop(held);
+    assert_eq!(desk.succeeds(&["transfers", "drop", "--all"]).await, [json!({ "dropped": 1 })]);
 }

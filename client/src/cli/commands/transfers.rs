@@ -184,13 +184,21 @@ async fn drop_some(
             vec![one.ok_or(ClientError::NoSuchTransfer(number))?]
         }
     };
-    let dropped = drop_all(opened, &chosen).await?;
-    printer
-        .result(&Dropped { dropped }, &format!("Dropped {dropped} unfinished upload(s), at the relay, too."))
+    let (dropped, failed) = drop_each(opened, &chosen).await;
+    if dropped > 0 || failed.is_none() {
+        let told = format!("Dropped {dropped} unfinished upload(s), at the relay, too.");
+        printer.result(&Dropped { dropped }, &told)?;
+    }
+    failed.map_or(Ok(()), Err)
 }
 
 /// Drops these; one that a command is at is an error when all others are dropped.
-pub(super) async fn drop_all(opened: &mut Opened<'_>, chosen: &[&Unfinished]) -> Result<usize, ClientError> {
+pub(super) async fn drop_all(opened: &mut Opened<'_>, chosen: &[&Unfinished]) -> Result<(), ClientError> {
+    drop_each(opened, chosen).await.1.map_or(Ok(()), Err)
+}
+
+/// Gives how many it dropped, too.
+async fn drop_each(opened: &mut Opened<'_>, chosen: &[&Unfinished]) -> (usize, Option<ClientError>) {
     let (mut lane, mut dropped, mut failed) = (opened.lane(), 0, None);
     for one in chosen {
         let is_listed = async |blob| {
@@ -200,8 +208,8 @@ pub(super) async fn drop_all(opened: &mut Opened<'_>, chosen: &[&Unfinished]) ->
         match one.drop_it(&mut lane, is_listed).await {
             Ok(()) => dropped += 1,
             Err(error @ ClientError::TransferRunning) => failed = Some(error),
-            Err(error) => return Err(error),
+            Err(error) => return (dropped, Some(error)),
         }
     }
-    failed.map_or(Ok(dropped), Err)
+    (dropped, failed)
 }

@@ -43,6 +43,9 @@ use std::{
 /// Who looks at a journal, or is about to end, holds its lock for a moment.
 const LOCK_ATTEMPTS: u32 = 40;
 const LOCK_PAUSE: Duration = Duration::from_millis(25);
+/// A journal that is not at its name is called so, for a moment; after this time nobody is at it.
+const UNFINISHED: &str = ".unfinished-";
+const LEFT_OVER: Duration = Duration::from_secs(3_600);
 
 /// The journals of one account on this device. Clones are the same.
 #[derive(Debug, Clone)]
@@ -168,9 +171,10 @@ impl Journals {
         let path = directory.join(self.shared.name_of(&head));
         let sealed = key.seal_head(&head, &mut random::system()).map_err(ClientError::Sealing)?;
         make_directory(directory).map_err(ClientError::file("make the directory", directory))?;
+        self.sweep()?;
         let failed = |error: io::Error| ClientError::file("write", &path)(error);
         let mut file = tempfile::Builder::new()
-            .prefix(".unfinished-")
+            .prefix(UNFINISHED)
             .tempfile_in(directory)
             .map_err(ClientError::file("write in", directory))?;
         file.write_all(&sealed).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
@@ -189,6 +193,20 @@ impl Journals {
         let end = Mutex::new(End { file: locked, records: 0 });
         let kept = Kept { is_sound: true, ..Kept::default() };
         Ok(Journal { journals: self.clone(), path, head, kept, end })
+    }
+
+    /// Removes what commands that were killed while they began a journal left: nothing of it was sent.
+    fn sweep(&self) -> Result<(), ClientError> {
+        for path in self.entries()?.into_iter().filter(|path| has_prefix(path, UNFINISHED.as_bytes())) {
+            let Ok(file) = own_file::open(&path) else { continue };
+            let age = file.metadata().and_then(|metadata| metadata.modified()).map(|at| at.elapsed());
+            // One that was just made is not locked yet.
+            let is_old = matches!(age, Ok(Ok(age)) if age > LEFT_OVER);
+            if is_old && let Ok(_locked) = Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                remove(&path)?;
+            }
+        }
+        Ok(())
     }
 
     /// Every journal, the oldest first; those that do not open come last.
@@ -225,7 +243,7 @@ impl Journals {
                 own_file::open(&path).and_then(|file| file.take(SEALED_HEAD as u64).read_to_end(&mut head));
             match read {
                 Ok(SEALED_HEAD) => match self.shared.key.open_head(&head) {
-                    Ok(head) if is_listed(head.blob) => self.remove_unless_running(path)?,
+                    Ok(head) if is_listed(head.blob) => self.remove_unless_running(path, &is_listed)?,
                     Ok(_) => {}
                     Err(_) => damaged += 1,
                 },
@@ -237,11 +255,18 @@ impl Journals {
         Ok(damaged)
     }
 
-    fn remove_unless_running(&self, path: PathBuf) -> Result<(), ClientError> {
+    fn remove_unless_running(
+        &self,
+        path: PathBuf,
+        is_listed: impl Fn(BlobId) -> bool,
+    ) -> Result<(), ClientError> {
         match self.open(path) {
-            Ok(Found::Kept(journal)) => journal.remove(),
+            // Another upload may have taken its place before it was locked.
+            Ok(Found::Kept(journal)) if is_listed(journal.head().blob) => journal.remove(),
             // Whoever is at it removes it.
-            Ok(Found::Nothing | Found::Damaged(_)) | Err(ClientError::TransferRunning) => Ok(()),
+            Ok(Found::Kept(_) | Found::Nothing | Found::Damaged(_)) | Err(ClientError::TransferRunning) => {
+                Ok(())
+            }
             Err(error) => Err(error),
         }
     }

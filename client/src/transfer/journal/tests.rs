@@ -247,3 +247,71 @@ fn a_journal_of_too_many_runs_is_not_gone_on_with() {
     drop(journal);
     assert!(!kept(&journals).unwrap().kept().is_sound);
 }
+
+/// What the relay sees of a blob is its id.
+#[test]
+fn the_name_of_a_journal_of_a_stream_tells_nothing_of_its_blob() {
+    let directory = tempfile::tempdir().unwrap();
+    let journals = journals(&directory);
+    let journal = journals.begin(head(false), None).unwrap();
+    let (name, blob) = (journal.path.file_name().unwrap().to_owned(), journal.head().blob);
+    assert_eq!(name.len(), journals.shared.key.file_name(FROM, &self::name()).len());
+    assert_ne!(name.to_str().unwrap(), blob.to_string());
+    let other = JournalKey::new(
+        MemoryKey::from_bytes([3; 32]),
+        "2gzyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen53wid".parse().unwrap(),
+        AccountId::from_bytes([1; 10]),
+    );
+    let other = Journals::new(directory.path().join("other"), other, 1);
+    assert_ne!(other.shared.name_of(journal.head()).as_str(), name, "it needs the memory key");
+}
+
+#[test]
+fn a_journal_that_took_the_place_of_a_listed_one_stays() {
+    let directory = tempfile::tempdir().unwrap();
+    let journals = journals(&directory);
+    drop(journals.begin(head(true), None).unwrap());
+    // Listed when it is read, and another one when it is locked.
+    let asked = std::cell::Cell::new(0);
+    let listed = |_| asked.replace(asked.get() + 1) == 0;
+    assert_eq!(journals.settle(listed).unwrap(), 0);
+    assert_eq!((asked.get(), journals.all().unwrap().len()), (2, 1));
+    journals.settle(|_| true).unwrap();
+    assert_eq!(journals.all().unwrap().len(), 0);
+}
+
+#[test]
+fn what_a_killed_beginning_left_is_removed_when_nobody_is_at_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let journals = journals(&directory);
+    drop(journals.begin(head(false), None).unwrap());
+    let at = |name: &str| directory.path().join("transfers").join(name);
+    let make = |name: &str, age: Duration| {
+        let file = own_file::open_or_make(&at(name)).unwrap();
+        file.set_modified(std::time::SystemTime::now() - age).unwrap();
+        file
+    };
+    let (old, new) = (LEFT_OVER + Duration::from_secs(60), Duration::ZERO);
+    drop((make(".unfinished-old", old), make(".unfinished-new", new), make(".another", old)));
+    let locked = lock(make(".unfinished-locked", old), &at(".unfinished-locked")).unwrap();
+    drop(journals.begin(head(false), None).unwrap());
+    let stays = [".unfinished-old", ".unfinished-new", ".another", ".unfinished-locked"]
+        .map(|name| at(name).exists());
+    assert_eq!(stays, [false, true, true, true]);
+    drop(locked);
+    drop(journals.begin(head(false), None).unwrap());
+    assert!(!at(".unfinished-locked").exists());
+}
+
+#[test]
+fn only_who_has_its_lock_takes_the_place_of_a_journal() {
+    let directory = tempfile::tempdir().unwrap();
+    let journals = journals(&directory);
+    let old = journals.begin(head(true), None).unwrap();
+    assert!(matches!(journals.begin(head(true), None), Err(ClientError::TransferRunning)));
+    let new = journals.begin(head(true), Some(&old)).unwrap();
+    drop(old);
+    let seen = journals.all().unwrap();
+    assert_eq!(seen.len(), 1);
+    assert!(seen[0].head.as_ref().unwrap().0.blob == new.head().blob && seen[0].is_running());
+}
