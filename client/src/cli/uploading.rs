@@ -123,6 +123,9 @@ async fn send(
     prepared: Vec<(SpacePath, Prepared)>,
     printer: &Printer,
 ) -> (Vec<(SpacePath, Stored)>, Option<ClientError>) {
+    if prepared.is_empty() {
+        return (Vec::new(), None);
+    }
     let (mut stored, mut uploads, mut unpaid) = (Vec::new(), Vec::new(), Vec::new());
     for (name, prepared) in prepared {
         match prepared {

@@ -360,7 +360,7 @@ async fn what_is_no_journal_is_dropped_and_never_followed() {
     fs::set_permissions(transfers.join("open"), Permissions::from_mode(0o644)).unwrap();
     fs::create_dir(transfers.join("directory")).unwrap();
     let ended = desk.types(&["transfers"]).await;
-    let states: Vec<&Value> = ended.results.iter().map(|shown| &shown["state"]).collect();
+    let states: Vec<&str> = ended.results.iter().map(|shown| shown["state"].as_str().unwrap()).collect();
     assert_eq!((ended.exit, states), (0, vec!["interrupted", "damaged", "damaged", "damaged"]));
     for told in ["3 unfinished upload(s) is damaged", "1 directories"] {
         assert!(ended.messages.iter().any(|said| said.contains(told)), "{ended:?}");

@@ -17,13 +17,15 @@
 //! Whatever else stands there is damage: of a record, the upload is not gone on with, and its blob can still be destroyed; of the head, nothing is
 //! known, and the relay forgets an unfinished blob by itself. A journal is bounded: one of many runs is not gone on with either.
 
+mod directory;
 mod kept;
 
 pub(super) use kept::Kept;
 
 use super::own_file;
 use crate::{ClientError, random};
-use kept::{LONGEST, Parsed};
+use directory::{UNFINISHED, lock, make, read, remove, sync};
+use kept::Parsed;
 use nightdrop_envelope::{
     chunk::ChunkNonce,
     journal::{JournalHead, JournalKey, JournalRecord, SEALED_HEAD, SEALED_RECORD},
@@ -32,20 +34,11 @@ use nightdrop_envelope::{
 use nightdrop_wire::{ids::BlobId, messages::blob::ChunkHash};
 use nix::fcntl::{Flock, FlockArg};
 use std::{
-    fs::{DirBuilder, File},
+    fs::File,
     io::{self, ErrorKind, Read, Seek, SeekFrom, Write},
-    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
-
-/// Who looks at a journal, or is about to end, holds its lock for a moment.
-const LOCK_ATTEMPTS: u32 = 40;
-const LOCK_PAUSE: Duration = Duration::from_millis(25);
-/// A journal that is not at its name is called so, for a moment; after this time nobody is at it.
-const UNFINISHED: &str = ".unfinished-";
-const LEFT_OVER: Duration = Duration::from_secs(3_600);
 
 /// The journals of one account on this device. Clones are the same.
 #[derive(Debug, Clone)]
@@ -170,7 +163,7 @@ impl Journals {
         let Shared { directory, key, keyring: _ } = &*self.shared;
         let path = directory.join(self.shared.name_of(&head));
         let sealed = key.seal_head(&head, &mut random::system()).map_err(ClientError::Sealing)?;
-        make_directory(directory).map_err(ClientError::file("make the directory", directory))?;
+        make(directory).map_err(ClientError::file("make the directory", directory))?;
         self.sweep()?;
         let failed = |error: io::Error| ClientError::file("write", &path)(error);
         let mut file = tempfile::Builder::new()
@@ -193,20 +186,6 @@ impl Journals {
         let end = Mutex::new(End { file: locked, records: 0 });
         let kept = Kept { is_sound: true, ..Kept::default() };
         Ok(Journal { journals: self.clone(), path, head, kept, end })
-    }
-
-    /// Removes what commands that were killed while they began a journal left: nothing of it was sent.
-    fn sweep(&self) -> Result<(), ClientError> {
-        for path in self.entries()?.into_iter().filter(|path| has_prefix(path, UNFINISHED.as_bytes())) {
-            let Ok(file) = own_file::open(&path) else { continue };
-            let age = file.metadata().and_then(|metadata| metadata.modified()).map(|at| at.elapsed());
-            // One that was just made is not locked yet.
-            let is_old = matches!(age, Ok(Ok(age)) if age > LEFT_OVER);
-            if is_old && let Ok(_locked) = Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-                remove(&path)?;
-            }
-        }
-        Ok(())
     }
 
     /// Every journal, the oldest first; those that do not open come last.
@@ -269,33 +248,6 @@ impl Journals {
             }
             Err(error) => Err(error),
         }
-    }
-
-    /// How many directories stand where journals do: nothing of ours, and nothing that is removed.
-    ///
-    /// # Errors
-    /// [`ClientError::File`].
-    pub fn directories(&self) -> Result<usize, ClientError> {
-        Ok(self.entries()?.iter().filter(|path| is_directory(path)).count())
-    }
-
-    fn paths(&self) -> Result<Vec<PathBuf>, ClientError> {
-        let mut paths = self.entries()?;
-        // What begins so is on its way to its name.
-        paths.retain(|path| !has_prefix(path, b".") && !is_directory(path));
-        Ok(paths)
-    }
-
-    fn entries(&self) -> Result<Vec<PathBuf>, ClientError> {
-        let directory = &self.shared.directory;
-        let entries = match std::fs::read_dir(directory) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(ClientError::file("read", directory)(error)),
-        };
-        let paths: Result<Vec<PathBuf>, io::Error> =
-            entries.map(|entry| entry.map(|entry| entry.path())).collect();
-        paths.map_err(ClientError::file("read", directory))
     }
 }
 
@@ -403,49 +355,6 @@ impl DamagedJournal {
     pub(super) fn remove(&self) -> Result<(), ClientError> {
         remove(&self.path)
     }
-}
-
-fn lock(mut file: File, path: &Path) -> Result<Flock<File>, ClientError> {
-    for _ in 1..LOCK_ATTEMPTS {
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(locked) => return Ok(locked),
-            Err((unlocked, nix::errno::Errno::EWOULDBLOCK)) => file = unlocked,
-            Err((_, errno)) => return Err(ClientError::file("lock", path)(errno.into())),
-        }
-        std::thread::sleep(LOCK_PAUSE);
-    }
-    Err(ClientError::TransferRunning)
-}
-
-fn read(file: &mut File) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    Read::take(file, LONGEST).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-fn remove(path: &Path) -> Result<(), ClientError> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(ClientError::file("remove", path)(error)),
-        _ => Ok(()),
-    }
-}
-
-fn has_prefix(path: &Path, prefix: &[u8]) -> bool {
-    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(prefix))
-}
-
-fn is_directory(path: &Path) -> bool {
-    path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir())
-}
-
-fn make_directory(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
-fn sync(directory: &Path) -> Result<(), ClientError> {
-    File::open(directory)
-        .and_then(|directory| directory.sync_all())
-        .map_err(ClientError::file("sync", directory))
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
 //! Journals on a disk: whatever of them is there, torn or damaged.
 
-use super::{kept::most_records, *};
+use super::{directory::LEFT_OVER, kept::most_records, *};
 use nightdrop_envelope::{
     capability::BlobCapabilities,
     journal::{Origin, Stamp},
     key::{FileKey, MemoryKey},
 };
 use nightdrop_wire::ids::AccountId;
-use std::{fs, os::unix::fs::MetadataExt};
+use std::{fs, os::unix::fs::MetadataExt, time::Duration};
 use tempfile::TempDir;
 
 const FROM: &[u8] = b"/home/anna/minutes of the meeting.txt";
