@@ -124,6 +124,11 @@ impl Opened<'_> {
             )),
             Err(error) => self.printer.warn(&format!("unfinished uploads cannot be looked at: {error}")),
         }
+        if let Ok(directories @ 1..) = self.journals().and_then(|journals| journals.directories()) {
+            self.printer.warn(&format!(
+                "{directories} directories stand among the unfinished uploads of this device (`transfers` in its home directory); this program did not make them, and leaves them alone"
+            ));
+        }
     }
 
     /// The journals of uploads that are not done.

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     ClientError,
     relay::RelayLane,
-    transfer::{self, Begun, Content, Prepared, Progress, Stored, Upload},
+    transfer::{self, Begun, Content, Prepared, Progress, Stored, Unfinished, Upload},
     transport::AnyTransport,
 };
 use nightdrop_envelope::space::{FileRecord, Operation, SpacePath, State};
@@ -49,59 +49,72 @@ pub(super) async fn go_on(
     printer: &Printer,
 ) -> (Vec<(SpacePath, FileRecord)>, Option<ClientError>) {
     let mut done = Vec::new();
-    let (stored, error) = match prepare(opened, begun, &mut done, printer).await {
-        Ok(prepared) => send(opened, prepared, printer).await,
-        Err(error) => (Vec::new(), Some(error)),
-    };
-    match list(opened, stored, replace).await {
-        Ok(listed) => {
-            done.extend(listed);
-            (done, error)
-        }
-        Err(not_listed) => (done, Some(error.unwrap_or(not_listed))),
+    let (mut prepared, unprepared) = prepare(opened, begun, &mut done, printer).await;
+    if unprepared.as_ref().is_some_and(ClientError::is_passing) {
+        // The line is gone: what is there already is listed if that can be done, and nothing is paid for.
+        prepared.retain(|(_, prepared)| matches!(prepared, Prepared::Stored(_)));
     }
+    let (stored, unsent) = send(opened, prepared, printer).await;
+    let (listed, unlisted) = list(opened, stored, replace, printer).await;
+    done.extend(listed);
+    (done, unprepared.or(unsent).or(unlisted))
 }
 
-/// Finds out what is left of each; of some, nothing.
+/// Finds out what is left of each; of some, nothing. One that cannot be gone on with keeps none of the others. Gives the first failure, too.
 async fn prepare(
     opened: &mut Opened<'_>,
     begun: Vec<(SpacePath, Begun)>,
     done: &mut Vec<(SpacePath, FileRecord)>,
     printer: &Printer,
-) -> Result<Vec<(SpacePath, Prepared)>, ClientError> {
+) -> (Vec<(SpacePath, Prepared)>, Option<ClientError>) {
     let may_be_listed = |begun: &Begun| matches!(begun, Begun::Earlier(earlier) if earlier.may_be_listed());
     if begun.iter().any(|(_, begun)| may_be_listed(begun)) {
         // Whoever listed it before it was killed did so before its journal was free.
-        opened.refresh().await?;
+        if let Err(error) = opened.refresh().await {
+            return (Vec::new(), Some(error));
+        }
     }
-    let (mut prepared, mut earlier) = (Vec::with_capacity(begun.len()), Vec::new());
+    let (mut prepared, mut earlier, mut failed) = (Vec::with_capacity(begun.len()), Vec::new(), None);
     for (name, begun) in begun {
         match begun {
             Begun::New(new) => prepared.push((name, Prepared::Unpaid(new))),
             Begun::Earlier(cut_off) => match listed(opened.space.state(), cut_off.blob()) {
                 None => earlier.push((name, cut_off)),
-                Some(file) => match cut_off.is_listed()? {
-                    None => done.push((name, file.clone())),
-                    Some(changed) => prepared.push((name, Prepared::Unpaid(changed))),
+                Some(file) => match cut_off.is_listed() {
+                    Ok(None) => done.push((name, file.clone())),
+                    Ok(Some(changed)) => prepared.push((name, Prepared::Unpaid(changed))),
+                    Err(error) => failed = failed.or(Some(error)),
                 },
             },
         }
     }
     if earlier.is_empty() {
-        return Ok(prepared);
+        return (prepared, failed);
     }
     let bar = printer.bar("Looking at what is stored already");
     bar.wait();
     let ask = async |mut lane: RelayLane<AnyTransport>,
-                     _way: Way,
+                     way: Way,
                      (name, earlier): (SpacePath, transfer::Earlier)| {
-        let prepared = earlier.go_on(&mut lane).await?;
-        Ok(((name, prepared), lane))
+        match earlier.go_on(&mut lane).await {
+            Ok(prepared) => Ok((Ok((name, prepared)), lane)),
+            Err(error) if error.is_passing() => Err(error),
+            Err(error) => {
+                let (transport, relay, limits) = way.parts();
+                Ok((Err(error), RelayLane::isolated(transport, relay, limits)))
+            }
+        }
     };
     let (answers, error) = side_by_side(opened, earlier, &bar, ask).await;
     bar.done();
-    prepared.extend(answers);
-    error.map_or(Ok(prepared), Err)
+    for answer in answers {
+        match answer {
+            Ok(one) => prepared.push(one),
+            Err(error) => failed = failed.or(Some(error)),
+        }
+    }
+    // That the line is gone weighs more: then nothing else is begun.
+    (prepared, error.or(failed))
 }
 
 /// Pays for what has to be paid for and sends it. One file takes all lanes, several take one each.
@@ -110,6 +123,9 @@ async fn send(
     prepared: Vec<(SpacePath, Prepared)>,
     printer: &Printer,
 ) -> (Vec<(SpacePath, Stored)>, Option<ClientError>) {
+    if prepared.is_empty() {
+        return (Vec::new(), None);
+    }
     let (mut stored, mut uploads, mut unpaid) = (Vec::new(), Vec::new(), Vec::new());
     for (name, prepared) in prepared {
         match prepared {
@@ -155,15 +171,34 @@ async fn send_all(
         let mut sent = (Vec::new(), None);
         if let Some((name, upload)) = uploads.pop() {
             let (mut lane, way) = (opened.lane(), (opened.transport(), opened.relay(), opened.limits()));
+            let is_stream = upload.is_stream();
             match upload.carry_out(&mut lane, way, Arc::new(bar.clone())).await {
                 Ok(stored) => sent.0.push((name, stored)),
-                Err(error) => sent.1 = Some(error),
+                Err(error) => {
+                    if is_stream {
+                        tell_what_is_left(opened, &name, printer);
+                    }
+                    sent.1 = Some(error);
+                }
             }
         }
         sent
     };
     bar.done();
     sent
+}
+
+/// Of a stream only the last answer may be missing; nobody can type its command again.
+fn tell_what_is_left(opened: &Opened<'_>, name: &SpacePath, printer: &Printer) {
+    let left = opened.journals().and_then(|journals| transfer::unfinished(&journals)).unwrap_or_default();
+    let is_it =
+        |one: &Unfinished| one.name() == Some(name.as_str()) && one.path().is_none() && one.can_go_on();
+    if left.iter().any(is_it) {
+        printer.warn(&format!(
+            "all of {} was sent, and the relay may have stored it: `nightdrop transfers --resume-all` finds out and lists it",
+            name.as_str()
+        ));
+    }
 }
 
 async fn send_one(
@@ -176,52 +211,74 @@ async fn send_one(
     Ok(((name, stored), lane))
 }
 
-/// Lists what was stored, each once. If it cannot be listed for good, it is destroyed again, because it could never be found.
+/// Lists what was stored, each once. Gives those that are listed, and the first failure. What has a name that is taken keeps none of the others.
 async fn list(
     opened: &mut Opened<'_>,
     mut stored: Vec<(SpacePath, Stored)>,
     replace: bool,
-) -> Result<Vec<(SpacePath, FileRecord)>, ClientError> {
+    printer: &Printer,
+) -> (Vec<(SpacePath, FileRecord)>, Option<ClientError>) {
     if stored.is_empty() {
-        return Ok(Vec::new());
+        return (Vec::new(), None);
     }
     stored.sort_by(|(one, _), (other, _)| one.cmp(other));
-    let listed = opened
+    let mut refused = Vec::new();
+    let appended = opened
         .append(|state| {
-            // An earlier command may have listed it before it was cut off.
-            let new = stored.iter().filter(|(_, stored)| !is_listed(state, stored.file().blob));
-            let put = |(name, stored): &(SpacePath, Stored)| {
+            let (mut names, mut operations) = (Vec::new(), Vec::new());
+            refused.clear();
+            for (path, stored) in &stored {
+                let file = stored.file();
+                // An earlier command may have listed it before it was cut off.
+                if is_listed(state, file.blob) {
+                    continue;
+                }
                 // Another device may have taken a name while this one was uploading.
-                require_free(state, name, replace)?;
-                Ok(Operation::PutFile { path: name.clone(), file: Box::new(stored.file().clone()) })
-            };
-            new.map(put).collect()
+                match require_free(state, path, replace).and_then(|()| require_apart(&names, path)) {
+                    Ok(()) => {
+                        names.push(path);
+                        operations
+                            .push(Operation::PutFile { path: path.clone(), file: Box::new(file.clone()) });
+                    }
+                    Err(error) => refused.push((file.blob, error)),
+                }
+            }
+            Ok(operations)
         })
         .await;
-    match listed {
-        Ok(()) => stored.into_iter().map(|(name, stored)| Ok((name, stored.done()?))).collect(),
-        Err(error) => {
-            if matches!(error, ClientError::NameTaken(_)) {
-                destroy_unlisted(opened, stored).await;
-            }
-            // Otherwise it may be listed, after a lost answer: the next command finds out.
-            Err(error)
-        }
+    if let Err(error) = appended {
+        // They may be listed, after a lost answer: the next command finds out.
+        return (Vec::new(), Some(error));
     }
-}
-
-/// Best effort, as the line may be gone: then the journal is left.
-async fn destroy_unlisted(opened: &Opened<'_>, stored: Vec<(SpacePath, Stored)>) {
-    let mut lane = opened.lane().once();
-    for (_, stored) in stored {
-        let FileRecord { blob, write_key, .. } = stored.file();
-        if is_listed(opened.space.state(), *blob) {
+    let (mut done, mut failed) = (Vec::new(), None);
+    for (path, stored) in stored {
+        let blob = stored.file().blob;
+        if let Some(position) = refused.iter().position(|(refused, _)| *refused == blob) {
+            failed = failed.or(Some(refused.swap_remove(position).1));
+            leave_unlisted(opened, &path, stored, printer).await;
             continue;
         }
-        if matches!(transfer::destroy(&mut lane, *blob, write_key).await, Ok(()) | Err(ClientError::Withheld))
-        {
-            let _ = stored.done();
+        match stored.done() {
+            Ok(file) => done.push((path, file)),
+            Err(error) => failed = failed.or(Some(error)),
         }
+    }
+    (done, failed)
+}
+
+/// Destroys what cannot be listed and can be read again; what cannot is never destroyed. Best effort, as the line may be gone: then the journal is left.
+async fn leave_unlisted(opened: &Opened<'_>, path: &SpacePath, stored: Stored, printer: &Printer) {
+    if !stored.can_be_sent_again() {
+        printer.warn(&format!(
+            "{} is stored and not listed, because its name is taken: give that name up (`nightdrop mv`) and run `nightdrop transfers --resume-all`, or drop it with `nightdrop transfers drop`",
+            path.as_str()
+        ));
+        return;
+    }
+    let mut lane = opened.lane().once();
+    let FileRecord { blob, write_key, .. } = stored.file();
+    if matches!(transfer::destroy(&mut lane, *blob, write_key).await, Ok(()) | Err(ClientError::Withheld)) {
+        let _ = stored.done();
     }
 }
 
@@ -238,5 +295,15 @@ pub(super) fn is_listed(state: &State, blob: BlobId) -> bool {
 pub(super) fn require_free(state: &State, name: &SpacePath, replace: bool) -> Result<(), ClientError> {
     let taken = state.is_directory(name) || (!replace && state.is_taken(name));
     let taken = if taken { Some(name.clone()) } else { state.file_above(name) };
+    taken.map_or(Ok(()), |taken| Err(ClientError::NameTaken(taken.as_str().to_owned())))
+}
+
+/// Whether two files cannot have these names at the same time.
+pub(super) fn is_same_place(one: &SpacePath, other: &SpacePath) -> bool {
+    one == other || one.is_below(other) || other.is_below(one)
+}
+
+fn require_apart(names: &[&SpacePath], name: &SpacePath) -> Result<(), ClientError> {
+    let taken = names.iter().find(|taken| is_same_place(taken, name));
     taken.map_or(Ok(()), |taken| Err(ClientError::NameTaken(taken.as_str().to_owned())))
 }

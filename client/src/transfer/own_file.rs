@@ -1,6 +1,6 @@
 //! Files that belong to this user alone: what is kept of a transfer that is not done.
 
-use nix::fcntl::OFlag;
+use nix::{errno::Errno, fcntl::OFlag};
 use std::{
     fs::{File, Metadata, OpenOptions},
     io::{self, ErrorKind},
@@ -35,6 +35,14 @@ fn open_with(path: &Path, create: bool) -> io::Result<File> {
         && metadata.mode() & OTHERS == 0
         && metadata.nlink() == 1;
     if own { Ok(file) } else { Err(ErrorKind::PermissionDenied.into()) }
+}
+
+/// Whether something stands there that is no file of this user alone; opening it says so.
+pub(super) fn is_foreign(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_raw(error.raw_os_error().unwrap_or_default()),
+        Errno::EACCES | Errno::EPERM | Errno::ELOOP | Errno::ENXIO
+    ) || (error.raw_os_error().is_none() && error.kind() == ErrorKind::PermissionDenied)
 }
 
 /// Whether an open file is the one that stands there now.

@@ -10,11 +10,12 @@ use super::{
     destroy,
     held::{finished_earlier, held_chunks, same_chunks},
     journal::{Found, Journal, Journals},
-    upload::{NewUpload, Stage, Stored, Upload},
+    upload::{Left, NewUpload, Stage, Stored, Upload},
 };
 use crate::{ClientError, relay::RelayLane, transport::Transport};
 use nightdrop_envelope::{journal::JournalHead, space::SpacePath};
 use nightdrop_wire::ids::BlobId;
+use std::sync::Arc;
 
 /// What this device knows of an upload before it asks anybody.
 #[derive(Debug)]
@@ -29,8 +30,8 @@ pub enum Begun {
 #[derive(Debug)]
 pub struct Earlier {
     journal: Box<Journal>,
-    /// None if it is gone, or not what it was, and is not needed either.
-    file: Option<FileContent>,
+    /// An error if it cannot be read, or is not what it was: then it can only be listed, if all of it was sent.
+    file: Result<FileContent, ClientError>,
     replace: bool,
 }
 
@@ -62,7 +63,7 @@ pub fn find(
         }
     };
     match journals.find(&file.source().origin().path, &name)? {
-        Found::Kept(journal) => Ok(Begun::Earlier(Earlier { journal, file: Some(file), replace })),
+        Found::Kept(journal) => Ok(Begun::Earlier(Earlier { journal, file: Ok(file), replace })),
         Found::Nothing => Ok(Begun::New(NewUpload::new(journals, Content::File(file), name, replace))),
         Found::Damaged(damaged) => {
             // Nothing is known of its blob, which the relay forgets by itself.
@@ -73,8 +74,8 @@ pub fn find(
 }
 
 impl Earlier {
-    /// One whose file is what it was, or is not needed because all of it was sent.
-    pub(super) fn of_journal(journal: Box<Journal>, file: Option<Source>) -> Self {
+    /// One whose file is what it was, or perhaps not needed because all of it was sent.
+    pub(super) fn of_journal(journal: Box<Journal>, file: Result<Source, ClientError>) -> Self {
         let replace = journal.head().replace;
         Self { journal, file: file.map(FileContent::from), replace }
     }
@@ -88,7 +89,8 @@ impl Earlier {
     /// Whether it may be listed by now, which is to be looked for in the newest state.
     #[must_use]
     pub const fn may_be_listed(&self) -> bool {
-        !self.journal.kept().ends.is_empty()
+        // Of a journal that is damaged nobody knows whether it had an end.
+        !self.journal.kept().ends.is_empty() || !self.journal.kept().is_sound
     }
 
     /// It was done but for its journal. What is left to be uploaded is the file as it is now, if it changed since.
@@ -98,35 +100,37 @@ impl Earlier {
     pub fn is_listed(self) -> Result<Option<NewUpload>, ClientError> {
         self.journal.remove()?;
         let Self { journal, file, replace } = self;
-        let changed = file.filter(|file| journal.head().origin.as_ref() != Some(file.source().origin()));
+        let changed = file.ok().filter(|file| !file.source().is_what_it_was(journal.head().origin.as_ref()));
         Ok(changed.map(|file| anew(&journal, file, replace)))
     }
 
     /// Finds out what is left to be done. Its blob must not be listed.
     ///
     /// # Errors
-    /// [`ClientError`]; then everything is left as it was.
+    /// [`ClientError`], also what is wrong with the file if it is needed; then everything is left as it was.
     pub async fn go_on<T: Transport>(self, lane: &mut RelayLane<T>) -> Result<Prepared, ClientError> {
         let Self { journal, file, replace } = self;
         let is_usable = journal.kept().is_sound && journal.head().keyring == journal.journals().keyring();
-        let Some(file) = file else {
-            let ends = if is_usable { journal.kept().ends.as_slice() } else { &[] };
-            let stored = finished_earlier(lane, journal.head(), ends).await?;
-            let stored = stored.ok_or(ClientError::NotResumable)?;
-            return Ok(Prepared::Stored(Stored::new(stored, *journal)));
+        let file = match file {
+            Ok(file) => file,
+            Err(unreadable) => {
+                let ends = if is_usable { journal.kept().ends.as_slice() } else { &[] };
+                let stored = finished_earlier(lane, journal.head(), ends).await?.ok_or(unreadable)?;
+                return Ok(Prepared::Stored(Stored::new(stored, Arc::from(journal), false)));
+            }
         };
-        if !is_usable || journal.head().origin.as_ref() != Some(file.source().origin()) {
-            return begin_anew(lane, &journal, file, replace).await;
+        if !is_usable || !file.source().is_what_it_was(journal.head().origin.as_ref()) {
+            return begin_anew(lane, journal, file, replace).await;
         }
         if let Some(stored) = finished_earlier(lane, journal.head(), &journal.kept().ends).await? {
-            return Ok(Prepared::Stored(Stored::new(stored, *journal)));
+            return Ok(Prepared::Stored(Stored::new(stored, Arc::from(journal), true)));
         }
         let chunks = file.source().layout().chunks();
         if chunks == 1 {
             return Ok(Prepared::Unpaid(again(journal, file, replace)));
         }
         let Some(held) = held_chunks(lane, journal.head(), chunks).await? else {
-            return begin_anew(lane, &journal, file, replace).await;
+            return begin_anew(lane, journal, file, replace).await;
         };
         let compare = move || (same_chunks(&journal, file.source(), held), journal, file);
         let compared = tokio::task::spawn_blocking(compare).await.map_err(|_| ClientError::Stopped)?;
@@ -136,20 +140,21 @@ impl Earlier {
                 let content = Content::File(file.without(held.keys().copied().collect()));
                 Ok(Prepared::Upload(Upload { content, stage: Stage::Created(journal), held }))
             }
-            (Ok(None), journal, file) => begin_anew(lane, &journal, file, replace).await,
+            (Ok(None), journal, file) => begin_anew(lane, journal, file, replace).await,
         }
     }
 }
 
-/// Destroys what the relay has of it first, and forgets it.
+/// Destroys what the relay has of it first. It is not forgotten before the new upload has a journal.
 async fn begin_anew<T: Transport>(
     lane: &mut RelayLane<T>,
-    journal: &Journal,
+    journal: Box<Journal>,
     file: FileContent,
     replace: bool,
 ) -> Result<Prepared, ClientError> {
-    drop_at_relay(lane, journal).await?;
-    Ok(Prepared::Unpaid(anew(journal, file, replace)))
+    destroy_at_relay(lane, &journal).await?;
+    let new = anew(&journal, file, replace);
+    Ok(Prepared::Unpaid(NewUpload { left: Some(Left::Ended(journal)), ..new }))
 }
 
 fn anew(journal: &Journal, file: FileContent, replace: bool) -> NewUpload {
@@ -159,7 +164,7 @@ fn anew(journal: &Journal, file: FileContent, replace: bool) -> NewUpload {
 /// Under the same names, because the relay may yet get the one request of the earlier run: then it is not stored twice.
 fn again(journal: Box<Journal>, file: FileContent, replace: bool) -> NewUpload {
     let new = anew(&journal, file, replace);
-    NewUpload { earlier: Some(journal), ..new }
+    NewUpload { left: Some(Left::Request(journal)), ..new }
 }
 
 /// Destroys what the relay has of an upload and removes its journal, also when the relay says that it has nothing.
@@ -170,9 +175,17 @@ pub(super) async fn drop_at_relay<T: Transport>(
     lane: &mut RelayLane<T>,
     journal: &Journal,
 ) -> Result<(), ClientError> {
+    destroy_at_relay(lane, journal).await?;
+    journal.remove()
+}
+
+async fn destroy_at_relay<T: Transport>(
+    lane: &mut RelayLane<T>,
+    journal: &Journal,
+) -> Result<(), ClientError> {
     let JournalHead { blob, write_key, .. } = journal.head();
     match destroy(lane, *blob, write_key).await {
-        Ok(()) | Err(ClientError::Withheld) => journal.remove(),
+        Ok(()) | Err(ClientError::Withheld) => Ok(()),
         Err(error) => Err(error),
     }
 }

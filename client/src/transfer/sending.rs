@@ -34,7 +34,13 @@ use nightdrop_wire::{
     onion::OnionAddress,
     refusal::Refusal,
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 /// How often it is looked again at what the relay holds when it does not agree at the end.
 const MOST_MENDED: u32 = 2;
@@ -48,6 +54,8 @@ pub(super) struct Sending {
     held: BTreeMap<u32, ChunkHash>,
     /// Whether an earlier run may have asked for the same.
     is_repeated: bool,
+    /// Whether its end was written down, and may have been sent.
+    has_end: AtomicBool,
     progress: Arc<dyn Progress>,
 }
 
@@ -68,7 +76,8 @@ impl Sending {
         progress: Arc<dyn Progress>,
     ) -> Self {
         let (key, capabilities) = (journal.head().file_key(), journal.head().capabilities());
-        Self { content, key, capabilities, journal: Arc::new(journal), held, is_repeated, progress }
+        let (journal, has_end) = (Arc::new(journal), AtomicBool::new(false));
+        Self { content, key, capabilities, journal, held, is_repeated, has_end, progress }
     }
 
     /// Stores it; a credit pays for a blob that is not there yet.
@@ -142,18 +151,25 @@ impl Sending {
         let FileFacts { name: _, size, modified } = facts;
         let record = JournalRecord::Finish { manifest: manifest.hash, content, size, modified };
         self.journal.note_end(&record)?;
+        self.has_end.store(true, Ordering::Relaxed);
         let capabilities = self.capabilities.clone();
         let file = FileRecord::new(capabilities, &self.key, manifest.hash, size, modified, content);
         Ok(End { manifest, record, file })
     }
 
     /// Whether going on later would not help.
-    pub(super) const fn is_over(&self, error: &ClientError) -> bool {
-        matches!(self.content, Content::Stream(_))
-            || matches!(
+    pub(super) fn is_over(&self, error: &ClientError) -> bool {
+        match self.content {
+            // All of it was sent: perhaps only the answer is missing, and nobody can read it again.
+            Content::Stream(_) if self.has_end.load(Ordering::Relaxed) => {
+                matches!(error, ClientError::UploadRefused)
+            }
+            Content::Stream(_) => true,
+            Content::File(_) => matches!(
                 error,
                 ClientError::FileChanged { .. } | ClientError::TooLarge { .. } | ClientError::UploadRefused
-            )
+            ),
+        }
     }
 
     /// Destroys it at the relay, if the relay can be reached, and forgets it.

@@ -109,6 +109,16 @@ impl Source {
         &self.origin
     }
 
+    /// Whether an earlier run saw it as it is now. The number of its device says nothing: a disk that is attached again may get another one.
+    #[must_use]
+    pub(super) fn is_what_it_was(&self, earlier: Option<&Origin>) -> bool {
+        earlier.is_some_and(|earlier| {
+            let mut earlier = earlier.clone();
+            earlier.stamp.inode.0 = self.origin.stamp.inode.0;
+            earlier == self.origin
+        })
+    }
+
     /// Reads chunk `index` with its padding.
     pub(super) fn read_chunk(&self, index: u32) -> Result<ChunkBuffer, ClientError> {
         let mut buffer = ChunkBuffer::new(self.layout.class());
@@ -171,5 +181,18 @@ mod tests {
         assert!(matches!(unknown, Err(ClientError::FileChanged { .. })), "its length is said to be 0");
         let missing = Source::open(&directory.path().join("missing"), None);
         assert!(matches!(missing, Err(ClientError::File { .. })));
+    }
+
+    #[test]
+    fn a_file_is_what_it_was_also_on_a_device_with_another_number() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        std::fs::write(&path, b"first").unwrap();
+        let source = Source::open(&path, None).unwrap();
+        let mut earlier = source.origin().clone();
+        earlier.stamp.inode.0 ^= 1;
+        assert!(source.is_what_it_was(Some(&earlier)) && !source.is_what_it_was(None));
+        earlier.stamp.inode.1 ^= 1;
+        assert!(!source.is_what_it_was(Some(&earlier)));
     }
 }

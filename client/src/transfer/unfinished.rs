@@ -121,9 +121,8 @@ impl Unfinished {
     pub fn begin(&self) -> Result<Option<Begun>, ClientError> {
         let Found::Kept(journal) = self.journals.open(self.seen.path.clone())? else { return Ok(None) };
         let file = match self.source(journal.head()) {
-            Ok(source) => Some(source),
-            Err(_) if !journal.kept().ends.is_empty() => None,
-            Err(error) => return Err(error),
+            Err(error) if journal.kept().ends.is_empty() => return Err(error),
+            file => file,
         };
         Ok(Some(Begun::Earlier(Earlier::of_journal(journal, file))))
     }
@@ -131,7 +130,7 @@ impl Unfinished {
     fn source(&self, head: &JournalHead) -> Result<Source, ClientError> {
         let path = self.path().ok_or(ClientError::NotResumable)?;
         let source = Source::open(&path, Some(head.name.file_name()))?;
-        if head.origin.as_ref() == Some(source.origin()) {
+        if source.is_what_it_was(head.origin.as_ref()) {
             Ok(source)
         } else {
             Err(ClientError::ChangedSince { path })

@@ -28,25 +28,39 @@ pub struct NewUpload {
     pub(super) content: Content,
     pub(super) name: SpacePath,
     pub(super) replace: bool,
-    /// Of an earlier run whose only request the relay may yet get.
-    pub(super) earlier: Option<Box<Journal>>,
+    /// What an earlier run left.
+    pub(super) left: Option<Left>,
+}
+
+/// The journal of an earlier run, locked.
+#[derive(Debug)]
+pub(super) enum Left {
+    /// Its only request may yet come to the relay: it is sent again under the same names.
+    Request(Box<Journal>),
+    /// Its blob is destroyed. It stays until there is a new journal, so that the user hears of the upload if that never comes.
+    Ended(Box<Journal>),
 }
 
 impl NewUpload {
     /// A file or stream that is to be stored under a name. Nothing is looked for.
     #[must_use]
     pub fn new(journals: &Journals, content: impl Into<Content>, name: SpacePath, replace: bool) -> Self {
-        Self { journals: journals.clone(), content: content.into(), name, replace, earlier: None }
+        Self { journals: journals.clone(), content: content.into(), name, replace, left: None }
     }
 
     /// To be paid with this credit.
     #[must_use]
     pub fn pay(self, credit: Credit) -> Upload {
-        let Self { journals, content, name, replace, earlier } = self;
-        let stage = match earlier {
-            Some(journal) => Stage::Again(journal, credit),
-            None => Stage::New { journals, name, replace, credit },
+        let Self { journals, content, name, replace, left } = self;
+        let ended = match left {
+            Some(Left::Request(journal)) => {
+                let stage = Stage::Again(journal, credit);
+                return Upload { content, stage, held: BTreeMap::new() };
+            }
+            Some(Left::Ended(journal)) => Some(journal),
+            None => None,
         };
+        let stage = Stage::New { journals, name, replace, credit, ended };
         Upload { content, stage, held: BTreeMap::new() }
     }
 }
@@ -67,6 +81,8 @@ pub(super) enum Stage {
         name: SpacePath,
         replace: bool,
         credit: Credit,
+        /// The one whose place it takes.
+        ended: Option<Box<Journal>>,
     },
     /// A blob of one chunk: the relay may have it yet.
     Again(Box<Journal>, Credit),
@@ -79,11 +95,18 @@ pub(super) enum Stage {
 pub struct Stored {
     file: FileRecord,
     journal: Arc<Journal>,
+    can_be_sent_again: bool,
 }
 
 impl Stored {
-    pub(super) fn new(file: FileRecord, journal: impl Into<Arc<Journal>>) -> Self {
-        Self { file, journal: journal.into() }
+    pub(super) const fn new(file: FileRecord, journal: Arc<Journal>, can_be_sent_again: bool) -> Self {
+        Self { file, journal, can_be_sent_again }
+    }
+
+    /// Whether the file that it is of lies on this device; of a stream, or a file that is gone or changed, this may be the only copy.
+    #[must_use]
+    pub const fn can_be_sent_again(&self) -> bool {
+        self.can_be_sent_again
     }
 
     /// What its owner keeps of it.
@@ -109,6 +132,12 @@ impl Upload {
         self.content.sealed_bytes()
     }
 
+    /// Whether it can be read only once.
+    #[must_use]
+    pub const fn is_stream(&self) -> bool {
+        matches!(self.content, Content::Stream(_))
+    }
+
     /// Stores it, beginning on a lane: a file of one chunk needs no other.
     ///
     /// # Errors
@@ -121,12 +150,13 @@ impl Upload {
     ) -> Result<Stored, ClientError> {
         progress.begin(self.content.sealed_bytes());
         progress.advance(self.content.held_bytes());
+        let is_file = !self.is_stream();
         let begin = move || self.begin(progress);
         let (sending, credit) =
             tokio::task::spawn_blocking(begin).await.map_err(|_| ClientError::Stopped)??;
         let sending = Arc::new(sending);
         match sending.store((transport, relay, limits), lane, credit).await {
-            Ok(file) => Ok(Stored { file, journal: Arc::clone(&sending.journal) }),
+            Ok(file) => Ok(Stored::new(file, Arc::clone(&sending.journal), is_file)),
             Err(error) => {
                 if sending.is_over(&error) {
                     // Best effort: the line may be what failed. Then it is left to be dropped.
@@ -144,13 +174,13 @@ impl Upload {
         let (journal, credit, is_repeated) = match stage {
             Stage::Created(journal) => (*journal, None, true),
             Stage::Again(journal, credit) => (*journal, Some(credit), true),
-            Stage::New { journals, name, replace, credit } => {
+            Stage::New { journals, name, replace, credit, ended } => {
                 let mut rng = random::system();
                 let (capabilities, key) = (BlobCapabilities::generate(&mut rng), FileKey::generate(&mut rng));
                 let times = (journals.keyring(), clock::seconds());
                 let origin = content.origin().cloned();
                 let head = JournalHead::new(times, capabilities, &key, (name, replace), origin);
-                (journals.begin(head)?, Some(credit), false)
+                (journals.begin(head, ended.as_deref())?, Some(credit), false)
             }
         };
         Ok((Sending::new(content, journal, held, is_repeated, progress), credit))

@@ -1,197 +1,29 @@
-//! `put`, `transfers` and what comes between, as they are typed: a client in this process, over a relay that can be cut off.
+//! `put`, `transfers` and what comes between, as they are typed.
 
-use crate::cut::{Sent, Stops};
+use crate::{
+    cut::{Sent, Stops},
+    desk::Desk,
+};
 use nightdrop_client::{
-    Home,
-    agent::{Execute, Invocation, Piece},
-    cli::Served,
-    console::{BarState, Console},
+    console::BarState,
     transfer::{self, Source},
-    transport::AnyTransport,
-    unlocked::Unlocked,
 };
 use nightdrop_envelope::space::SpacePath;
-use nightdrop_login::password::Password;
-use nightdrop_onion_config::Network;
 use nightdrop_tests::{
     lying::{
-        Honest, LyingRelay, Stage,
+        Honest,
         lies::{Refuse, Swallow, on},
     },
-    memory::{PASSWORD, patient},
     system::make_sample,
 };
 use nightdrop_wire::{endpoint::Endpoint, refusal::Refusal};
 use serde_json::{Value, json};
 use std::{
-    fs,
-    future::pending,
-    io,
-    os::unix::ffi::OsStrExt,
-    path::PathBuf,
-    sync::{Arc, Mutex},
-    time::Duration,
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
 };
-use tempfile::TempDir;
-use zeroize::Zeroizing;
 
 const MIB: u64 = 1 << 20;
-
-/// Somebody at a terminal.
-struct Desk {
-    stage: Stage,
-    unlocked: Arc<Unlocked>,
-    served: Served,
-    directory: TempDir,
-}
-
-/// How a command ended.
-#[derive(Debug)]
-struct Ended {
-    exit: u8,
-    results: Vec<Value>,
-    messages: Vec<String>,
-    bars: Vec<BarState>,
-}
-
-impl Desk {
-    async fn set() -> Self {
-        let (stage, directory) = (Stage::set().await, tempfile::tempdir().unwrap());
-        let person = stage.person().await;
-        let home = Home::open(&directory.path().join("home")).unwrap();
-        let lock = home.lock().unwrap();
-        home.keep_account(&person.code, &lock).unwrap();
-        home.keep_memory(&person.memory, &lock).unwrap();
-        let transport = AnyTransport::new(person.transport.clone());
-        let password = Password::new(PASSWORD);
-        let unlocked = Unlocked::unlock(transport, home, &person.code, &password, patient()).await;
-        let unlocked = Arc::new(unlocked.unwrap());
-        let served = Served::new(Arc::clone(&unlocked), Network::Live);
-        Self { stage, unlocked, served, directory }
-    }
-
-    fn liar(&self) -> &LyingRelay {
-        &self.stage.liar
-    }
-
-    fn file(&self, name: &str, size: u64) -> PathBuf {
-        let path = self.directory.path().join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        make_sample(&path, size).unwrap();
-        path
-    }
-
-    async fn types(&self, words: &[&str]) -> Ended {
-        self.pipes(usize::MAX, words).await
-    }
-
-    /// With so many bytes on standard input.
-    async fn pipes(&self, input: usize, words: &[&str]) -> Ended {
-        let (input, results) = (Mutex::new(input), Mutex::default());
-        let screen = Arc::new(Screen { input, results, messages: Mutex::default(), bars: Mutex::default() });
-        let words: Vec<&str> = words.iter().copied().chain(["--json"]).collect();
-        let invocation = Invocation {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            arguments: words.iter().map(|word| Piece::new(word.as_bytes())).collect(),
-            directory: Piece::new(self.directory.path().as_os_str().as_bytes()),
-        };
-        let console = Arc::clone(&screen) as Arc<dyn Console>;
-        let exit = self.served.execute(invocation, console, pending()).await;
-        let results = String::from_utf8(screen.results.lock().unwrap().clone()).unwrap();
-        let results = results.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        let bars = screen.bars.lock().unwrap().clone();
-        Ended { exit, results, messages: screen.messages.lock().unwrap().clone(), bars }
-    }
-
-    async fn succeeds(&self, words: &[&str]) -> Vec<Value> {
-        let ended = self.types(words).await;
-        assert!(ended.exit == 0 && ended.messages.is_empty(), "{words:?}: {ended:?}");
-        ended.results
-    }
-
-    /// The command, cut off after so many chunks as a line that breaks does.
-    async fn cut_off(&self, chunks: u32, words: &[&str]) {
-        self.liar().tell(Stops::after(chunks));
-        let ended = self.types(words).await;
-        assert_eq!(ended.exit, 5, "{ended:?}");
-        self.liar().tell(Honest);
-    }
-
-    /// The command, ended as by a kill when so many chunks were sent.
-    async fn killed(&self, chunks: usize, words: &[&str]) -> Sent {
-        let mut sent = Sent::default();
-        let watch = async {
-            while sent.count() < chunks {
-                sent.add(self.liar().take_asked());
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        };
-        tokio::select! {
-            ended = self.types(words) => panic!("it was to be killed: {ended:?}"),
-            () = watch => {}
-        }
-        sent
-    }
-
-    async fn names(&self) -> Vec<String> {
-        let listed = self.succeeds(&["ls"]).await;
-        listed.iter().map(|file| file["name"].as_str().unwrap().to_owned()).collect()
-    }
-
-    async fn expect(&self, name: &str, path: &std::path::Path) {
-        self.succeeds(&["get", name, "-o", "back"]).await;
-        let back = self.directory.path().join("back");
-        assert!(fs::read(&back).unwrap() == fs::read(path).unwrap(), "{name}");
-        fs::remove_file(back).unwrap();
-    }
-
-    fn sent(&self) -> Sent {
-        let mut sent = Sent::default();
-        sent.add(self.liar().take_asked());
-        sent
-    }
-
-    fn journals(&self) -> Vec<PathBuf> {
-        let Ok(entries) = fs::read_dir(self.directory.path().join("home/transfers")) else { return vec![] };
-        entries.map(|entry| entry.unwrap().path()).collect()
-    }
-}
-
-/// A terminal with so much standard input.
-#[derive(Debug)]
-struct Screen {
-    input: Mutex<usize>,
-    results: Mutex<Vec<u8>>,
-    messages: Mutex<Vec<String>>,
-    bars: Mutex<Vec<BarState>>,
-}
-
-impl Console for Screen {
-    fn result(&self, bytes: &[u8]) -> io::Result<()> {
-        self.results.lock().unwrap().extend_from_slice(bytes);
-        Ok(())
-    }
-
-    fn message(&self, line: &str) {
-        self.messages.lock().unwrap().push(line.to_owned());
-    }
-
-    fn bar(&self, _number: u32, state: BarState) {
-        self.bars.lock().unwrap().push(state);
-    }
-
-    fn read_input(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut left = self.input.lock().unwrap();
-        let read = buffer.len().min(*left);
-        *left -= read;
-        buffer[..read].fill(7);
-        Ok(read)
-    }
-
-    fn ask_secret(&self, _question: &str) -> io::Result<Zeroizing<String>> {
-        Err(io::ErrorKind::NotFound.into())
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_cut_off_is_listed_and_gone_on_with() {
@@ -443,4 +275,114 @@ async fn a_journal_that_does_not_open_is_told_and_fails_nothing() {
     let ended = desk.types(&["put", "sample"]).await;
     assert_eq!((ended.exit, desk.journals().len()), (0, 0));
     desk.expect("sample", &path).await;
+}
+
+/// The old blob is destroyed; until the new one has a journal, the old journal stands for the upload.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_begun_anew_is_not_forgotten_before_its_successor_has_a_journal() {
+    let desk = Desk::set().await;
+    let path = desk.file("sample", 4 * MIB);
+    desk.cut_off(2, &["put", "sample"]).await;
+    make_sample(&path, 3 * MIB).unwrap();
+    let _ = desk.sent();
+    // No credit is left, and none can be drawn.
+    fs::remove_file(desk.directory.path().join("home/credits")).unwrap();
+    desk.liar().tell(on(|endpoint| matches!(endpoint, Endpoint::FetchCredits), Refuse(Refusal::Busy)));
+    assert_eq!(desk.types(&["put", "sample"]).await.exit, 5);
+    let sent = desk.sent();
+    assert_eq!((sent.destroyed.len(), sent.created, desk.journals().len()), (1, 0, 1));
+    assert_eq!(desk.succeeds(&["transfers"]).await[0]["state"], "interrupted");
+    desk.liar().tell(Honest);
+    desk.succeeds(&["put", "sample"]).await;
+    assert_eq!((desk.names().await, desk.journals().len()), (vec!["sample".to_owned()], 0));
+    desk.expect("sample", &path).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_whose_last_answer_was_lost_is_listed_later() {
+    let desk = Desk::set().await;
+    let finishing = |endpoint: &Endpoint| matches!(endpoint, Endpoint::FinishBlob(_));
+    let creating = |endpoint: &Endpoint| matches!(endpoint, Endpoint::CreateBlob);
+    desk.file("first", 10);
+    desk.succeeds(&["put", "first"]).await;
+    for (name, size) in [("long", 3_000_000), ("short", 3_000)] {
+        // What is short is made and finished in one request.
+        if name == "long" {
+            desk.liar().tell(on(finishing, Refuse(Refusal::Busy)));
+        } else {
+            desk.liar().tell(on(creating, Refuse(Refusal::Busy)));
+        }
+        let _ = desk.sent();
+        let ended = desk.pipes(size, &["put", "-", "--name", name]).await;
+        let told = ended.messages.iter().any(|said| said.contains("transfers --resume-all"));
+        assert!(ended.exit == 5 && told, "{ended:?}");
+        assert_eq!((desk.sent().destroyed.len(), desk.journals().len()), (0, 1));
+        desk.liar().tell(Honest);
+        desk.succeeds(&["transfers", "--resume-all"]).await;
+        let sent = desk.sent();
+        assert_eq!((sent.created, sent.destroyed.len(), desk.journals().len()), (0, 0, 0));
+        let content = desk.directory.path().join(name);
+        fs::write(&content, vec![7; size]).unwrap();
+        desk.expect(name, &content).await;
+    }
+}
+
+/// Before its end, or when the relay does not take the end, nothing can come of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_cannot_be_finished_is_destroyed() {
+    let desk = Desk::set().await;
+    let finishing = |endpoint: &Endpoint| matches!(endpoint, Endpoint::FinishBlob(_));
+    for is_cut_off in [true, false] {
+        if is_cut_off {
+            desk.liar().tell(Stops::after(2));
+        } else {
+            desk.liar().tell(on(finishing, Swallow(Refusal::Conflict.status())));
+        }
+        let _ = desk.sent();
+        assert_ne!(desk.pipes(4_000_000, &["put", "-", "--name", "other"]).await.exit, 0);
+        assert_eq!((desk.sent().destroyed.len(), desk.journals().len()), (1, 0), "{is_cut_off}");
+        desk.liar().tell(Honest);
+    }
+}
+
+/// Restored from a backup with other rights, linked, or put there by somebody: each is told, dropped as it stands, and fails nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_journal_is_dropped_and_never_followed() {
+    let desk = Desk::set().await;
+    desk.file("sample", 3 * MIB);
+    desk.cut_off(2, &["put", "sample"]).await;
+    let journal = desk.journals().remove(0);
+    let transfers = journal.parent().unwrap();
+    let target = desk.file("target", 10);
+    std::os::unix::fs::symlink(&target, transfers.join("link")).unwrap();
+    fs::hard_link(&target, transfers.join("second")).unwrap();
+    fs::copy(&journal, transfers.join("open")).unwrap();
+    fs::set_permissions(transfers.join("open"), Permissions::from_mode(0o644)).unwrap();
+    fs::create_dir(transfers.join("directory")).unwrap();
+    let ended = desk.types(&["transfers"]).await;
+    let states: Vec<&str> = ended.results.iter().map(|shown| shown["state"].as_str().unwrap()).collect();
+    assert_eq!((ended.exit, states), (0, vec!["interrupted", "damaged", "damaged", "damaged"]));
+    for told in ["3 unfinished upload(s) is damaged", "1 directories"] {
+        assert!(ended.messages.iter().any(|said| said.contains(told)), "{ended:?}");
+    }
+    let ended = desk.types(&["transfers", "drop", "--all"]).await;
+    assert_eq!((ended.exit, ended.results), (0, vec![json!({ "dropped": 4 })]));
+    assert_eq!(desk.journals(), [transfers.join("directory")]);
+    assert_eq!(fs::metadata(&target).unwrap().len(), 10);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_many_were_dropped_is_told_before_one_that_is_running() {
+    let desk = Desk::set().await;
+    let path = desk.file("one", 3 * MIB);
+    desk.file("other", 3 * MIB);
+    for name in ["one", "other"] {
+        desk.cut_off(2, &["put", name]).await;
+    }
+    let (source, name) = (Source::open(&path, None).unwrap(), SpacePath::parse("one").unwrap());
+    let held = transfer::find(&desk.unlocked.journals().unwrap(), source, name, false).unwrap();
+    let ended = desk.types(&["transfers", "drop", "--all"]).await;
+    assert_eq!((ended.exit, ended.results), (4, vec![json!({ "dropped": 1 })]));
+    drop(held);
+    assert_eq!(desk.succeeds(&["transfers", "drop", "--all"]).await, [json!({ "dropped": 1 })]);
 }

@@ -1,8 +1,10 @@
 //! Transfers go on where they were cut off: whatever cut them, whatever the disk lost, and whatever the relay says of what it holds.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
+mod batches;
 mod commands;
 mod cut;
+mod desk;
 mod downloads;
 mod killed;
 mod refused;

@@ -9,11 +9,11 @@ use crate::{
         arguments::{DropTransfers, Global, Transfers, TransfersAction},
         opened::{Opened, path, with_account},
         print::Printer,
-        uploading::{BATCH, go_on, is_listed},
+        uploading::{BATCH, go_on, is_listed, is_same_place, require_free},
     },
     transfer::{Begun, Unfinished, unfinished},
 };
-use nightdrop_envelope::space::SpacePath;
+use nightdrop_envelope::space::{SpacePath, State};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -109,14 +109,16 @@ fn ago(began: u64) -> String {
 async fn resume_all(opened: &mut Opened<'_>, printer: &Printer) -> Result<(), ClientError> {
     let all = unfinished(&opened.journals()?)?;
     let mut failed = None;
-    for replace in [false, true] {
-        let mut waiting = all.iter().filter(|one| !one.is_damaged() && one.replaces() == replace).peekable();
-        while waiting.peek().is_some() {
+    // What replaces comes first: so it cannot replace what another one of these has just stored.
+    for replace in [true, false] {
+        let mut waiting = Vec::new();
+        for one in all.iter().filter(|one| !one.is_damaged() && one.replaces() == replace) {
+            waiting.push((path(one.name().unwrap_or_default())?, one));
+        }
+        while !waiting.is_empty() {
             let mut begun = Vec::new();
-            while begun.len() < BATCH
-                && let Some(one) = waiting.next()
-            {
-                match begin(one.clone()).await {
+            for (name, one) in next_batch(&mut waiting) {
+                match begin(opened.space.state(), name, one, replace).await {
                     Ok(found) => begun.extend(found),
                     Err(error) => {
                         printer.warn(&format!("{}: {error}", one.name().unwrap_or_default()));
@@ -128,8 +130,9 @@ async fn resume_all(opened: &mut Opened<'_>, printer: &Printer) -> Result<(), Cl
             for (name, _) in listed {
                 told(&name, true, printer)?;
             }
-            if let Some(error) = error {
-                return Err(error);
+            match error {
+                Some(error) if error.is_passing() => return Err(error),
+                error => failed = failed.or(error),
             }
         }
     }
@@ -139,8 +142,30 @@ async fn resume_all(opened: &mut Opened<'_>, printer: &Printer) -> Result<(), Cl
     failed.map_or(Ok(()), Err)
 }
 
-async fn begin(one: Unfinished) -> Result<Option<(SpacePath, Begun)>, ClientError> {
-    let name = path(one.name().unwrap_or_default())?;
+/// The oldest that can be listed together. Two may be of one name, from files in two places: the second waits, and then finds its name taken.
+fn next_batch<'a>(waiting: &mut Vec<(SpacePath, &'a Unfinished)>) -> Vec<(SpacePath, &'a Unfinished)> {
+    let mut batch: Vec<(SpacePath, &Unfinished)> = Vec::new();
+    for (name, one) in std::mem::take(waiting) {
+        if batch.len() < BATCH && !batch.iter().any(|(taken, _)| is_same_place(taken, &name)) {
+            batch.push((name, one));
+        } else {
+            waiting.push((name, one));
+        }
+    }
+    batch
+}
+
+async fn begin(
+    state: &State,
+    name: SpacePath,
+    one: &Unfinished,
+    replace: bool,
+) -> Result<Option<(SpacePath, Begun)>, ClientError> {
+    // Before anything is sent. Its own file may have the name already.
+    if !one.blob().is_some_and(|blob| is_listed(state, blob)) {
+        require_free(state, &name, replace)?;
+    }
+    let one = one.clone();
     let begun =
         tokio::task::spawn_blocking(move || one.begin()).await.map_err(|_| ClientError::Stopped)??;
     Ok(begun.map(|begun| (name, begun)))
@@ -159,13 +184,21 @@ async fn drop_some(
             vec![one.ok_or(ClientError::NoSuchTransfer(number))?]
         }
     };
-    let dropped = drop_all(opened, &chosen).await?;
-    printer
-        .result(&Dropped { dropped }, &format!("Dropped {dropped} unfinished upload(s), at the relay, too."))
+    let (dropped, failed) = drop_each(opened, &chosen).await;
+    if dropped > 0 || failed.is_none() {
+        let told = format!("Dropped {dropped} unfinished upload(s), at the relay, too.");
+        printer.result(&Dropped { dropped }, &told)?;
+    }
+    failed.map_or(Ok(()), Err)
 }
 
 /// Drops these; one that a command is at is an error when all others are dropped.
-pub(super) async fn drop_all(opened: &mut Opened<'_>, chosen: &[&Unfinished]) -> Result<usize, ClientError> {
+pub(super) async fn drop_all(opened: &mut Opened<'_>, chosen: &[&Unfinished]) -> Result<(), ClientError> {
+    drop_each(opened, chosen).await.1.map_or(Ok(()), Err)
+}
+
+/// Gives how many it dropped, too.
+async fn drop_each(opened: &mut Opened<'_>, chosen: &[&Unfinished]) -> (usize, Option<ClientError>) {
     let (mut lane, mut dropped, mut failed) = (opened.lane(), 0, None);
     for one in chosen {
         let is_listed = async |blob| {
@@ -175,8 +208,8 @@ pub(super) async fn drop_all(opened: &mut Opened<'_>, chosen: &[&Unfinished]) ->
         match one.drop_it(&mut lane, is_listed).await {
             Ok(()) => dropped += 1,
             Err(error @ ClientError::TransferRunning) => failed = Some(error),
-            Err(error) => return Err(error),
+            Err(error) => return (dropped, Some(error)),
         }
     }
-    failed.map_or(Ok(dropped), Err)
+    (dropped, failed)
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! HOME/transfers/       0700
 //!   NAME                0600, one per upload, locked while a command carries it out: a sealed head, then sealed records of one length; NAME comes
-//!                       from the memory key, the file's path and the name that it is to get, and is random for a stream
+//!                       from the memory key, the file's path, or the blob of a stream, and the name that it is to get
 //! ```
 //! A chunk's record is written before the chunk is sent, in constant time; head and end are on the disk before anything that they tell of is sent.
 //! States that a crash can leave:
@@ -17,13 +17,15 @@
 //! Whatever else stands there is damage: of a record, the upload is not gone on with, and its blob can still be destroyed; of the head, nothing is
 //! known, and the relay forgets an unfinished blob by itself. A journal is bounded: one of many runs is not gone on with either.
 
+mod directory;
 mod kept;
 
 pub(super) use kept::Kept;
 
 use super::own_file;
 use crate::{ClientError, random};
-use kept::{LONGEST, Parsed};
+use directory::{UNFINISHED, lock, make, read, remove, sync};
+use kept::Parsed;
 use nightdrop_envelope::{
     chunk::ChunkNonce,
     journal::{JournalHead, JournalKey, JournalRecord, SEALED_HEAD, SEALED_RECORD},
@@ -32,17 +34,11 @@ use nightdrop_envelope::{
 use nightdrop_wire::{ids::BlobId, messages::blob::ChunkHash};
 use nix::fcntl::{Flock, FlockArg};
 use std::{
-    fs::{DirBuilder, File},
+    fs::File,
     io::{self, ErrorKind, Read, Seek, SeekFrom, Write},
-    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
-
-/// Who looks at a journal, or is about to end, holds its lock for a moment.
-const LOCK_ATTEMPTS: u32 = 40;
-const LOCK_PAUSE: Duration = Duration::from_millis(25);
 
 /// The journals of one account on this device. Clones are the same.
 #[derive(Debug, Clone)]
@@ -80,7 +76,7 @@ pub(super) enum Found {
     Nothing,
     /// A journal.
     Kept(Box<Journal>),
-    /// Something that does not open, locked.
+    /// Something that does not open, locked if it can be.
     Damaged(DamagedJournal),
 }
 
@@ -88,7 +84,8 @@ pub(super) enum Found {
 #[derive(Debug)]
 pub(super) struct DamagedJournal {
     path: PathBuf,
-    _lock: Flock<File>,
+    /// None if it is no file of this user alone: no command of ours is at such a thing.
+    _lock: Option<Flock<File>>,
 }
 
 /// What a journal says to whoever only looks.
@@ -127,6 +124,9 @@ impl Journals {
         let file = match own_file::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Found::Nothing),
+            Err(error) if own_file::is_foreign(&error) => {
+                return Ok(Found::Damaged(DamagedJournal { path, _lock: None }));
+            }
             Err(error) => return Err(ClientError::file("open", &path)(error)),
         };
         let mut file = lock(file, &path)?;
@@ -139,7 +139,7 @@ impl Journals {
                 remove(&path)?;
                 Ok(Found::Nothing)
             }
-            Parsed::Damaged => Ok(Found::Damaged(DamagedJournal { path, _lock: file })),
+            Parsed::Damaged => Ok(Found::Damaged(DamagedJournal { path, _lock: Some(file) })),
             Parsed::Journal(head, kept) => {
                 if kept.is_sound {
                     // What is torn makes room for the next record.
@@ -154,24 +154,31 @@ impl Journals {
         }
     }
 
-    /// Begins the journal of an upload that has none: from here on its blob can be destroyed, whatever happens.
+    /// Begins the journal of an upload that has none, or whose earlier one is `ended` and gives way to it: from here on its blob can be destroyed,
+    /// whatever happens.
     ///
     /// # Errors
     /// [`ClientError::TransferRunning`] if another command begins it at this moment; [`ClientError::File`].
-    pub(super) fn begin(&self, head: JournalHead) -> Result<Journal, ClientError> {
+    pub(super) fn begin(&self, head: JournalHead, ended: Option<&Journal>) -> Result<Journal, ClientError> {
         let Shared { directory, key, keyring: _ } = &*self.shared;
         let path = directory.join(self.shared.name_of(&head));
         let sealed = key.seal_head(&head, &mut random::system()).map_err(ClientError::Sealing)?;
-        make_directory(directory).map_err(ClientError::file("make the directory", directory))?;
+        make(directory).map_err(ClientError::file("make the directory", directory))?;
+        self.sweep()?;
         let failed = |error: io::Error| ClientError::file("write", &path)(error);
         let mut file = tempfile::Builder::new()
-            .prefix(".unfinished-")
+            .prefix(UNFINISHED)
             .tempfile_in(directory)
             .map_err(ClientError::file("write in", directory))?;
         file.write_all(&sealed).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
         // Locked before anybody can find it.
         let locked = lock(file.as_file().try_clone().map_err(failed)?, &path)?;
-        file.persist_noclobber(&path).map_err(|error| match error.error.kind() {
+        // Who has the lock of the one that stands there may take its place.
+        let put = match ended {
+            Some(ended) if ended.path == path => file.persist(&path),
+            _ => file.persist_noclobber(&path),
+        };
+        put.map_err(|error| match error.error.kind() {
             ErrorKind::AlreadyExists => ClientError::TransferRunning,
             _ => failed(error.error),
         })?;
@@ -195,6 +202,7 @@ impl Journals {
                 Ok(Parsed::Damaged) => all.push(Seen { path, head: None }),
                 // Its upload was done at this moment.
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) if own_file::is_foreign(&error) => all.push(Seen { path, head: None }),
                 Err(error) => return Err(ClientError::file("read", &path)(error)),
             }
         }
@@ -214,7 +222,7 @@ impl Journals {
                 own_file::open(&path).and_then(|file| file.take(SEALED_HEAD as u64).read_to_end(&mut head));
             match read {
                 Ok(SEALED_HEAD) => match self.shared.key.open_head(&head) {
-                    Ok(head) if is_listed(head.blob) => self.remove_unless_running(path)?,
+                    Ok(head) if is_listed(head.blob) => self.remove_unless_running(path, &is_listed)?,
                     Ok(_) => {}
                     Err(_) => damaged += 1,
                 },
@@ -226,28 +234,20 @@ impl Journals {
         Ok(damaged)
     }
 
-    fn remove_unless_running(&self, path: PathBuf) -> Result<(), ClientError> {
+    fn remove_unless_running(
+        &self,
+        path: PathBuf,
+        is_listed: impl Fn(BlobId) -> bool,
+    ) -> Result<(), ClientError> {
         match self.open(path) {
-            Ok(Found::Kept(journal)) => journal.remove(),
+            // Another upload may have taken its place before it was locked.
+            Ok(Found::Kept(journal)) if is_listed(journal.head().blob) => journal.remove(),
             // Whoever is at it removes it.
-            Ok(Found::Nothing | Found::Damaged(_)) | Err(ClientError::TransferRunning) => Ok(()),
+            Ok(Found::Kept(_) | Found::Nothing | Found::Damaged(_)) | Err(ClientError::TransferRunning) => {
+                Ok(())
+            }
             Err(error) => Err(error),
         }
-    }
-
-    fn paths(&self) -> Result<Vec<PathBuf>, ClientError> {
-        let directory = &self.shared.directory;
-        let entries = match std::fs::read_dir(directory) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(ClientError::file("read", directory)(error)),
-        };
-        let paths: Result<Vec<PathBuf>, io::Error> =
-            entries.map(|entry| entry.map(|entry| entry.path())).collect();
-        let mut paths = paths.map_err(ClientError::file("read", directory))?;
-        // What begins so is on its way to its name.
-        paths.retain(|path| !path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".")));
-        Ok(paths)
     }
 }
 
@@ -256,7 +256,8 @@ impl Shared {
     fn name_of(&self, head: &JournalHead) -> String {
         match &head.origin {
             Some(origin) => self.key.file_name(&origin.path, &head.name),
-            None => head.blob.to_string(),
+            // No path holds a zero byte. In clear the blob would join this disk with what the relay has.
+            None => self.key.file_name(&[&[0], &head.blob.as_bytes()[..]].concat(), &head.name),
         }
     }
 
@@ -354,41 +355,6 @@ impl DamagedJournal {
     pub(super) fn remove(&self) -> Result<(), ClientError> {
         remove(&self.path)
     }
-}
-
-fn lock(mut file: File, path: &Path) -> Result<Flock<File>, ClientError> {
-    for _ in 1..LOCK_ATTEMPTS {
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(locked) => return Ok(locked),
-            Err((unlocked, nix::errno::Errno::EWOULDBLOCK)) => file = unlocked,
-            Err((_, errno)) => return Err(ClientError::file("lock", path)(errno.into())),
-        }
-        std::thread::sleep(LOCK_PAUSE);
-    }
-    Err(ClientError::TransferRunning)
-}
-
-fn read(file: &mut File) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    Read::take(file, LONGEST).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-fn remove(path: &Path) -> Result<(), ClientError> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(ClientError::file("remove", path)(error)),
-        _ => Ok(()),
-    }
-}
-
-fn make_directory(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
-fn sync(directory: &Path) -> Result<(), ClientError> {
-    File::open(directory)
-        .and_then(|directory| directory.sync_all())
-        .map_err(ClientError::file("sync", directory))
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
 //! Journals on a disk: whatever of them is there, torn or damaged.
 
-use super::{kept::most_records, *};
+use super::{directory::LEFT_OVER, kept::most_records, *};
 use nightdrop_envelope::{
     capability::BlobCapabilities,
     journal::{Origin, Stamp},
     key::{FileKey, MemoryKey},
 };
 use nightdrop_wire::ids::AccountId;
-use std::{fs, os::unix::fs::MetadataExt};
+use std::{fs, os::unix::fs::MetadataExt, time::Duration};
 use tempfile::TempDir;
 
 const FROM: &[u8] = b"/home/anna/minutes of the meeting.txt";
@@ -50,7 +50,7 @@ fn state(kept: &Kept) -> State {
 
 /// A journal with three chunks, one of them sealed twice, and an end; its states in order, and where it is.
 fn written(journals: &Journals) -> (Vec<State>, PathBuf) {
-    let journal = journals.begin(head(true)).unwrap();
+    let journal = journals.begin(head(true), None).unwrap();
     let mut states = vec![(vec![], 0)];
     for (index, number) in [(1, 1), (0, 2), (1, 3)] {
         journal.note_chunk(index, [number; 24], [number; 32]).unwrap();
@@ -205,9 +205,9 @@ fn a_journal_under_the_name_of_another_one_is_damage() {
 fn one_command_at_a_time_has_a_journal() {
     let directory = tempfile::tempdir().unwrap();
     let journals = journals(&directory);
-    let journal = journals.begin(head(true)).unwrap();
+    let journal = journals.begin(head(true), None).unwrap();
     assert!(matches!(journals.find(FROM, &name()), Err(ClientError::TransferRunning)));
-    assert!(matches!(journals.begin(head(true)), Err(ClientError::TransferRunning)));
+    assert!(matches!(journals.begin(head(true), None), Err(ClientError::TransferRunning)));
     let seen = journals.all().unwrap();
     assert!(seen.len() == 1 && seen[0].is_running());
     assert_eq!(journals.settle(|_| true).unwrap(), 0);
@@ -225,7 +225,7 @@ fn one_command_at_a_time_has_a_journal() {
 fn streams_have_journals_of_their_own_and_no_place() {
     let directory = tempfile::tempdir().unwrap();
     let journals = journals(&directory);
-    drop((journals.begin(head(false)).unwrap(), journals.begin(head(false)).unwrap()));
+    drop((journals.begin(head(false), None).unwrap(), journals.begin(head(false), None).unwrap()));
     assert_eq!(journals.all().unwrap().len(), 2);
     assert!(kept(&journals).is_none());
 }
@@ -234,7 +234,7 @@ fn streams_have_journals_of_their_own_and_no_place() {
 fn a_journal_of_too_many_runs_is_not_gone_on_with() {
     let directory = tempfile::tempdir().unwrap();
     let journals = journals(&directory);
-    let journal = journals.begin(head(true)).unwrap();
+    let journal = journals.begin(head(true), None).unwrap();
     let most = most_records(journal.head());
     assert_eq!(most, 4 * 2 + 1_024);
     for _ in 0..most {
@@ -246,4 +246,72 @@ fn a_journal_of_too_many_runs_is_not_gone_on_with() {
     journal.note_chunk(0, [1; 24], [1; 32]).unwrap();
     drop(journal);
     assert!(!kept(&journals).unwrap().kept().is_sound);
+}
+
+/// What the relay sees of a blob is its id.
+#[test]
+fn the_name_of_a_journal_of_a_stream_tells_nothing_of_its_blob() {
+    let directory = tempfile::tempdir().unwrap();
+    let journals = journals(&directory);
+    let journal = journals.begin(head(false), None).unwrap();
+    let (name, blob) = (journal.path.file_name().unwrap().to_owned(), journal.head().blob);
+    assert_eq!(name.len(), journals.shared.key.file_name(FROM, &self::name()).len());
+    assert_ne!(name.to_str().unwrap(), blob.to_string());
+    let other = JournalKey::new(
+        MemoryKey::from_bytes([3; 32]),
+        "2gzyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen53wid".parse().unwrap(),
+        AccountId::from_bytes([1; 10]),
+    );
+    let other = Journals::new(directory.path().join("other"), other, 1);
+    assert_ne!(other.shared.name_of(journal.head()).as_str(), name, "it needs the memory key");
+}
+
+#[test]
+fn a_journal_that_took_the_place_of_a_listed_one_stays() {
+    let directory = tempfile::tempdir().unwrap();
+    let journals = journals(&directory);
+    drop(journals.begin(head(true), None).unwrap());
+    // Listed when it is read, and another one when it is locked.
+    let asked = std::cell::Cell::new(0);
+    let listed = |_| asked.replace(asked.get() + 1) == 0;
+    assert_eq!(journals.settle(listed).unwrap(), 0);
+    assert_eq!((asked.get(), journals.all().unwrap().len()), (2, 1));
+    journals.settle(|_| true).unwrap();
+    assert_eq!(journals.all().unwrap().len(), 0);
+}
+
+#[test]
+fn what_a_killed_beginning_left_is_removed_when_nobody_is_at_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let journals = journals(&directory);
+    drop(journals.begin(head(false), None).unwrap());
+    let at = |name: &str| directory.path().join("transfers").join(name);
+    let make = |name: &str, age: Duration| {
+        let file = own_file::open_or_make(&at(name)).unwrap();
+        file.set_modified(std::time::SystemTime::now() - age).unwrap();
+        file
+    };
+    let (old, new) = (LEFT_OVER + Duration::from_secs(60), Duration::ZERO);
+    drop((make(".unfinished-old", old), make(".unfinished-new", new), make(".another", old)));
+    let locked = lock(make(".unfinished-locked", old), &at(".unfinished-locked")).unwrap();
+    drop(journals.begin(head(false), None).unwrap());
+    let stays = [".unfinished-old", ".unfinished-new", ".another", ".unfinished-locked"]
+        .map(|name| at(name).exists());
+    assert_eq!(stays, [false, true, true, true]);
+    drop(locked);
+    drop(journals.begin(head(false), None).unwrap());
+    assert!(!at(".unfinished-locked").exists());
+}
+
+#[test]
+fn only_who_has_its_lock_takes_the_place_of_a_journal() {
+    let directory = tempfile::tempdir().unwrap();
+    let journals = journals(&directory);
+    let old = journals.begin(head(true), None).unwrap();
+    assert!(matches!(journals.begin(head(true), None), Err(ClientError::TransferRunning)));
+    let new = journals.begin(head(true), Some(&old)).unwrap();
+    drop(old);
+    let seen = journals.all().unwrap();
+    assert_eq!(seen.len(), 1);
+    assert!(seen[0].head.as_ref().unwrap().0.blob == new.head().blob && seen[0].is_running());
 }
