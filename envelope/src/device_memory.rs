@@ -8,10 +8,10 @@ use crate::{
     OpenError,
     context::Context,
     key::MemoryKey,
-    padded::{pad, unpad},
+    padded::{pad_message, unpad_message},
     seal::{Kind, open, seal},
 };
-use nightdrop_wire::{codec, ids::AccountId, messages::log::LogHead, onion::OnionAddress};
+use nightdrop_wire::{ids::AccountId, messages::log::LogHead, onion::OnionAddress};
 use rand::CryptoRng;
 use serde::{Deserialize, Serialize};
 
@@ -46,7 +46,7 @@ impl DeviceMemory {
         account: AccountId,
         rng: &mut R,
     ) -> Result<Vec<u8>, OpenError> {
-        let plaintext = pad(&codec::encode(self).map_err(|_| OpenError::Malformed)?, PLAINTEXT)?;
+        let plaintext = pad_message(self, PLAINTEXT)?;
         seal(Kind::DeviceMemory, key.secret_bytes(), &context(relay, account), &plaintext, rng)
     }
 
@@ -61,10 +61,7 @@ impl DeviceMemory {
         account: AccountId,
     ) -> Result<Self, OpenError> {
         let plaintext = open(Kind::DeviceMemory, key.secret_bytes(), &context(relay, account), sealed)?;
-        if plaintext.len() != PLAINTEXT {
-            return Err(OpenError::Malformed);
-        }
-        codec::decode(unpad(&plaintext)?).map_err(|_| OpenError::Malformed)
+        unpad_message(&plaintext, PLAINTEXT)
     }
 }
 

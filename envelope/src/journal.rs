@@ -15,12 +15,11 @@ use crate::{
     derive::derive,
     key::{FileKey, MemoryKey},
     manifest::ManifestHash,
-    padded::{pad, unpad},
+    padded::{pad_message, unpad_message},
     seal::{Kind, open, seal},
     space::{FileRecord, SpacePath},
 };
 use nightdrop_wire::{
-    codec,
     ids::{AccountId, BlobId},
     labels,
     limits::ENVELOPE_OVERHEAD,
@@ -193,8 +192,7 @@ impl JournalKey {
         head: &JournalHead,
         rng: &mut R,
     ) -> Result<Vec<u8>, OpenError> {
-        let body = zeroize::Zeroizing::new(codec::encode(head).map_err(|_| OpenError::Malformed)?);
-        let plaintext = pad(&body, HEAD_PLAINTEXT)?;
+        let plaintext = pad_message(head, HEAD_PLAINTEXT)?;
         seal(Kind::Journal, self.key.secret_bytes(), &self.head_context(), &plaintext, rng)
     }
 
@@ -204,10 +202,7 @@ impl JournalKey {
     /// [`OpenError`] for anything else.
     pub fn open_head(&self, sealed: &[u8]) -> Result<JournalHead, OpenError> {
         let plaintext = open(Kind::Journal, self.key.secret_bytes(), &self.head_context(), sealed)?;
-        if plaintext.len() != HEAD_PLAINTEXT {
-            return Err(OpenError::Malformed);
-        }
-        codec::decode(unpad(&plaintext)?).map_err(|_| OpenError::Malformed)
+        unpad_message(&plaintext, HEAD_PLAINTEXT)
     }
 
     /// Seals the record at a position of a blob's journal.
@@ -221,7 +216,7 @@ impl JournalKey {
         position: u64,
         rng: &mut R,
     ) -> Result<Vec<u8>, OpenError> {
-        let plaintext = pad(&codec::encode(record).map_err(|_| OpenError::Malformed)?, RECORD_PLAINTEXT)?;
+        let plaintext = pad_message(record, RECORD_PLAINTEXT)?;
         let context = self.record_context(blob, position);
         seal(Kind::JournalRecord, self.key.secret_bytes(), &context, &plaintext, rng)
     }
@@ -238,10 +233,7 @@ impl JournalKey {
     ) -> Result<JournalRecord, OpenError> {
         let context = self.record_context(blob, position);
         let plaintext = open(Kind::JournalRecord, self.key.secret_bytes(), &context, sealed)?;
-        if plaintext.len() != RECORD_PLAINTEXT {
-            return Err(OpenError::Malformed);
-        }
-        codec::decode(unpad(&plaintext)?).map_err(|_| OpenError::Malformed)
+        unpad_message(&plaintext, RECORD_PLAINTEXT)
     }
 
     fn head_context(&self) -> Context {

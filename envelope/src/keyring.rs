@@ -14,12 +14,11 @@ use crate::{
     derive::derive,
     identity::IdentityKey,
     key::{MasterKey, MemoryKey, random},
-    padded::{pad, unpad},
+    padded::{pad_message, unpad_message},
     seal::{Kind, open, seal},
     space::HomeKeys,
 };
 use nightdrop_wire::{
-    codec,
     ids::AccountId,
     labels,
     messages::{account, log::LogHead},
@@ -143,8 +142,7 @@ impl Keyring {
         account: AccountId,
         rng: &mut R,
     ) -> Result<account::Keyring, OpenError> {
-        let body = Zeroizing::new(codec::encode(&self.contents).map_err(|_| OpenError::Malformed)?);
-        let plaintext = pad(&body, PLAINTEXT)?;
+        let plaintext = pad_message(&self.contents, PLAINTEXT)?;
         let context = context(relay, account, self.version);
         let envelope = seal(Kind::Keyring, master.secret_bytes(), &context, &plaintext, rng)?;
         Ok(account::Keyring { version: self.version, envelope })
@@ -162,10 +160,7 @@ impl Keyring {
     ) -> Result<Self, OpenError> {
         let context = context(relay, account, sealed.version);
         let plaintext = open(Kind::Keyring, master.secret_bytes(), &context, &sealed.envelope)?;
-        if plaintext.len() != PLAINTEXT {
-            return Err(OpenError::Malformed);
-        }
-        let contents = codec::decode(unpad(&plaintext)?).map_err(|_| OpenError::Malformed)?;
+        let contents = unpad_message(&plaintext, PLAINTEXT)?;
         Ok(Self { version: sealed.version, contents })
     }
 }

@@ -5,6 +5,8 @@
 //! ```
 
 use crate::OpenError;
+use nightdrop_wire::codec;
+use serde::{Serialize, de::DeserializeOwned};
 use zeroize::Zeroizing;
 
 const LENGTH: usize = 4;
@@ -34,6 +36,23 @@ pub(crate) fn unpad(padded: &[u8]) -> Result<&[u8], OpenError> {
         return Err(OpenError::Malformed);
     }
     Ok(body)
+}
+
+/// A message, padded to `to` bytes.
+pub(crate) fn pad_message<M: Serialize>(message: &M, to: usize) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+    let body = Zeroizing::new(codec::encode(message).map_err(|_| OpenError::Malformed)?);
+    pad(&body, to)
+}
+
+/// The message again, of what must be `length` bytes long.
+pub(crate) fn unpad_message<M: Serialize + DeserializeOwned>(
+    padded: &[u8],
+    length: usize,
+) -> Result<M, OpenError> {
+    if padded.len() != length {
+        return Err(OpenError::Malformed);
+    }
+    codec::decode(unpad(padded)?).map_err(|_| OpenError::Malformed)
 }
 
 #[cfg(test)]

@@ -8,12 +8,11 @@ use crate::{
     OpenError,
     context::Context,
     key::MemoryKey,
-    padded::{pad, unpad},
+    padded::{pad_message, unpad_message},
     seal::{Kind, open, seal},
 };
-use nightdrop_wire::{codec, ids::AccountId, messages::credit::Credit, onion::OnionAddress};
+use nightdrop_wire::{ids::AccountId, messages::credit::Credit, onion::OnionAddress};
 use rand::CryptoRng;
-use zeroize::Zeroizing;
 
 const PLAINTEXT: usize = 16_384;
 
@@ -39,8 +38,7 @@ impl Wallet {
         account: AccountId,
         rng: &mut R,
     ) -> Result<Vec<u8>, OpenError> {
-        let body = Zeroizing::new(codec::encode(&self.credits).map_err(|_| OpenError::Malformed)?);
-        let plaintext = pad(&body, PLAINTEXT)?;
+        let plaintext = pad_message(&self.credits, PLAINTEXT)?;
         seal(Kind::Wallet, key.secret_bytes(), &context(relay, account), &plaintext, rng)
     }
 
@@ -55,10 +53,7 @@ impl Wallet {
         account: AccountId,
     ) -> Result<Self, OpenError> {
         let plaintext = open(Kind::Wallet, key.secret_bytes(), &context(relay, account), sealed)?;
-        if plaintext.len() != PLAINTEXT {
-            return Err(OpenError::Malformed);
-        }
-        let credits = codec::decode(unpad(&plaintext)?).map_err(|_| OpenError::Malformed)?;
+        let credits = unpad_message(&plaintext, PLAINTEXT)?;
         Ok(Self { credits })
     }
 }
