@@ -18,10 +18,12 @@ pub struct ClientLimits {
     pub longest_retry: Duration,
     /// Lanes that a transfer begins with. Default: 4.
     pub lanes: usize,
-    /// Lanes that it has at most: memory of client and relay grows with them. Default: 6.
+    /// Lanes that it has at most. Default: 8.
     pub most_lanes: usize,
     /// Streams over each lane, so that none idles for a round trip. Default: 2.
     pub streams_per_lane: usize,
+    /// Chunks on their way at once at most: memory of client and relay grows with them, and so does what a break undoes. Default: 16.
+    pub chunks_at_once: usize,
 }
 
 impl Default for ClientLimits {
@@ -33,8 +35,9 @@ impl Default for ClientLimits {
             first_retry: Duration::from_secs(1),
             longest_retry: Duration::from_secs(30),
             lanes: 4,
-            most_lanes: 6,
+            most_lanes: 8,
             streams_per_lane: 2,
+            chunks_at_once: 16,
         }
     }
 }

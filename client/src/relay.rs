@@ -3,9 +3,9 @@
 //! What always holds: an answer longer than expected is an error before it is read; a redirect, a status that no relay
 //! sends and a body of another form are errors; nothing is ever followed.
 
-use crate::{limits::ClientLimits, transport::Transport};
+use crate::{counted_io::CountedIo, limits::ClientLimits, outgoing::Outgoing, transport::Transport};
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use hyper::{Request, body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use nightdrop_onion_config::{Lane, TorError};
@@ -17,10 +17,14 @@ use nightdrop_wire::{
     refusal::Refusal,
 };
 use serde::{Serialize, de::DeserializeOwned};
-use tokio::{task::JoinHandle, time::timeout};
+use std::sync::{Arc, atomic::AtomicU64};
+use tokio::{sync::OwnedSemaphorePermit, task::JoinHandle, time::timeout};
 
 /// Bytes of an answer that is a control body at most.
 pub(crate) const MAX_CONTROL_ANSWER: usize = 64 * 1024;
+
+/// Bytes of a connection that are buffered each way, beside Tor's own buffers.
+const BUFFERED: usize = 64 * 1024;
 
 /// Why a request got no usable answer.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +75,8 @@ pub struct RelayLane<T> {
     limits: ClientLimits,
     connection: Option<Connection>,
     has_worked: bool,
+    /// Bytes that all its streams have moved, both ways.
+    traffic: Arc<AtomicU64>,
 }
 
 impl<T: Transport> RelayLane<T> {
@@ -84,21 +90,39 @@ impl<T: Transport> RelayLane<T> {
             limits: limits.clone(),
             connection: None,
             has_worked: false,
+            traffic: Arc::default(),
         }
     }
 
-    /// So many streams on this lane's circuit, the first of which is this one.
-    pub(crate) fn streams(self, count: usize) -> Vec<Self> {
-        let another = |_| Self {
+    /// One more stream on this lane's circuit.
+    pub(crate) fn another(&self) -> Self {
+        Self {
             transport: self.transport.clone(),
             relay: self.relay.clone(),
             lane: self.lane.clone(),
             limits: self.limits.clone(),
             connection: None,
             has_worked: self.has_worked,
-        };
-        let others: Vec<Self> = (1..count).map(another).collect();
+            traffic: Arc::clone(&self.traffic),
+        }
+    }
+
+    /// So many streams on this lane's circuit, the first of which is this one.
+    pub(crate) fn streams(self, count: usize) -> Vec<Self> {
+        let others: Vec<Self> = (1..count).map(|_| self.another()).collect();
         std::iter::once(self).chain(others).collect()
+    }
+
+    /// Counts the bytes that all its streams have moved, both ways.
+    pub(crate) fn traffic(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.traffic)
+    }
+
+    /// Connects before there is anything to ask. If that fails, the first request tries again, and says why if it fails, too.
+    pub(crate) async fn open_ahead(&mut self) {
+        if self.connection.is_none() {
+            self.connection = self.connect(0).await.ok();
+        }
     }
 
     /// This lane for one request that is tried once: for what may not be repeated, and for cleaning up.
@@ -148,9 +172,26 @@ impl<T: Transport> RelayLane<T> {
         body: Bytes,
         longest: usize,
     ) -> Result<Vec<u8>, RequestError> {
+        self.exchange_in_turn(endpoint, authorization, body, longest, None).await
+    }
+
+    /// The same, with a turn that ends as soon as the next request may be sent on the lane's circuit, so that it never idles: when all of the body is
+    /// on its way, or, if an answer is expected, when half of that is here.
+    ///
+    /// # Errors
+    /// As [`Self::call`].
+    pub(crate) async fn exchange_in_turn(
+        &mut self,
+        endpoint: Endpoint,
+        authorization: Option<&Authorization>,
+        body: Bytes,
+        longest: usize,
+        mut turn: Option<OwnedSemaphorePermit>,
+    ) -> Result<Vec<u8>, RequestError> {
         let mut failed = 0;
         loop {
-            match self.attempt(endpoint, authorization, body.clone(), longest, failed).await {
+            let once = (body.clone(), longest, turn.take());
+            match self.attempt(endpoint, authorization, once, failed).await {
                 Err(error)
                     if error.is_passing(self.has_worked, failed) && failed + 1 < self.limits.attempts =>
                 {
@@ -168,22 +209,15 @@ impl<T: Transport> RelayLane<T> {
         &mut self,
         endpoint: Endpoint,
         authorization: Option<&Authorization>,
-        body: Bytes,
-        longest: usize,
+        once: (Bytes, usize, Option<OwnedSemaphorePermit>),
         failed: u32,
     ) -> Result<Vec<u8>, RequestError> {
         // Taken out, so that a connection on which anything failed is never used again.
         let mut connection = match self.connection.take() {
             Some(connection) if connection.is_open() => connection,
-            _ => {
-                // On a slow line, too, one attempt must at last be given enough time.
-                let limit = self.limits.connect.saturating_mul(failed.saturating_add(1));
-                let connecting = self.transport.connect(&self.relay, &self.lane);
-                let stream = timeout(limit, connecting).await.map_err(|_elapsed| RequestError::Broken)??;
-                Connection::open(stream).await?
-            }
+            _ => self.connect(failed).await?,
         };
-        let exchange = connection.exchange(endpoint, authorization, body, longest);
+        let exchange = connection.exchange(endpoint, authorization, once);
         let outcome =
             timeout(self.limits.request, exchange).await.map_err(|_elapsed| RequestError::Broken)?;
         if outcome.is_ok() {
@@ -191,6 +225,14 @@ impl<T: Transport> RelayLane<T> {
             self.has_worked = true;
         }
         outcome
+    }
+
+    async fn connect(&self, failed: u32) -> Result<Connection, RequestError> {
+        // On a slow line, too, one attempt must at last be given enough time.
+        let limit = self.limits.connect.saturating_mul(failed.saturating_add(1));
+        let connecting = self.transport.connect(&self.relay, &self.lane);
+        let stream = timeout(limit, connecting).await.map_err(|_elapsed| RequestError::Broken)??;
+        Connection::open(CountedIo::new(stream, self.traffic())).await
     }
 }
 
@@ -202,7 +244,7 @@ impl<T> std::fmt::Debug for RelayLane<T> {
 
 /// One HTTP connection and the task that drives it, which ends with it.
 struct Connection {
-    sender: http1::SendRequest<Full<Bytes>>,
+    sender: http1::SendRequest<Outgoing>,
     driver: JoinHandle<()>,
 }
 
@@ -211,8 +253,8 @@ impl Connection {
     where
         S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
     {
-        let (sender, connection) =
-            http1::handshake(TokioIo::new(stream)).await.map_err(|_| RequestError::Broken)?;
+        let http = http1::Builder::new().max_buf_size(BUFFERED).handshake(TokioIo::new(stream)).await;
+        let (sender, connection) = http.map_err(|_| RequestError::Broken)?;
         let driver = tokio::spawn(async move {
             // How it ended shows in the request that was under way.
             let _ = connection.await;
@@ -228,17 +270,17 @@ impl Connection {
         &mut self,
         endpoint: Endpoint,
         authorization: Option<&Authorization>,
-        body: Bytes,
-        longest: usize,
+        (body, longest, turn): (Bytes, usize, Option<OwnedSemaphorePermit>),
     ) -> Result<Vec<u8>, RequestError> {
-        let request = http_request(endpoint, authorization, body)?;
+        let (sending, reading) = if longest == 0 { (turn, None) } else { (None, turn) };
+        let request = http_request(endpoint, authorization, Outgoing::new(body, sending))?;
         self.sender.ready().await.map_err(|_| RequestError::Broken)?;
         let response = self.sender.send_request(request).await.map_err(|_| RequestError::Broken)?;
         let status = response.status().as_u16();
         if status != 200 {
             return Err(Refusal::from_status(status).map_or(RequestError::Invalid, RequestError::Refused));
         }
-        read_answer(response.into_body(), longest).await
+        read_answer(response.into_body(), longest, reading).await
     }
 }
 
@@ -251,19 +293,23 @@ impl Drop for Connection {
 fn http_request(
     endpoint: Endpoint,
     authorization: Option<&Authorization>,
-    body: Bytes,
-) -> Result<Request<Full<Bytes>>, RequestError> {
+    body: Outgoing,
+) -> Result<Request<Outgoing>, RequestError> {
     // HTTP/1.1 demands a host; a constant says nothing about who asks for what.
     let mut request =
         Request::builder().method(endpoint.row().method).uri(endpoint.path()).header("host", "nightdrop");
     if let Some(authorization) = authorization {
         request = request.header("authorization", authorization.to_header().as_str());
     }
-    request.body(Full::new(body)).map_err(|_| RequestError::Invalid)
+    request.body(body).map_err(|_| RequestError::Invalid)
 }
 
-/// Reads an answer of declared length, which is checked before there is room made for it.
-async fn read_answer(mut body: Incoming, longest: usize) -> Result<Vec<u8>, RequestError> {
+/// Reads an answer of declared length, which is checked before there is room made for it. The turn ends half-way.
+async fn read_answer(
+    mut body: Incoming,
+    longest: usize,
+    mut turn: Option<OwnedSemaphorePermit>,
+) -> Result<Vec<u8>, RequestError> {
     use hyper::body::Body;
     let declared = body.size_hint().exact().and_then(|length| usize::try_from(length).ok());
     let length = declared.filter(|length| *length <= longest).ok_or(RequestError::Invalid)?;
@@ -274,6 +320,10 @@ async fn read_answer(mut body: Incoming, longest: usize) -> Result<Vec<u8>, Requ
             return Err(RequestError::Invalid);
         }
         answer.extend_from_slice(&data);
+        if answer.len() >= length / 2 {
+            turn = None;
+        }
     }
+    drop(turn);
     if answer.len() == length { Ok(answer) } else { Err(RequestError::Broken) }
 }

@@ -6,7 +6,7 @@
 use super::{
     ChunkQueue, OutputPath, Progress,
     in_order::{InOrder, StreamOutput},
-    lanes::{Moved, over_lanes},
+    lanes::{Freight, Lanes, Turn, move_all},
     partial::PartialFile,
 };
 use crate::{ClientError, limits::ClientLimits, relay::RelayLane, transport::Transport};
@@ -224,12 +224,11 @@ async fn fetch_all_chunks<T: Transport>(
     relay: &OnionAddress,
     limits: &ClientLimits,
 ) -> Result<(Option<PartialFile>, RelayLane<T>), ClientError> {
-    let (moved, chunks) = (Moved::told(&fetch.progress), fetch.queue.left());
-    let work = |lane| fetch_chunks(Arc::clone(&fetch), lane, moved.clone());
-    let outcome = over_lanes((transport, relay, limits), Some(first), chunks, &moved, work).await;
+    let lanes = Lanes::open_ahead((transport, relay, limits), first, fetch.queue.left());
+    let outcome = move_all(&fetch, lanes, limits, &fetch.progress).await;
     // Whatever the outcome, nothing writes any more.
     let partial = fetch.sink.end()?;
-    match outcome.and_then(|mut lanes| lanes.pop().ok_or(ClientError::Stopped)) {
+    match outcome {
         Ok(lane) => Ok((partial, lane)),
         Err(error) => {
             // What a broken line or a full disk has left is gone on with; what a liar gave is not.
@@ -242,21 +241,33 @@ async fn fetch_all_chunks<T: Transport>(
     }
 }
 
-/// The work of one stream: takes chunks until there are none left.
-async fn fetch_chunks<T: Transport>(
-    fetch: Arc<Fetch>,
-    mut lane: RelayLane<T>,
-    moved: Moved,
-) -> Result<RelayLane<T>, ClientError> {
-    let sealed = fetch.manifest.layout().class().sealed();
-    while let Some(index) = fetch.queue.take() {
-        let endpoint = Endpoint::GetChunk(fetch.manifest.blob(), index);
-        let chunk = lane
-            .exchange(endpoint, Some(&fetch.authorization), Bytes::new(), sealed)
-            .await
-            .map_err(ClientError::listed)?;
-        fetch.take(index, chunk).await?;
-        moved.one(sealed as u64);
+impl Freight for Fetch {
+    type Chunk = ();
+    type Carried = Vec<u8>;
+
+    fn chunk_bytes(&self) -> usize {
+        self.manifest.layout().class().sealed()
     }
-    Ok(lane)
+
+    async fn fresh(self: &Arc<Self>) -> Result<Option<(u32, ())>, ClientError> {
+        Ok(self.queue.take().map(|index| (index, ())))
+    }
+
+    async fn carry<T: Transport>(
+        &self,
+        lane: &mut RelayLane<T>,
+        index: u32,
+        (): (),
+        turn: Turn,
+    ) -> Result<Vec<u8>, ClientError> {
+        let endpoint = Endpoint::GetChunk(self.manifest.blob(), index);
+        let longest = self.chunk_bytes();
+        lane.exchange_in_turn(endpoint, Some(&self.authorization), Bytes::new(), longest, Some(turn))
+            .await
+            .map_err(ClientError::listed)
+    }
+
+    async fn land(self: &Arc<Self>, index: u32, sealed: Vec<u8>) -> Result<(), ClientError> {
+        self.take(index, sealed).await
+    }
 }

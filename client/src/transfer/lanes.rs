@@ -1,12 +1,17 @@
-//! How many lanes a transfer runs over: more while it helps.
+//! Moving the chunks of a transfer over lanes: each a circuit of its own, with several streams that take turns, so that none idles for a round trip.
 //!
-//! Every stream of Tor has a window per round trip, and so has every circuit; on a long way the window is the limit, on a short one the
-//! processors are. Nobody can tell beforehand, so a transfer begins with some lanes and doubles them as long as that makes it faster. Each lane is a
-//! circuit of its own with several streams, so that none idles for a round trip. The work is the same on all streams: take a chunk that
-//! nobody has, move it, until there are none left; so a slow stream takes fewer of them.
+//! The circuits are built ahead, while the transfer still asks for what it needs to begin. The work is the same on all streams: take a chunk
+//! that nobody has, move it, until there are none left; so a slow stream takes fewer of them, and what is late goes by a second way
+//! ([`Underway`]). How many lanes and chunks there are at once is decided as it goes ([`Pacing`]).
 
-use super::Progress;
+use super::{
+    Progress,
+    gate::Gate,
+    pace::{LOOK, Pace, Pacing},
+    underway::Underway,
+};
 use crate::{ClientError, limits::ClientLimits, relay::RelayLane, transport::Transport};
+use futures::future::select_all;
 use nightdrop_wire::onion::OnionAddress;
 use std::{
     future::Future,
@@ -14,163 +19,189 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
 };
 use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
-    time::{Instant, MissedTickBehavior, interval},
+    time::{Instant, MissedTickBehavior, interval, timeout},
 };
 
-/// How often it is looked whether more lanes would help.
-const LOOK: Duration = Duration::from_millis(250);
-/// So long at least one number of lanes is watched.
-const WATCH: Duration = Duration::from_secs(1);
-/// What doubling the lanes must bring, to be worth the circuits.
-const WORTH: f64 = 1.2;
+/// The turn of one of a lane's streams.
+pub(super) type Turn = OwnedSemaphorePermit;
 
-/// Chunks that a transfer has moved, and who hears of it. Clones count the same.
-#[derive(Clone)]
-pub(super) struct Moved {
-    chunks: Arc<AtomicU64>,
-    progress: Arc<dyn Progress>,
+/// What a transfer moves, chunk by chunk.
+pub(super) trait Freight: Send + Sync + 'static {
+    /// A chunk as it is sent, or what it takes to ask for it. A clone of it may go by another way.
+    type Chunk: Clone + Send + 'static;
+    /// What comes of moving it.
+    type Carried: Send;
+
+    /// Bytes of a sealed chunk.
+    fn chunk_bytes(&self) -> usize;
+
+    /// The next one that nobody has.
+    fn fresh(
+        self: &Arc<Self>,
+    ) -> impl Future<Output = Result<Option<(u32, Self::Chunk)>, ClientError>> + Send;
+
+    /// Moves it over a lane, whose next stream may begin when the turn ends; perhaps another lane moves the same.
+    fn carry<T: Transport>(
+        &self,
+        lane: &mut RelayLane<T>,
+        index: u32,
+        chunk: Self::Chunk,
+        turn: Turn,
+    ) -> impl Future<Output = Result<Self::Carried, ClientError>> + Send;
+
+    /// Puts it where it belongs: once for each chunk.
+    fn land(
+        self: &Arc<Self>,
+        index: u32,
+        carried: Self::Carried,
+    ) -> impl Future<Output = Result<(), ClientError>> + Send;
 }
 
-impl Moved {
-    pub(super) fn told(progress: &Arc<dyn Progress>) -> Self {
-        Self { chunks: Arc::default(), progress: Arc::clone(progress) }
-    }
-
-    /// One more, of so many sealed bytes.
-    pub(super) fn one(&self, sealed_bytes: u64) {
-        self.chunks.fetch_add(1, Ordering::Relaxed);
-        self.progress.advance(sealed_bytes);
-    }
-
-    fn chunks(&self) -> u64 {
-        self.chunks.load(Ordering::Relaxed)
-    }
+/// The lanes of a transfer, most of which are being opened.
+pub(super) struct Lanes<T> {
+    first: RelayLane<T>,
+    opening: JoinSet<RelayLane<T>>,
 }
 
-/// Runs `work` on the streams of lanes to a relay until every stream is done; the first error ends all of them. `first` is a lane that is
-/// connected already.
-pub(super) async fn over_lanes<T, R, F>(
-    (transport, relay, limits): (&T, &OnionAddress, &ClientLimits),
-    first: Option<RelayLane<T>>,
-    chunks: u32,
-    moved: &Moved,
-    work: impl Fn(RelayLane<T>) -> F,
-) -> Result<Vec<R>, ClientError>
-where
-    T: Transport,
-    R: Send + 'static,
-    F: Future<Output = Result<R, ClientError>> + Send + 'static,
-{
-    let mut streams = JoinSet::new();
-    let mut left = usize::try_from(chunks).unwrap_or(usize::MAX);
-    let mut lanes = 0;
-    let mut open = |streams: &mut JoinSet<_>, lane: RelayLane<T>| {
-        lanes += 1;
-        moved.progress.lanes(lanes);
-        for stream in lane.streams(limits.streams_per_lane.clamp(1, left.max(1))) {
-            left = left.saturating_sub(1);
-            streams.spawn(work(stream));
+impl<T: Transport> Lanes<T> {
+    /// Begins to open as many as are of use for so many chunks, besides the `first`.
+    pub(super) fn open_ahead(
+        (transport, relay, limits): (&T, &OnionAddress, &ClientLimits),
+        first: RelayLane<T>,
+        chunks: u32,
+    ) -> Self {
+        let chunks = usize::try_from(chunks).unwrap_or(usize::MAX);
+        let lanes = chunks.div_ceil(limits.streams_per_lane.max(1)).min(limits.most_lanes);
+        let mut opening = JoinSet::new();
+        for _ in 1..lanes {
+            let mut lane = RelayLane::isolated(transport, relay, limits);
+            opening.spawn(async move {
+                lane.open_ahead().await;
+                lane
+            });
         }
-        left > 0
-    };
-    let mut growth = Growth::new(limits);
-    let isolated = || RelayLane::isolated(transport, relay, limits);
-    let mut more = open(&mut streams, first.unwrap_or_else(isolated));
-    for _ in 1..growth.lanes {
-        more = more && open(&mut streams, isolated());
+        Self { first, opening }
     }
+}
+
+impl<T> std::fmt::Debug for Lanes<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Lanes")
+    }
+}
+
+/// Moves all of it; the first error ends everything. Gives a lane that has worked.
+pub(super) async fn move_all<T: Transport, F: Freight>(
+    freight: &Arc<F>,
+    lanes: Lanes<T>,
+    limits: &ClientLimits,
+    progress: &Arc<dyn Progress>,
+) -> Result<RelayLane<T>, ClientError> {
+    let Lanes { first, mut opening } = lanes;
+    let mut pacing = Pacing::new(limits, freight.chunk_bytes());
+    let shared = Arc::new(Shared {
+        freight: Arc::clone(freight),
+        underway: Underway::new(),
+        gate: Gate::new(pacing.pace()),
+        progress: Arc::clone(progress),
+    });
+    let (mut traffic, mut working) = (Traffic::default(), JoinSet::new());
+    let begin = |lane: RelayLane<T>, traffic: &mut Traffic, working: &mut JoinSet<_>| {
+        traffic.0.push(lane.traffic());
+        working.spawn(run_lane(Arc::clone(&shared), lane, limits.streams_per_lane.max(1)));
+    };
+    begin(first, &mut traffic, &mut working);
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut results = Vec::new();
     loop {
         tokio::select! {
-            finished = streams.join_next() => match finished {
-                None => return Ok(results),
-                Some(finished) => results.push(finished.map_err(|_| ClientError::Stopped)??),
-            },
-            now = looks.tick(), if more => {
-                for _ in 0..growth.more(now, moved.chunks(), streams.len()) {
-                    more = more && open(&mut streams, isolated());
-                }
+            // The first stream that finds nothing left ends the others, which may hang on a dead lane.
+            Some(ended) = working.join_next() => return ended.map_err(|_| ClientError::Stopped)?,
+            Some(opened) = opening.join_next() => {
+                begin(opened.map_err(|_| ClientError::Stopped)?, &mut traffic, &mut working);
+            }
+            now = looks.tick() => {
+                let Pace { lanes, chunks } = pacing.look(now, traffic.bytes());
+                // Who waits for a dead lane holds nobody up.
+                shared.gate.set(Pace { lanes, chunks: chunks + shared.underway.late(now) });
+                shared.progress.lanes(shared.gate.lanes());
             }
         }
     }
 }
 
-/// Decides, from what was moved, when to open more lanes.
-struct Growth {
-    lanes: usize,
-    most: usize,
-    best: f64,
-    /// When watching the present number began, and what had been moved by then.
-    since: Option<(Instant, u64)>,
-}
+/// What the lanes have moved, both ways together.
+#[derive(Default)]
+struct Traffic(Vec<Arc<AtomicU64>>);
 
-impl Growth {
-    fn new(limits: &ClientLimits) -> Self {
-        let most = limits.most_lanes.max(1);
-        Self { lanes: limits.lanes.clamp(1, most), most, best: 0.0, since: None }
-    }
-
-    /// How many lanes to open now.
-    fn more(&mut self, now: Instant, chunks: u64, streams: usize) -> usize {
-        let Some((since, before)) = self.since else {
-            // Circuits take their time; what counts begins with the first chunk.
-            self.since = (chunks > 0).then_some((now, chunks));
-            return 0;
-        };
-        let (moved, passed) = (chunks.saturating_sub(before), now.saturating_duration_since(since));
-        if self.lanes >= self.most || passed < WATCH || moved < 2 * streams as u64 {
-            return 0;
-        }
-        #[expect(clippy::cast_precision_loss, reason = "far below 2^52 chunks")]
-        let rate = moved as f64 / passed.as_secs_f64();
-        if rate < self.best * WORTH {
-            self.most = self.lanes;
-            return 0;
-        }
-        self.best = rate;
-        self.since = None;
-        let more = self.lanes.min(self.most - self.lanes);
-        self.lanes += more;
-        more
+impl Traffic {
+    fn bytes(&self) -> u64 {
+        self.0.iter().map(|lane| lane.load(Ordering::Relaxed)).sum()
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+struct Shared<F: Freight> {
+    freight: Arc<F>,
+    underway: Underway<F::Chunk>,
+    gate: Gate,
+    progress: Arc<dyn Progress>,
+}
 
-    /// How many lanes a transfer ends with whose rate is this many chunks in a second for a number of lanes.
-    fn lanes_at(rate: impl Fn(usize) -> f64) -> usize {
-        let limits = ClientLimits { lanes: 2, most_lanes: 8, ..ClientLimits::default() };
-        let (mut growth, mut now, mut chunks) = (Growth::new(&limits), Instant::now(), 0.0);
-        for _ in 0..2_000 {
-            now += LOOK;
-            chunks += rate(growth.lanes) * LOOK.as_secs_f64();
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "small and positive"
-            )]
-            growth.more(now, chunks as u64, growth.lanes * 2);
+/// The work of a lane, once there is need for it: ends with the first of its streams.
+async fn run_lane<T: Transport, F: Freight>(
+    shared: Arc<Shared<F>>,
+    lane: RelayLane<T>,
+    streams: usize,
+) -> Result<RelayLane<T>, ClientError> {
+    shared.gate.lane().await;
+    let turns = Arc::new(Semaphore::new(1));
+    let streams = lane.streams(streams).into_iter().map(|stream| Box::pin(shared.run_stream(stream, &turns)));
+    select_all(streams).await.0
+}
+
+impl<F: Freight> Shared<F> {
+    /// The work of a stream: takes chunks until there are none left.
+    async fn run_stream<T: Transport>(
+        &self,
+        mut lane: RelayLane<T>,
+        turns: &Arc<Semaphore>,
+    ) -> Result<RelayLane<T>, ClientError> {
+        loop {
+            let turn = Arc::clone(turns).acquire_owned().await.map_err(|_| ClientError::Stopped)?;
+            let _place = self.gate.place().await;
+            let Some((index, chunk)) = self.next().await? else { return Ok(lane) };
+            let carried = self.freight.carry(&mut lane, index, chunk, turn).await?;
+            if self.underway.arrives(index, Instant::now()) {
+                self.freight.land(index, carried).await?;
+                self.underway.lands(index);
+                self.progress.advance(self.freight.chunk_bytes() as u64);
+            }
         }
-        growth.lanes
     }
 
-    #[test]
-    fn lanes_are_doubled_while_that_helps() {
-        assert_eq!(
-            lanes_at(|lanes| 0.4 * f64::from(u32::try_from(lanes).unwrap())),
-            8,
-            "the windows are the limit"
-        );
-        assert_eq!(lanes_at(|_| 12.0), 4, "something else is: the second look shows it");
-        assert_eq!(lanes_at(|lanes| if lanes < 4 { 3.0 } else { 6.0 }), 8);
-        assert_eq!(lanes_at(|_| 0.0), 2, "nothing moves");
+    /// A chunk to move. Waits while there is none but others are on their way, one of which may yet be late.
+    async fn next(&self) -> Result<Option<(u32, F::Chunk)>, ClientError> {
+        loop {
+            let mut landings = self.underway.landings();
+            if let Some(late) = self.underway.send_again(Instant::now()) {
+                return Ok(Some(late));
+            }
+            if self.underway.make() {
+                let fresh = self.freight.fresh().await?;
+                self.underway.made(fresh.clone(), Instant::now());
+                if fresh.is_some() {
+                    return Ok(fresh);
+                }
+            }
+            if self.underway.is_over() {
+                return Ok(None);
+            }
+            // Whether one landed or only time passed, it looks again.
+            let _ = timeout(LOOK, landings.changed()).await;
+        }
     }
 }

@@ -6,6 +6,7 @@
 mod claim;
 mod content;
 mod download;
+mod gate;
 mod held;
 mod in_order;
 mod journal;
@@ -13,12 +14,14 @@ mod lanes;
 mod link;
 mod output;
 mod own_file;
+mod pace;
 mod partial;
 mod resume;
 mod sending;
 mod source;
 mod stream;
 mod ticket;
+mod underway;
 mod unfinished;
 mod upload;
 

@@ -6,7 +6,7 @@ use super::{
     Content, Progress, destroy,
     held::{finished_earlier, held_chunks},
     journal::Journal,
-    lanes::{Moved, over_lanes},
+    lanes::{Freight, Lanes, Turn, move_all},
 };
 use crate::{
     ClientError,
@@ -33,11 +33,12 @@ use nightdrop_wire::{
     },
     onion::OnionAddress,
     refusal::Refusal,
+    size_class::SizeClass,
 };
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -51,7 +52,8 @@ pub(super) struct Sending {
     key: FileKey,
     capabilities: BlobCapabilities,
     pub(super) journal: Arc<Journal>,
-    held: BTreeMap<u32, ChunkHash>,
+    /// The chunks that the relay holds.
+    held: Mutex<BTreeMap<u32, ChunkHash>>,
     /// Whether an earlier run may have asked for the same.
     is_repeated: bool,
     /// Whether its end was written down, and may have been sent.
@@ -77,6 +79,7 @@ impl Sending {
     ) -> Self {
         let (key, capabilities) = (journal.head().file_key(), journal.head().capabilities());
         let (journal, has_end) = (Arc::new(journal), AtomicBool::new(false));
+        let held = Mutex::new(held);
         Self { content, key, capabilities, journal, held, is_repeated, has_end, progress }
     }
 
@@ -90,15 +93,27 @@ impl Sending {
         lane: &mut RelayLane<T>,
         credit: Option<Credit>,
     ) -> Result<FileRecord, ClientError> {
-        let Some(credit) = credit else { return store_chunks(self, way, lane).await };
+        // Circuits take seconds to build: those of the chunks are begun before the blob is made.
+        let lanes =
+            |lane: &RelayLane<T>| Lanes::open_ahead(way, lane.another(), self.content.chunks_to_send());
+        let Some(credit) = credit else {
+            let lanes = lanes(lane);
+            return store_chunks(self, lanes, way.2, lane).await;
+        };
         match blocking(self, |sending| sending.content.whole()).await? {
             Some(chunk) => store_whole(self, lane, credit, chunk).await,
             None => {
+                let lanes = lanes(lane);
                 let create = self.create(credit, self.content.most_chunks(), None);
                 lane.tell(Endpoint::CreateBlob, None, &create).await.map_err(ClientError::upload)?;
-                store_chunks(self, way, lane).await
+                store_chunks(self, lanes, way.2, lane).await
             }
         }
+    }
+
+    fn held(&self) -> MutexGuard<'_, BTreeMap<u32, ChunkHash>> {
+        // Nothing can panic while it is held.
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write_authorization(&self) -> Authorization {
@@ -182,6 +197,35 @@ impl Sending {
     }
 }
 
+impl Freight for Sending {
+    type Chunk = (Bytes, ChunkHash);
+    type Carried = ChunkHash;
+
+    fn chunk_bytes(&self) -> usize {
+        SizeClass::FULL.sealed()
+    }
+
+    async fn fresh(self: &Arc<Self>) -> Result<Option<(u32, Self::Chunk)>, ClientError> {
+        let next = blocking(self, Self::next_chunk).await?;
+        Ok(next.map(|(index, SealedChunk { bytes, hash })| (index, (Bytes::from(bytes), hash))))
+    }
+
+    async fn carry<T: Transport>(
+        &self,
+        lane: &mut RelayLane<T>,
+        index: u32,
+        (sealed, hash): Self::Chunk,
+        turn: Turn,
+    ) -> Result<ChunkHash, ClientError> {
+        put_chunk(self, lane, index, sealed, Some(turn)).await.map(|()| hash)
+    }
+
+    async fn land(self: &Arc<Self>, index: u32, hash: ChunkHash) -> Result<(), ClientError> {
+        self.held().insert(index, hash);
+        Ok(())
+    }
+}
+
 async fn store_whole<T: Transport>(
     sending: &Arc<Sending>,
     lane: &mut RelayLane<T>,
@@ -212,10 +256,12 @@ async fn store_whole<T: Transport>(
 
 async fn store_chunks<T: Transport>(
     sending: &Arc<Sending>,
-    way: (&T, &OnionAddress, &ClientLimits),
+    lanes: Lanes<T>,
+    limits: &ClientLimits,
     lane: &mut RelayLane<T>,
 ) -> Result<FileRecord, ClientError> {
-    let mut hashes = put_all_chunks(sending, way).await?;
+    move_all(sending, lanes, limits, &sending.progress).await?;
+    let mut hashes = sending.held().clone();
     let mut ends = sending.journal.kept().ends.clone();
     let mut mended = 0;
     loop {
@@ -261,50 +307,22 @@ async fn mend<T: Transport>(
     for index in wrong {
         let chunk = blocking(sending, move |sending| sending.chunk_again(index)).await?;
         let hash = chunk.hash;
-        put_chunk(sending, lane, index, chunk).await?;
+        put_chunk(sending, lane, index, Bytes::from(chunk.bytes), None).await?;
         hashes.insert(index, hash);
     }
     Ok(())
-}
-
-/// Puts the chunks over lanes; the first error ends all of them. Gives the hash of every chunk.
-async fn put_all_chunks<T: Transport>(
-    sending: &Arc<Sending>,
-    way: (&T, &OnionAddress, &ClientLimits),
-) -> Result<BTreeMap<u32, ChunkHash>, ClientError> {
-    let moved = Moved::told(&sending.progress);
-    let put = |lane| put_chunks(Arc::clone(sending), lane, moved.clone());
-    let sent = over_lanes(way, None, sending.content.chunks_to_send(), &moved, put).await?;
-    let mut hashes = sending.held.clone();
-    hashes.extend(sent.into_iter().flatten());
-    Ok(hashes)
-}
-
-/// The work of one stream: takes chunks until there are none left.
-async fn put_chunks<T: Transport>(
-    sending: Arc<Sending>,
-    mut lane: RelayLane<T>,
-    moved: Moved,
-) -> Result<Vec<(u32, ChunkHash)>, ClientError> {
-    let mut hashes = Vec::new();
-    while let Some((index, chunk)) = blocking(&sending, Sending::next_chunk).await? {
-        let (sealed, hash) = (chunk.bytes.len() as u64, chunk.hash);
-        put_chunk(&sending, &mut lane, index, chunk).await?;
-        moved.one(sealed);
-        hashes.push((index, hash));
-    }
-    Ok(hashes)
 }
 
 async fn put_chunk<T: Transport>(
     sending: &Sending,
     lane: &mut RelayLane<T>,
     index: u32,
-    chunk: SealedChunk,
+    sealed: Bytes,
+    turn: Option<Turn>,
 ) -> Result<(), ClientError> {
     let endpoint = Endpoint::PutChunk(sending.capabilities.blob, index);
-    let body = Bytes::from(chunk.bytes);
-    let put = lane.exchange(endpoint, Some(&sending.write_authorization()), body, 0).await;
+    let authorization = sending.write_authorization();
+    let put = lane.exchange_in_turn(endpoint, Some(&authorization), sealed, 0, turn).await;
     put.map(|_empty| ()).map_err(ClientError::upload)
 }
 

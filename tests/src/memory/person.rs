@@ -33,6 +33,7 @@ pub fn patient() -> ClientLimits {
         lanes: 2,
         most_lanes: 4,
         streams_per_lane: 2,
+        chunks_at_once: 8,
     }
 }
 

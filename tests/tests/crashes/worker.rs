@@ -40,6 +40,7 @@ fn limits() -> ClientLimits {
         lanes: 2,
         most_lanes: 2,
         streams_per_lane: 1,
+        chunks_at_once: 2,
     }
 }
 
