@@ -3,6 +3,8 @@
 
 # Seconds for each fuzz target.
 TIME ?= 60
+# Transfers each way of every side where the round trip is long.
+ROUNDS ?= 1
 
 .PHONY: demo test soak bench bench-tor fuzz check setup
 
@@ -20,10 +22,12 @@ test: setup
 	rm -rf $(NETWORK)-test
 	scripts/test
 
-# Tests that take minutes or much disk: files above 4 GiB (9 GiB of disk).
-soak:
+# Tests that take minutes or much disk: files above 4 GiB (9 GiB of disk), and 256 MiB each way under 30 kills of everything.
+soak: setup
 	cargo build --locked --workspace --bins --examples
 	cargo test --locked --workspace --test large -- --ignored --nocapture
+	rm -rf $(NETWORK)-soak
+	target/debug/tornet $(NETWORK)-soak -- cargo test --locked --workspace --test resume -- --ignored --exact --nocapture everything_killed::soak_transfers_complete_whatever_is_killed_under_them
 
 # Put and get through the worker's socket, beside plain files and redb alone in the same run (8 GiB of disk).
 bench:
@@ -32,13 +36,15 @@ bench:
 	target/debug/bench target/bench
 	rm -rf target/bench
 
-# Rates through Tor, ours beside raw streams in the same run: on loopback, and where a round trip takes about 370 ms.
+# Rates through Tor, ours beside raw streams, curl and OnionShare (if Debian's onionshare-cli is installed) in the same run: on loopback, and where a
+# round trip takes about 370 ms; some 8 minutes for each of ROUNDS there. Draws docs/rates.svg.
 bench-tor: setup
 	cargo build --locked --workspace --bins --examples
 	rm -rf $(NETWORK)-bench && mkdir -p $(NETWORK)-bench
-	target/debug/tornet --relays 5 $(NETWORK)-bench/network -- target/debug/bench-tor $(NETWORK)-bench/work
+	target/debug/tornet --relays 5 $(NETWORK)-bench/network -- target/debug/bench-tor run $(NETWORK)-bench/work --title "Loopback, 64 MiB" --rounds 3 --results $(NETWORK)-loopback.json
 	rm -rf $(NETWORK)-bench && mkdir -p $(NETWORK)-bench
-	target/debug/tornet --relays 5 --delay 25 $(NETWORK)-bench/network -- target/debug/bench-tor $(NETWORK)-bench/work 32 1
+	target/debug/tornet --relays 5 --delay 25 $(NETWORK)-bench/network -- target/debug/bench-tor run $(NETWORK)-bench/work --title "Round trip of 370 ms, 64 MiB" --rounds $(ROUNDS) --results $(NETWORK)-far.json
+	target/debug/bench-tor plot docs/rates.svg $(NETWORK)-loopback.json $(NETWORK)-far.json
 
 # Bytes that reach new code, for every decoder and for the store beside its model: `make fuzz TIME=600`. Needs nightly Rust and cargo-fuzz.
 fuzz:

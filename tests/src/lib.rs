@@ -2,6 +2,7 @@
 
 pub mod lying;
 pub mod memory;
+pub mod over_tor;
 pub mod system;
 pub mod tornet;
 pub mod uploads;

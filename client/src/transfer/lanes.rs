@@ -117,13 +117,14 @@ pub(super) async fn move_all<T: Transport, F: Freight>(
     begin(first, &mut traffic, &mut working);
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
+    let ended = loop {
         tokio::select! {
             // The first stream that finds nothing left ends the others, which may hang on a dead lane.
-            Some(ended) = working.join_next() => return ended.map_err(|_| ClientError::Stopped)?,
-            Some(opened) = opening.join_next() => {
-                begin(opened.map_err(|_| ClientError::Stopped)?, &mut traffic, &mut working);
-            }
+            Some(ended) = working.join_next() => break ended.map_err(|_| ClientError::Stopped).flatten(),
+            Some(opened) = opening.join_next() => match opened {
+                Ok(lane) => begin(lane, &mut traffic, &mut working),
+                Err(_) => break Err(ClientError::Stopped),
+            },
             now = looks.tick() => {
                 let Pace { lanes, chunks } = pacing.look(now, traffic.bytes());
                 // Who waits for a dead lane holds nobody up.
@@ -131,7 +132,10 @@ pub(super) async fn move_all<T: Transport, F: Freight>(
                 shared.progress.lanes(shared.gate.lanes());
             }
         }
-    }
+    };
+    // When this returns, nothing takes any more chunks.
+    working.shutdown().await;
+    ended
 }
 
 /// What the lanes have moved, both ways together.

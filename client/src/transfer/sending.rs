@@ -42,7 +42,10 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
 };
+use tokio::sync::Semaphore;
 
+/// Pieces of work at once at most; far more than there are streams.
+const WORKS: u32 = 1024;
 /// How often it is looked again at what the relay holds when it does not agree at the end.
 const MOST_MENDED: u32 = 2;
 
@@ -59,6 +62,8 @@ pub(super) struct Sending {
     /// Whether its end was written down, and may have been sent.
     has_end: AtomicBool,
     progress: Arc<dyn Progress>,
+    /// A permit is out for each piece of work that threads do for it.
+    works: Arc<Semaphore>,
 }
 
 /// What finishes a blob.
@@ -80,7 +85,17 @@ impl Sending {
         let (key, capabilities) = (journal.head().file_key(), journal.head().capabilities());
         let (journal, has_end) = (Arc::new(journal), AtomicBool::new(false));
         let held = Mutex::new(held);
-        Self { content, key, capabilities, journal, held, is_repeated, has_end, progress }
+        Self {
+            content,
+            key,
+            capabilities,
+            journal,
+            held,
+            is_repeated,
+            has_end,
+            progress,
+            works: Arc::new(Semaphore::new(WORKS as usize)),
+        }
     }
 
     /// Stores it; a credit pays for a blob that is not there yet.
@@ -185,6 +200,12 @@ impl Sending {
                 ClientError::FileChanged { .. } | ClientError::TooLarge { .. } | ClientError::UploadRefused
             ),
         }
+    }
+
+    /// Waits until nothing works for it any more: threads hold its journal, and whoever goes on with it next must not find it held.
+    pub(super) async fn settle(&self) {
+        // The semaphore is never closed.
+        let _ = self.works.acquire_many(WORKS).await;
     }
 
     /// Destroys it at the relay, if the relay can be reached, and forgets it.
@@ -331,6 +352,13 @@ async fn blocking<R: Send + 'static>(
     sending: &Arc<Sending>,
     work: impl FnOnce(&Sending) -> Result<R, ClientError> + Send + 'static,
 ) -> Result<R, ClientError> {
+    let permit = Arc::clone(&sending.works).acquire_owned().await.map_err(|_| ClientError::Stopped)?;
     let sending = Arc::clone(sending);
-    tokio::task::spawn_blocking(move || work(&sending)).await.map_err(|_| ClientError::Stopped)?
+    let work = move || {
+        let done = work(&sending);
+        drop(sending);
+        drop(permit);
+        done
+    };
+    tokio::task::spawn_blocking(work).await.map_err(|_| ClientError::Stopped)?
 }

@@ -158,6 +158,7 @@ impl Upload {
         match sending.store((transport, relay, limits), lane, credit).await {
             Ok(file) => Ok(Stored::new(file, Arc::clone(&sending.journal), is_file)),
             Err(error) => {
+                sending.settle().await;
                 if sending.is_over(&error) {
                     // Best effort: the line may be what failed. Then it is left to be dropped.
                     let mut cleaning = RelayLane::isolated(transport, relay, limits).once();

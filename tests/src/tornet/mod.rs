@@ -7,7 +7,7 @@
 //! ```text
 //! DIR/network.toml   what clients and services are told, Arti's keys
 //! DIR/lock           held by the tornet that lives here; marks the directory as one that it may clear
-//! DIR/<node>/torrc, tor.log, data/
+//! DIR/<node>/torrc, tor.log, data/, pid; and revive, if the node is to be started again when it is killed
 //! ```
 
 mod delay;
@@ -32,7 +32,7 @@ pub use interrupt::Interrupt;
 pub use node::MAX_RELAYS;
 
 use delay::SlowLine;
-use node::{FIRST_VOTING_INTERVAL_SECONDS, KeyedNode, PERIOD_SECONDS};
+use node::{FIRST_VOTING_INTERVAL_SECONDS, KeyedNode, Node, PERIOD_SECONDS};
 use process::{Daemon, bound_to_us, end_all};
 use programs::TorPrograms;
 
@@ -116,13 +116,12 @@ impl Prepared {
             if let (Some(behind), Some(delay)) = (node.behind, self.delay) {
                 lines.push(SlowLine::start(node.or_address, behind, delay)?);
             }
-            let mut command = bound_to_us(&self.programs.setpriv, &self.programs.tor);
-            command.arg("-f").arg(node.torrc()).arg("--defaults-torrc").arg(node.dir.join("none"));
-            daemons.push(Daemon::start(&node.name, command, &node.log())?);
+            daemons.push(start_node(&self.programs, node)?);
         }
         Ok(Network {
             file: self.dir.join("network.toml"),
             dir: self.dir,
+            programs: self.programs,
             nodes: self.nodes,
             daemons,
             _lines: lines,
@@ -131,11 +130,18 @@ impl Prepared {
     }
 }
 
+fn start_node(programs: &TorPrograms, node: &Node) -> Result<Daemon> {
+    let mut command = bound_to_us(&programs.setpriv, &programs.tor);
+    command.arg("-f").arg(node.torrc()).arg("--defaults-torrc").arg(node.dir.join("none"));
+    Daemon::start(&node.name, command, &node.log())
+}
+
 /// A running network; dropping it kills it.
 #[derive(Debug)]
 pub struct Network {
     dir: PathBuf,
     file: PathBuf,
+    programs: TorPrograms,
     nodes: Vec<KeyedNode>,
     daemons: Vec<Daemon>,
     _lines: Vec<SlowLine>,
@@ -179,14 +185,27 @@ impl Network {
         self.dir.join("*/tor.log")
     }
 
-    /// The nodes that have ended by themselves since the last call.
+    /// The nodes that have ended since the last call and stay so. Those that were killed to see what becomes of others
+    /// (`DIR/<node>/revive` exists) are started again, with their keys.
     pub fn take_ended(&mut self) -> Vec<Error> {
         let mut ended = Vec::new();
-        self.daemons.retain_mut(|daemon| match daemon.check_running() {
-            Ok(()) => true,
-            Err(error) => {
-                ended.push(error);
-                false
+        let (programs, nodes) = (&self.programs, &self.nodes);
+        self.daemons.retain_mut(|daemon| {
+            let Err(error) = daemon.check_running() else { return true };
+            let node = nodes.iter().map(|keyed| &keyed.node).find(|node| node.name == daemon.name());
+            match node.filter(|node| node.revive().exists()).map(|node| start_node(programs, node)) {
+                Some(Ok(again)) => {
+                    *daemon = again;
+                    true
+                }
+                Some(Err(again)) => {
+                    ended.push(again);
+                    false
+                }
+                None => {
+                    ended.push(error);
+                    false
+                }
             }
         });
         ended

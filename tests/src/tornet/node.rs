@@ -112,6 +112,16 @@ impl Node {
         self.dir.join("tor.log")
     }
 
+    /// Holds its process id while it runs.
+    pub(crate) fn pid_file(&self) -> PathBuf {
+        self.dir.join("pid")
+    }
+
+    /// If there is such a file, the node is killed on purpose, and is to be started again with its keys.
+    pub(crate) fn revive(&self) -> PathBuf {
+        self.dir.join("revive")
+    }
+
     /// Its configuration.
     pub(crate) fn torrc(&self) -> PathBuf {
         self.dir.join("torrc")
@@ -145,6 +155,8 @@ impl KeyedNode {
 fn common(node: &Node) -> Result<String> {
     let data_dir = node.data_dir();
     let data_dir = quoted(&data_dir)?;
+    let pid_file = node.pid_file();
+    let pid_file = quoted(&pid_file)?;
     let Node { name, or_address, dir_address, .. } = node;
     let address = or_address.ip();
     let or_port = match node.behind {
@@ -158,6 +170,7 @@ fn common(node: &Node) -> Result<String> {
         "Nickname {name}\n\
          ContactInfo tornet@localhost\n\
          DataDirectory {data_dir}\n\
+         PidFile {pid_file}\n\
          Log notice stdout\n\
          SafeLogging 0\n\
          Address {address}\n\

@@ -128,6 +128,11 @@ impl Daemon {
         Ok(Self { name: name.to_owned(), log: log.to_owned(), child, ended: None })
     }
 
+    /// What it was started as.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Its process id.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()

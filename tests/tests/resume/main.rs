@@ -6,6 +6,7 @@ mod commands;
 mod cut;
 mod desk;
 mod downloads;
+mod everything_killed;
 mod killed;
 mod refused;
 mod uploads;
