@@ -162,7 +162,8 @@ async fn c08_an_upload_that_is_dropped_at_random_moments_completes_and_no_nonce_
     sent.assert_no_nonce_twice();
     assert_eq!((sent.created, sent.blobs().len(), sent.chunks.len()), (1, 1, chunks(64 * MIB)));
     let twice = sent.count() - chunks(64 * MIB);
-    assert!(twice <= 5 * in_flight(), "{twice}");
+    // What was on its way and not yet whole is not counted: that is nothing that the relay could have kept.
+    assert!(twice * 20 <= chunks(64 * MIB), "more than 5 % was sent twice: {twice}");
     eprintln!("{twice} of {} chunks were sent twice, for 5 cuts", chunks(64 * MIB));
 }
 
