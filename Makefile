@@ -4,7 +4,7 @@
 # Seconds for each fuzz target.
 TIME ?= 60
 
-.PHONY: demo test soak bench bench-tor fuzz check setup
+.PHONY: demo test soak bench bench-home bench-tor fuzz check setup
 
 NETWORK := target/tornet
 
@@ -31,6 +31,13 @@ bench:
 	rm -rf target/bench
 	target/debug/bench target/bench
 	rm -rf target/bench
+
+# What opening one's files, `ls` and `put` cost with 100, 10,000 and 100,000 files (3 GiB of disk, some minutes).
+bench-home:
+	cargo build --locked --workspace --bins --examples
+	rm -rf target/bench-home
+	target/debug/bench-home target/bench-home
+	rm -rf target/bench-home
 
 # Rates through Tor, ours beside raw streams in the same run: on loopback, and where a round trip takes about 370 ms.
 bench-tor: setup
