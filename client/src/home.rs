@@ -5,6 +5,7 @@
 //!   account          the account code, 0600: the one secret kept in clear, because nothing opens before it
 //!   registration     a registration that was sent and not yet answered: account code, then the request's bytes
 //!   memory           keyring version and head of the home space that this device has seen, sealed under the memory key
+//!   copy             the home space as it was read and verified last, sealed under a key of its own; see `local_copy`
 //!   credits          credits that were drawn and not spent yet, sealed under the memory key; see `wallet`
 //!   transfers/       what is kept of each upload that is not done, sealed under the memory key; see `transfer/journal.rs`
 //!   lock             held while one of these is read and written back
@@ -150,7 +151,7 @@ impl Home {
             }
             _ => {}
         }
-        ["credits", "memory", "account"].into_iter().try_for_each(|name| self.remove(name))
+        ["copy", "credits", "memory", "account"].into_iter().try_for_each(|name| self.remove(name))
     }
 
     /// A registration whose answer never came.
@@ -203,6 +204,27 @@ impl Home {
     /// [`ClientError::File`].
     pub fn keep_memory(&self, sealed: &[u8], _lock: &HomeLock) -> Result<(), ClientError> {
         self.write("memory", sealed)
+    }
+
+    /// The file that holds the copy of the home space.
+    pub(crate) fn copy(&self) -> PathBuf {
+        self.path.join("copy")
+    }
+
+    /// Replaces the copy of the home space.
+    ///
+    /// # Errors
+    /// [`ClientError::File`].
+    pub(crate) fn keep_copy(&self, sealed: &[u8], _lock: &HomeLock) -> Result<(), ClientError> {
+        self.write("copy", sealed)
+    }
+
+    /// Forgets it.
+    ///
+    /// # Errors
+    /// [`ClientError::File`].
+    pub(crate) fn drop_copy(&self, _lock: &HomeLock) -> Result<(), ClientError> {
+        self.remove("copy")
     }
 
     /// The credits that this device sealed for itself, if it holds any.
@@ -310,6 +332,7 @@ mod tests {
         home.keep_account(&code(), &lock).unwrap();
         home.keep_memory(&[1], &lock).unwrap();
         home.keep_credits(&[1], &lock).unwrap();
+        home.keep_copy(&[1], &lock).unwrap();
         std::fs::create_dir(home.transfers()).unwrap();
         std::fs::write(home.transfers().join("journal"), "").unwrap();
         home.forget_account(&lock).unwrap();

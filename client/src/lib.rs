@@ -18,6 +18,7 @@ mod duration;
 mod error;
 mod home;
 pub mod limits;
+mod local_copy;
 mod password_policy;
 pub mod qr;
 mod random;

@@ -55,9 +55,23 @@ impl<T: Transport> HomeSpace<T> {
         remembered: Option<LogHead>,
         limits: &ClientLimits,
     ) -> Result<Self, ClientError> {
+        Self::open_from(transport, relay, Replay::new(keys, remembered), limits).await
+    }
+
+    /// Reads what follows where a replay stands.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn open_from(
+        transport: &T,
+        relay: &OnionAddress,
+        replay: Replay,
+        limits: &ClientLimits,
+    ) -> Result<Self, ClientError> {
         let mut lane = RelayLane::isolated(transport, relay, limits);
+        let (keys, remembered) = (replay.keys().clone(), replay.remembered().copied());
         let never_written = LogHead::before_first(keys.space());
-        let log = match read_on(&mut lane, Replay::new(keys.clone(), remembered), None).await {
+        let log = match read_on(&mut lane, replay, None).await {
             Err(ClientError::Withheld) if remembered == Some(never_written) => VerifiedLog::empty(keys),
             Err(ClientError::Withheld) if remembered.is_none() => return Err(ClientError::NoHomeSpace),
             log => log?.0,
@@ -74,6 +88,11 @@ impl<T: Transport> HomeSpace<T> {
     /// A space that was read before, over a lane that shares circuits with nothing but this space.
     pub(crate) const fn from_parts(lane: RelayLane<T>, log: VerifiedLog) -> Self {
         Self { lane, log }
+    }
+
+    /// What was read.
+    pub(crate) const fn log(&self) -> &VerifiedLog {
+        &self.log
     }
 
     /// What it takes to go on later.

@@ -10,6 +10,7 @@ use crate::{
     ClientError, Home,
     account::{self, RecoveryWish, Rekeyed, Rekeying, Session},
     limits::ClientLimits,
+    local_copy::LocalCopy,
     relay::RelayLane,
     relay_info::check_issuing_key,
     space::HomeSpace,
@@ -36,6 +37,8 @@ pub struct Unlocked {
     home: Home,
     relay: OnionAddress,
     session: tokio::sync::Mutex<Option<Session<AnyTransport>>>,
+    /// Of the home space, on the disk.
+    copy: tokio::sync::Mutex<LocalCopy>,
     kept: Mutex<Option<Kept>>,
 }
 
@@ -67,8 +70,8 @@ impl Unlocked {
         limits: ClientLimits,
     ) -> Result<Self, ClientError> {
         let session = account::log_in(&transport, code, password, &limits).await?;
-        let space = match open_space(&transport, &session, &home, &limits).await {
-            Ok(space) => space,
+        let (space, copy) = match open_space(&transport, &session, &home, &limits).await {
+            Ok(opened) => opened,
             Err(error) => {
                 // Best effort: a session that nobody has expires by itself.
                 let _ = session.end().await;
@@ -92,6 +95,7 @@ impl Unlocked {
             home,
             relay: code.relay().clone(),
             session: tokio::sync::Mutex::new(Some(session)),
+            copy: tokio::sync::Mutex::new(copy),
             kept: Mutex::new(Some(kept)),
         })
     }
@@ -196,6 +200,29 @@ impl Unlocked {
         Ok(None)
     }
 
+    /// Brings this device's copy of the home space to where it stands, if that is what the device remembers. A closed one is not kept: whoever has its
+    /// keys is why it was closed.
+    ///
+    /// # Errors
+    /// [`ClientError::File`]: then the next command reads more.
+    pub async fn keep_copy(&self, space: &HomeSpace<AnyTransport>) -> Result<(), ClientError> {
+        if self.kept().as_ref().and_then(|kept| kept.remembered) != Some(space.head()) || space.is_new() {
+            return Ok(());
+        }
+        let mut copy = self.copy.lock().await;
+        let (home, log, mut known) = (self.home.clone(), space.log().clone(), std::mem::take(&mut *copy));
+        let kept = tokio::task::spawn_blocking(move || {
+            let lock = home.lock()?;
+            let kept = match log.state().closed_for() {
+                None => known.keep(&home, &log, &lock),
+                Some(_) => home.drop_copy(&lock),
+            };
+            kept.map(|()| known)
+        });
+        *copy = kept.await.map_err(|_| ClientError::Stopped)??;
+        Ok(())
+    }
+
     /// Replaces everything that opens the account but the password. After it, this one opens nothing any more, and the home directory
     /// remembers what follows.
     ///
@@ -226,6 +253,7 @@ impl Unlocked {
         self.home.keep_memory(&rekeyed.memory, &lock)?;
         // Whoever had the old keys may have had these, too, and would know them again.
         self.home.drop_credits(&lock)?;
+        self.home.drop_copy(&lock)?;
         Ok(rekeyed)
     }
 
@@ -318,7 +346,7 @@ impl Unlocked {
 
 impl std::fmt::Debug for Unlocked {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { transport: _, limits: _, home: _, relay: _, session: _, kept: _ } = self;
+        let Self { transport: _, limits: _, home: _, relay: _, session: _, copy: _, kept: _ } = self;
         f.write_str("Unlocked")
     }
 }
@@ -328,8 +356,10 @@ async fn open_space(
     session: &Session<AnyTransport>,
     home: &Home,
     limits: &ClientLimits,
-) -> Result<HomeSpace<AnyTransport>, ClientError> {
+) -> Result<(HomeSpace<AnyTransport>, LocalCopy), ClientError> {
     let memory = session.open_memory(home.memory()?.as_deref())?;
-    let keys = session.keyring().home_keys();
-    HomeSpace::open(transport, session.code().relay(), keys, memory.home_head, limits).await
+    let (keys, home) = (session.keyring().home_keys(), home.clone());
+    let read = move || LocalCopy::read(&home, keys, memory.home_head);
+    let (replay, copy) = tokio::task::spawn_blocking(read).await.map_err(|_| ClientError::Stopped)?;
+    Ok((HomeSpace::open_from(transport, session.code().relay(), replay, limits).await?, copy))
 }

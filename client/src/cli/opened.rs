@@ -87,6 +87,11 @@ async fn with_unlocked<R>(
         Ok(()) => work(&mut opened).await,
         Err(error) => Err(error),
     };
+    if !matches!(outcome, Err(ClientError::Chain(_)))
+        && let Err(error) = unlocked.keep_copy(&opened.space).await
+    {
+        printer.warn(&format!("{error}; the next command reads more of your list from the relay"));
+    }
     unlocked.keep_space(opened.space);
     outcome
 }
@@ -176,7 +181,7 @@ impl Opened<'_> {
         bar.done();
         self.remember().await?;
         for blob in renewed? {
-            let file = self.space.state().files().find(|(_, file)| file.blob == blob);
+            let file = self.space.state().file_of(blob);
             let name = file.map_or("a file that is off the list", |(path, _)| path.as_str());
             self.printer.warn(&format!(
                 "the relay takes no key of yours for {name}: whoever has your old keys may have destroyed it or taken it over"
@@ -249,8 +254,8 @@ impl Opened<'_> {
         }
         self.append(|state| {
             // Another device may have confirmed some of them meanwhile.
-            let still = state.leaving().filter(|(blob, _)| destroyed.contains(blob));
-            Ok(still.map(|(blob, _)| Operation::Destroyed { blob }).collect())
+            let still = destroyed.iter().copied().filter(|blob| state.is_leaving(*blob));
+            Ok(still.map(|blob| Operation::Destroyed { blob }).collect())
         })
         .await?;
         outcome
@@ -269,7 +274,7 @@ impl Opened<'_> {
             (destroyed, _) => destroyed,
         };
         match destroyed {
-            Err(ClientError::Withheld) if state.lost().any(|(lost, _)| lost == blob) => {
+            Err(ClientError::Withheld) if state.is_lost(blob) => {
                 self.printer.warn(
                     "a file that was lost is off the list; the relay may keep it for whoever took it over",
                 );
@@ -335,6 +340,5 @@ pub(super) fn path(text: &str) -> Result<SpacePath, ClientError> {
 
 /// The files that a name means: itself, or all below it if it is a directory.
 pub(super) fn files_of(state: &State, name: &SpacePath) -> Vec<SpacePath> {
-    let files = state.files().map(|(path, _)| path);
-    files.filter(|path| *path == name || path.is_below(name)).cloned().collect()
+    state.files_of(name).map(|(path, _)| path.clone()).collect()
 }

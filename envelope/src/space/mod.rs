@@ -14,15 +14,17 @@
 //!
 //! *Home* is the space of one member: its owner.
 
-mod draft;
+mod copy;
 mod entry;
 mod keys;
 mod operation;
 mod path;
 mod replay;
+mod since_copy;
 mod state;
 mod trail;
 
+pub use copy::{Copied, CopiedState};
 pub use keys::HomeKeys;
 pub use operation::{FileRecord, HeldCapabilities, Operation, TicketRecord};
 pub use path::SpacePath;

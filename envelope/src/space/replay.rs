@@ -2,18 +2,19 @@
 
 use super::{
     HomeKeys, Operation, State,
-    draft::Draft,
     entry::{open_entry, seal_entry},
     keys::space_id,
+    since_copy::SinceCopy,
     trail::Trail,
 };
 use crate::{OpenError, identity::Identity};
 use nightdrop_wire::messages::log::LogHead;
 use rand::CryptoRng;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// What is wrong with an entry. It stays in the chain, and has no effect unless it says so here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+/// What is wrong with an entry. It stays in the chain, and has no effect unless it says so here. The order of the variants is the byte order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum Fault {
     /// Not sealed with the key of this space, or not an entry.
     #[error("does not open")]
@@ -33,7 +34,7 @@ pub enum Fault {
 }
 
 /// An entry that is not as an honest device writes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// Which.
     pub sequence: u64,
@@ -68,19 +69,22 @@ pub enum ChainError {
 /// A replay on its way. What it adds up to can be seen only when it is finished.
 #[derive(Debug, Clone)]
 pub struct Replay {
-    keys: HomeKeys,
-    head: LogHead,
-    /// From what this device remembers on.
-    trail: Trail,
-    state: State,
-    reports: Reports,
+    pub(super) keys: HomeKeys,
+    pub(super) head: LogHead,
+    /// Where it stood before the entries that the relay gives.
+    pub(super) began: LogHead,
+    /// From what this device remembers, or keeps a copy of, on.
+    pub(super) trail: Trail,
+    pub(super) state: State,
+    pub(super) reports: Reports,
     /// What this device remembers, which the log must lead to or past.
-    remembered: Option<LogHead>,
+    pub(super) remembered: Option<LogHead>,
+    pub(super) since: SinceCopy,
 }
 
 /// Entries without effect: all are counted, the first few are kept, so that a relay cannot fill memory with them.
-#[derive(Debug, Clone, Default)]
-struct Reports {
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Reports {
     first: Vec<Report>,
     count: u64,
 }
@@ -104,13 +108,21 @@ impl Replay {
         let head = LogHead::before_first(space);
         let mut trail = Trail::beginning_with(remembered.map_or(0, |seen| seen.count));
         trail.reach(&head);
-        Self { keys, head, trail, state: State::new(space), reports: Reports::default(), remembered }
+        let (state, reports, since) =
+            (State::new(space), Reports::default(), SinceCopy::beginning_with(head.count));
+        Self { keys, head, began: head, trail, state, reports, remembered, since }
     }
 
     /// The keys of the space.
     #[must_use]
     pub const fn keys(&self) -> &HomeKeys {
         &self.keys
+    }
+
+    /// What the log must lead to or past.
+    #[must_use]
+    pub const fn remembered(&self) -> Option<&LogHead> {
+        self.remembered.as_ref()
     }
 
     /// Where the entries taken so far lead.
@@ -133,7 +145,10 @@ impl Replay {
                 if entry.seen != *self.state.hash() {
                     self.reports.add(Report { sequence, fault: Fault::OtherState });
                 }
-                if !self.makes_this_space(&entry.operation) || self.state.apply(entry.operation).is_err() {
+                let operation = entry.operation;
+                if self.makes_this_space(&operation) && self.state.apply(operation.clone()).is_ok() {
+                    self.since.add(sequence, operation, &self.state);
+                } else {
                     self.reports.add(Report { sequence, fault: Fault::WithoutSense });
                 }
             }
@@ -157,13 +172,13 @@ impl Replay {
     /// # Errors
     /// [`ChainError`] if the entries lead elsewhere, or to less than this device has seen.
     pub fn finish(self, claimed: &LogHead) -> Result<VerifiedLog, ChainError> {
-        if self.head != *claimed {
-            return Err(ChainError::WrongHead);
-        }
+        let rollback = |seen: u64| Err(ChainError::Rollback { seen, given: claimed.count });
         match self.remembered {
-            Some(seen) if seen.count > self.head.count => {
-                Err(ChainError::Rollback { seen: seen.count, given: self.head.count })
+            _ if self.head != *claimed && self.head == self.began && claimed.count <= self.head.count => {
+                rollback(self.head.count)
             }
+            _ if self.head != *claimed => Err(ChainError::WrongHead),
+            Some(seen) if seen.count > self.head.count => rollback(seen.count),
             _ => Ok(VerifiedLog { replay: self }),
         }
     }
@@ -182,7 +197,7 @@ impl Replay {
 /// entries.
 #[derive(Debug, Clone)]
 pub struct VerifiedLog {
-    replay: Replay,
+    pub(super) replay: Replay,
 }
 
 impl VerifiedLog {
@@ -195,13 +210,13 @@ impl VerifiedLog {
     /// Goes on from here: what is read next leads past this, because it adds to it.
     #[must_use]
     pub fn resume(self) -> Replay {
-        self.replay
+        Replay { began: self.replay.head, ..self.replay }
     }
 
     /// Goes on from here, on a device that has seen `seen` meanwhile: what is read next must lead to it or past it.
     #[must_use]
     pub fn resume_towards(self, seen: LogHead) -> Replay {
-        Replay { remembered: Some(seen), ..self.replay }
+        Replay { remembered: Some(seen), ..self.resume() }
     }
 
     /// Where it stands.
@@ -256,15 +271,15 @@ impl VerifiedLog {
     /// # Errors
     /// [`OpenError::Inconsistent`] if one of them would have no effect, or is too large for an entry.
     pub fn seal_next<R: CryptoRng + ?Sized>(
-        &mut self,
+        &self,
         operations: Vec<Operation>,
         rng: &mut R,
     ) -> Result<Vec<Vec<u8>>, OpenError> {
         if !operations.iter().all(|operation| self.replay.makes_this_space(operation)) {
             return Err(OpenError::Inconsistent);
         }
-        let Replay { keys, head, state, .. } = &mut self.replay;
-        let (mut head, mut draft) = (*head, Draft::on(state));
+        let Replay { keys, head, state, .. } = &self.replay;
+        let (mut head, mut draft) = (*head, state.clone());
         let mut entries = Vec::with_capacity(operations.len());
         for operation in operations {
             let sealed = seal_entry(keys, &head, draft.hash(), operation.clone(), rng)?;
@@ -316,7 +331,7 @@ mod tests {
         assert_eq!(begins_with(VerifiedLog::empty(keys.clone()).create()), Ok((1, 0)));
         let foreign = VerifiedLog::empty(other).create();
         assert_eq!(begins_with(foreign.clone()), Err(ChainError::NoBeginning));
-        let mut honest = VerifiedLog::empty(keys.clone());
+        let honest = VerifiedLog::empty(keys.clone());
         assert_eq!(honest.seal_next(vec![foreign], &mut rand::rng()), Err(OpenError::Inconsistent));
     }
 }

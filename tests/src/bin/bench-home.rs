@@ -3,8 +3,8 @@
 //! Run as `bench-home DIR [FILES…]`. The relay is the built worker behind its socket, so its time is not counted. The list is filled by sealing its
 //! entries, without storing what they name: no command measured here reads it. The same files lie in a directory, for a put of what has not changed.
 //!
-//! - *alone*: as a command without an agent: the home space is opened, the command carried out. Logging in comes before it, is told by itself
-//!   and taken off: it is a password hash of fixed cost.
+//! - *alone*: as a command without an agent: logging in, which is told by itself, too, because it is a password hash of fixed cost; opening the home
+//!   space; the command.
 //! - *agent*: the command on a home space that is open already.
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a bench prints its figures")]
@@ -87,23 +87,24 @@ fn bench(directory: &Path, sizes: &[usize]) -> Result<(), Box<dyn Error>> {
 }
 
 async fn measure(directory: &Path, files: usize) -> Result<(), Box<dyn Error>> {
+    let directory = &std::path::absolute(directory)?;
     std::fs::create_dir_all(directory)?;
     let mut stage = Stage::set(directory).await?;
     stage.fill(files).await?;
-    let mut report = Report { files, login: Cost::default() };
-    report.login = stage.median(async |stage| stage.log_in().await).await?;
-    report.row("logging in", report.login);
+    let report = Report { files };
+    let login = stage.median(async |stage| stage.log_in().await).await?;
+    report.row("logging in", login);
     let another = stage.median(async |stage| stage.open_on_another_device().await).await?;
-    report.row("opening, device without memory", report.without_login(another));
+    report.row("opening, device without memory", another);
 
     stage.alone(&["ls"]).await?;
     let tree = stage.tree.to_string_lossy().into_owned();
     let listing = stage.median(async |stage| stage.alone(&["ls"]).await).await?;
-    report.row("ls, alone", report.without_login(listing));
+    report.row("ls, alone", listing);
     let put = stage.median(async |stage| stage.put_one().await).await?;
-    report.row("put of one file, alone", report.without_login(put));
+    report.row("put of one file, alone", put);
     let unchanged = stage.median(async |stage| stage.alone(&["put", &tree]).await).await?;
-    report.row("put of the unchanged tree, alone", report.without_login(unchanged));
+    report.row("put of the unchanged tree, alone", unchanged);
 
     let agent = stage.unlock(&stage.home).await?;
     let listing = stage.median(async |stage| stage.command(&agent, &["ls"]).await).await?;
@@ -125,20 +126,12 @@ struct Cost {
 
 struct Report {
     files: usize,
-    login: Cost,
 }
 
 impl Report {
     fn row(&self, what: &str, cost: Cost) {
         let (milliseconds, kib) = (cost.processor.as_secs_f64() * 1e3, cost.bytes as f64 / 1024.0);
         println!("{:>8}  {what:<36}  {milliseconds:>12.1}  {kib:>8.1}", self.files);
-    }
-
-    fn without_login(&self, cost: Cost) -> Cost {
-        Cost {
-            processor: cost.processor.saturating_sub(self.login.processor),
-            bytes: cost.bytes.saturating_sub(self.login.bytes),
-        }
     }
 }
 
@@ -181,7 +174,8 @@ impl Stage {
         let mut operations = Vec::with_capacity(files);
         for number in 0..files {
             let directory = format!("{}", number / PER_DIRECTORY);
-            let (name, content) = (format!("minutes of meeting {number}"), format!("content of file {number}"));
+            let (name, content) =
+                (format!("minutes of meeting {number}"), format!("content of file {number}"));
             std::fs::create_dir_all(self.tree.join(&directory))?;
             std::fs::write(self.tree.join(&directory).join(&name), &content)?;
             let capabilities = BlobCapabilities::generate(&mut rand::rng());
@@ -339,7 +333,11 @@ impl AsyncRead for CountedStream {
 }
 
 impl AsyncWrite for CountedStream {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.inner).poll_write(context, bytes);
         if let Poll::Ready(Ok(count)) = &written {
             self.moved.fetch_add(*count as u64, Ordering::Relaxed);

@@ -10,6 +10,7 @@ mod blobs;
 mod canaries;
 mod claims;
 mod collusion;
+mod copies;
 mod credits;
 mod denied;
 mod heads;

@@ -10,6 +10,7 @@ use crate::{
     },
     clock,
     limits::ClientLimits,
+    local_copy::LocalCopy,
     space::HomeSpace,
     transport::Transport,
 };
@@ -58,12 +59,17 @@ pub(in crate::cli) async fn run(
     let session = session?;
     let looked = look(&tor, &session, &home, &limits).await;
     end_session(session, printer).await;
-    let Looked { shown, memory, strays, closed_for } = looked?;
+    let Looked { shown, memory, space, mut copy, strays, closed_for } = looked?;
     let lock = home.lock()?;
     home.keep_account(&code, &lock)?;
     if let Some(memory) = memory {
         // What the user compares is what this device goes on from.
         home.keep_memory(&memory, &lock)?;
+    }
+    if let (Some(space), None) = (space, closed_for)
+        && let Err(error) = copy.keep(&home, space.log(), &lock)
+    {
+        printer.warn(&format!("{error}; the next command reads more of your list from the relay"));
     }
     drop(lock);
     if strays > 0 {
@@ -78,10 +84,12 @@ pub(in crate::cli) async fn run(
 }
 
 /// What the relay gives.
-struct Looked {
+struct Looked<T> {
     shown: Shown,
     /// What this device is to remember of it; nothing of a list that the relay denies.
     memory: Option<Vec<u8>>,
+    space: Option<HomeSpace<T>>,
+    copy: LocalCopy,
     /// Entries that are not as an honest device writes them.
     strays: u64,
     closed_for: Option<u64>,
@@ -92,11 +100,11 @@ async fn look<T: Transport>(
     session: &Session<T>,
     home: &Home,
     limits: &ClientLimits,
-) -> Result<Looked, ClientError> {
+) -> Result<Looked<T>, ClientError> {
     let memory = session.open_memory(home.memory()?.as_deref())?;
     let (keyring, relay) = (session.keyring(), session.code().relay());
-    let space = HomeSpace::open(transport, relay, keyring.home_keys(), memory.home_head, limits).await;
-    let space = match space {
+    let (replay, copy) = LocalCopy::read(home, keyring.home_keys(), memory.home_head);
+    let space = match HomeSpace::open_from(transport, relay, replay, limits).await {
         Ok(space) => Some(space),
         // An account without files has nothing to compare but its keyring.
         Err(ClientError::NoHomeSpace) => None,
@@ -111,12 +119,9 @@ async fn look<T: Transport>(
         entries: seen.head().count,
         comparison: comparison_code(keyring.version(), seen.state_hash()),
     };
-    Ok(Looked {
-        shown,
-        memory: space.as_ref().map(|space| session.seal_memory(memory, space.head())).transpose()?,
-        strays: seen.reports().1,
-        closed_for: seen.state().closed_for(),
-    })
+    let (strays, closed_for) = (seen.reports().1, seen.state().closed_for());
+    let memory = space.as_ref().map(|space| session.seal_memory(memory, space.head())).transpose()?;
+    Ok(Looked { shown, memory, space, copy, strays, closed_for })
 }
 
 fn lines(shown: &Shown) -> String {
