@@ -163,6 +163,7 @@ struct BodyStart {
     epoch: u32,
     head: LogHead,
     seen: [u8; 32],
+    checkpoint: Option<u64>,
     author: [u8; 32],
 }
 
@@ -195,6 +196,7 @@ impl Writer {
             epoch: 0,
             head: *head,
             seen: [0; 32],
+            checkpoint: None,
             author: *self.keys.owner().as_bytes(),
         };
         [codec::encode(&start).unwrap().as_slice(), operation].concat()

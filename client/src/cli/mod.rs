@@ -4,6 +4,7 @@
 //! a terminal, never from arguments or the environment; links, codes and invitations may be arguments.
 
 mod arguments;
+mod checkpoints;
 mod commands;
 mod network;
 mod opened;

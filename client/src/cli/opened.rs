@@ -1,6 +1,9 @@
 //! An opened account: what every command on one's own files starts from.
 
-use super::{arguments::Global, password::StandardInput, print::Printer, uploading::is_listed};
+use super::{
+    arguments::Global, checkpoints::CHECKPOINT_WITHHELD, password::StandardInput, print::Printer,
+    uploading::is_listed,
+};
 use crate::{
     ClientError,
     account::{self, RecoveryWish, Rekeyed},
@@ -19,8 +22,8 @@ use nightdrop_wire::{ids::BlobId, messages::credit::Credit, onion::OnionAddress,
 /// The account is open, the home space is read.
 pub(super) struct Opened<'a> {
     pub(super) space: HomeSpace<AnyTransport>,
-    unlocked: &'a Unlocked,
-    printer: &'a Printer,
+    pub(super) unlocked: &'a Unlocked,
+    pub(super) printer: &'a Printer,
 }
 
 /// Does the work with the account that the agent keeps open. Without an agent: asks for the password, logs in, and ends the session,
@@ -83,10 +86,14 @@ async fn with_unlocked<R>(
     work: impl AsyncFnOnce(&mut Opened<'_>) -> Result<R, ClientError>,
 ) -> Result<R, ClientError> {
     let mut opened = Opened { space: unlocked.space().await?, unlocked, printer };
+    let began = opened.space.head();
     let outcome = match opened.begin().await {
         Ok(()) => work(&mut opened).await,
         Err(error) => Err(error),
     };
+    if outcome.is_ok() && opened.space.head() != began {
+        opened.write_checkpoint().await;
+    }
     if !matches!(outcome, Err(ClientError::Chain(_)))
         && let Err(error) = unlocked.keep_copy(&opened.space).await
     {
@@ -114,6 +121,9 @@ impl Opened<'_> {
     async fn begin(&mut self) -> Result<(), ClientError> {
         self.remember().await?;
         self.warn_of_strays();
+        if self.unlocked.take_checkpoint_withheld() {
+            self.printer.warn(CHECKPOINT_WITHHELD);
+        }
         self.settle_journals();
         self.finish_renewing().await
     }
@@ -221,7 +231,8 @@ impl Opened<'_> {
         let state = self.space.state();
         let files = state.files().map(|(_, file)| (file.blob, &file.write_key));
         let mut lane = self.lane();
-        for (blob, write_key) in files.chain(state.leaving()) {
+        let checkpoint = state.checkpoint().map(|(_, file)| (file.blob, &file.write_key));
+        for (blob, write_key) in files.chain(state.leaving()).chain(checkpoint) {
             match self.destroy(&mut lane, blob, write_key).await {
                 // With an interrupted rekey it may have gone on elsewhere.
                 Ok(()) | Err(ClientError::Withheld) => {}
@@ -262,7 +273,7 @@ impl Opened<'_> {
     }
 
     /// Destroys a blob with whichever of its keys the relay takes. One that is lost is not the owner's any more, whatever the relay says.
-    async fn destroy(
+    pub(super) async fn destroy(
         &self,
         lane: &mut RelayLane<AnyTransport>,
         blob: BlobId,
@@ -291,7 +302,7 @@ impl Opened<'_> {
 
     /// Keeps how far the home space is, and finds out whether it is the history that other commands of this device were shown. That it
     /// cannot be kept is told and no more: the command itself does not depend on it.
-    async fn remember(&mut self) -> Result<(), ClientError> {
+    pub(super) async fn remember(&mut self) -> Result<(), ClientError> {
         loop {
             match self.unlocked.remember(&self.space).await {
                 Ok(None) => return Ok(()),

@@ -32,10 +32,10 @@ const SMALLEST: usize = 4_096;
 
 /// The whole state. Field order is the byte order.
 #[derive(Serialize, Deserialize)]
-struct Whole {
-    head: LogHead,
-    reports: Reports,
-    state: State,
+pub(super) struct Whole {
+    pub(super) head: LogHead,
+    pub(super) reports: Reports,
+    pub(super) state: State,
 }
 
 /// What had an effect after a head, and where that leads.
@@ -43,7 +43,8 @@ struct Whole {
 struct Changes {
     head: LogHead,
     reports: Reports,
-    operations: Vec<Operation>,
+    /// Each with the entry that it stood in.
+    operations: Vec<(u64, Operation)>,
     /// Of the state after them.
     state: [u8; 32],
 }
@@ -73,7 +74,12 @@ impl CopiedState {
     pub fn open(keys: &HomeKeys, sealed: &[u8]) -> Result<Self, OpenError> {
         let whole: Whole = unseal(Kind::CopiedState, keys, &state_context(keys), sealed)?;
         let Whole { head, reports, state } = whole;
-        Ok(Self { copied: Copied { head, changes: 0 }, reports, state: state.with_places() })
+        Ok(Self::of(Copied { head, changes: 0 }, reports, state))
+    }
+
+    /// With a state as it was written.
+    pub(super) fn of(copied: Copied, reports: Reports, state: State) -> Self {
+        Self { copied, reports, state: state.with_places() }
     }
 
     /// Opens the changes that come next.
@@ -85,8 +91,8 @@ impl CopiedState {
         let Changes { head, reports, operations, state: hash } =
             unseal(Kind::CopiedChanges, keys, &context, sealed)?;
         let (mut state, changes) = (self.state.clone(), self.copied.changes + operations.len());
-        for operation in operations {
-            state.apply(operation).map_err(|_| OpenError::Inconsistent)?;
+        for (sequence, operation) in operations {
+            state.apply(sequence, operation).map_err(|_| OpenError::Inconsistent)?;
         }
         if *state.hash() != hash {
             return Err(OpenError::Inconsistent);
@@ -141,7 +147,7 @@ impl VerifiedLog {
     ) -> Result<Option<(Vec<u8>, Copied)>, OpenError> {
         let Replay { keys, head, reports, state, trail, since, .. } = &self.replay;
         let Some(operations) = since.after(copied.head.count) else { return Ok(None) };
-        let operations: Vec<Operation> = operations.cloned().collect();
+        let operations: Vec<(u64, Operation)> = operations.cloned().collect();
         let changes = copied.changes + operations.len();
         if changes > SinceCopy::most(state) || !matches!(trail.require(&copied.head, head), Ok(true)) {
             return Ok(None);

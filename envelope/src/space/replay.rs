@@ -1,7 +1,7 @@
 //! From the sealed entries that the relay gives to a state that can be believed.
 
 use super::{
-    HomeKeys, Operation, State,
+    HomeKeys, Operation, State, checkpoint,
     entry::{open_entry, seal_entry},
     keys::space_id,
     since_copy::SinceCopy,
@@ -31,6 +31,9 @@ pub enum Fault {
     /// Was written upon another state than replaying gives, by a newer program or a faulty one. It has its effect.
     #[error("was written upon another state")]
     OtherState,
+    /// A checkpoint of something else than replaying gives, by a newer program or a faulty one. It has its effect.
+    #[error("is a checkpoint of another state")]
+    OtherCheckpoint,
 }
 
 /// An entry that is not as an honest device writes it.
@@ -142,11 +145,22 @@ impl Replay {
             Err(fault) => self.reports.add(Report { sequence, fault }),
             Ok(entry) if entry.head != self.head => return Err(ChainError::Displaced(sequence)),
             Ok(entry) => {
-                if entry.seen != *self.state.hash() {
+                let operation = entry.operation;
+                let is_right = match &operation {
+                    Operation::Checkpoint { file } => {
+                        checkpoint::says(file, &self.head, &self.reports, &self.state)
+                    }
+                    _ => true,
+                };
+                let last = self.state.checkpoint().map(|(place, _)| place);
+                if entry.seen != *self.state.hash() || entry.checkpoint != last {
                     self.reports.add(Report { sequence, fault: Fault::OtherState });
                 }
-                let operation = entry.operation;
-                if self.makes_this_space(&operation) && self.state.apply(operation.clone()).is_ok() {
+                if !is_right {
+                    self.reports.add(Report { sequence, fault: Fault::OtherCheckpoint });
+                }
+                if self.makes_this_space(&operation) && self.state.apply(sequence, operation.clone()).is_ok()
+                {
                     self.since.add(sequence, operation, &self.state);
                 } else {
                     self.reports.add(Report { sequence, fault: Fault::WithoutSense });
@@ -269,7 +283,7 @@ impl VerifiedLog {
     /// The state stays as it is until [`Self::take`].
     ///
     /// # Errors
-    /// [`OpenError::Inconsistent`] if one of them would have no effect, or is too large for an entry.
+    /// [`OpenError::Inconsistent`] if one of them would have no effect, is a checkpoint of something else, or is too large for an entry.
     pub fn seal_next<R: CryptoRng + ?Sized>(
         &self,
         operations: Vec<Operation>,
@@ -278,12 +292,17 @@ impl VerifiedLog {
         if !operations.iter().all(|operation| self.replay.makes_this_space(operation)) {
             return Err(OpenError::Inconsistent);
         }
-        let Replay { keys, head, state, .. } = &self.replay;
+        let Replay { keys, head, state, reports, .. } = &self.replay;
         let (mut head, mut draft) = (*head, state.clone());
         let mut entries = Vec::with_capacity(operations.len());
         for operation in operations {
-            let sealed = seal_entry(keys, &head, draft.hash(), operation.clone(), rng)?;
-            draft.apply(operation).map_err(|_| OpenError::Inconsistent)?;
+            if let Operation::Checkpoint { file } = &operation
+                && !checkpoint::says(file, &head, reports, &draft)
+            {
+                return Err(OpenError::Inconsistent);
+            }
+            let sealed = seal_entry(keys, &head, &draft, operation.clone(), rng)?;
+            draft.apply(head.count, operation).map_err(|_| OpenError::Inconsistent)?;
             head = next_head(&head, &sealed);
             entries.push(sealed);
         }
@@ -324,7 +343,7 @@ mod tests {
         let head = LogHead::before_first(keys.space());
         let begins_with = |create: Operation| {
             let state = State::new(keys.space());
-            let entry = seal_entry(&keys, &head, state.hash(), create, &mut rand::rng()).unwrap();
+            let entry = seal_entry(&keys, &head, &state, create, &mut rand::rng()).unwrap();
             let mut replay = Replay::new(keys.clone(), None);
             replay.advance(&entry).map(|()| (replay.head().count, replay.reports.count))
         };

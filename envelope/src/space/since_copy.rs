@@ -37,8 +37,8 @@ impl SinceCopy {
     }
 
     /// What had an effect after so many entries; `None` if not all of it is known.
-    pub(super) fn after(&self, count: u64) -> Option<impl Iterator<Item = &Operation>> {
+    pub(super) fn after(&self, count: u64) -> Option<impl Iterator<Item = &(u64, Operation)>> {
         let later = self.operations.iter().filter(move |(sequence, _)| *sequence >= count);
-        (self.from <= count).then(|| later.map(|(_, operation)| operation))
+        (self.from <= count).then_some(later)
     }
 }

@@ -27,6 +27,8 @@ pub struct State {
     closed_for: Option<u64>,
     /// Every blob that was listed and is not any more: none comes back.
     gone: Map<BlobId, ()>,
+    /// The last one: its entry, and its blob.
+    checkpoint: Option<(u64, FileRecord)>,
     hash: [u8; 32],
     /// Under which path each listed blob is: what `files` says, the other way round.
     #[serde(skip)]
@@ -58,6 +60,7 @@ impl State {
             lost: Map::default(),
             closed_for: None,
             gone: Map::default(),
+            checkpoint: None,
             hash: *space.as_bytes(),
             places: Map::default(),
         }
@@ -116,6 +119,12 @@ impl State {
         self.lost.iter().map(|(blob, renewal)| (*blob, renewal))
     }
 
+    /// The last checkpoint: its entry, and its blob.
+    #[must_use]
+    pub fn checkpoint(&self) -> Option<(u64, &FileRecord)> {
+        self.checkpoint.as_ref().map(|(place, file)| (*place, file))
+    }
+
     /// Whether a blob is off the list and not confirmed to be destroyed.
     #[must_use]
     pub fn is_leaving(&self, blob: BlobId) -> bool {
@@ -163,8 +172,8 @@ impl State {
         &self.hash
     }
 
-    /// Carries out an operation, or refuses it and stays as it was.
-    pub(super) fn apply(&mut self, operation: Operation) -> Result<(), WithoutSense> {
+    /// Carries out the operation of the entry with this number, or refuses it and stays as it was.
+    pub(super) fn apply(&mut self, sequence: u64, operation: Operation) -> Result<(), WithoutSense> {
         let bytes = zeroize::Zeroizing::new(codec::encode(&operation).map_err(|_| WithoutSense)?);
         if self.closed_for.is_some() || self.created == matches!(operation, Operation::Create { .. }) {
             return Err(WithoutSense);
@@ -204,6 +213,14 @@ impl State {
                 let file = self.files.get_mut(&path).ok_or(WithoutSense)?;
                 let position = file.tickets.iter().position(|known| known.id() == ticket);
                 file.tickets.remove(position.ok_or(WithoutSense)?);
+            }
+            Operation::Checkpoint { file } => {
+                if self.was_listed(file.blob) || !file.tickets.is_empty() {
+                    return Err(WithoutSense);
+                }
+                if let Some((_, old)) = self.checkpoint.replace((sequence, *file)) {
+                    self.leave(&old);
+                }
             }
         }
         let mut hash = Sha256::new();
@@ -270,7 +287,8 @@ impl State {
     }
 
     fn was_listed(&self, blob: BlobId) -> bool {
-        self.places.contains_key(&blob) || self.gone.contains_key(&blob)
+        let checkpoint = self.checkpoint.as_ref().is_some_and(|(_, file)| file.blob == blob);
+        checkpoint || self.places.contains_key(&blob) || self.gone.contains_key(&blob)
     }
 
     /// Whether a file cannot get this path: it is taken, or a file stands where a directory would have to be.
@@ -343,7 +361,8 @@ mod tests {
 
     /// Everything that a state holds, in one form that can be compared.
     fn picture(state: &State) -> Vec<Vec<u8>> {
-        let State { created, files, leaving, renewing, lost, closed_for, gone, hash, places } = state;
+        let State { created, files, leaving, renewing, lost, closed_for, gone, checkpoint, hash, places } =
+            state;
         let files =
             files.iter().flat_map(|(path, file)| [path.as_str().into(), codec::encode(file).unwrap()]);
         let leaving =
@@ -368,6 +387,7 @@ mod tests {
         }));
         picture.push(b"blobs".to_vec());
         picture.extend(blobs);
+        picture.push(codec::encode(checkpoint).unwrap());
         picture.push(b"places".to_vec());
         picture.extend(places);
         picture
@@ -378,7 +398,11 @@ mod tests {
         let rng = &mut rand::rng();
         let (one, other) = (path(rng.random()), path(rng.random()));
         let listed = state.file(&one);
-        match rng.random_range(0..10) {
+        match rng.random_range(0..11) {
+            10 => {
+                let Operation::PutFile { file, .. } = put(rng.random()) else { unreachable!() };
+                Operation::Checkpoint { file }
+            }
             0..3 => put(rng.random()),
             8 => carry(rng.random()),
             9 => {
@@ -408,11 +432,11 @@ mod tests {
     #[test]
     fn what_is_tried_out_on_a_clone_or_refused_leaves_the_state_as_it_was() {
         let mut state = State::new(SpaceId::from_bytes([1; 32]));
-        assert!(state.apply(put(1)).is_err(), "nothing comes before the first entry");
+        assert!(state.apply(7, put(1)).is_err(), "nothing comes before the first entry");
         let mut tried = state.clone();
-        tried.apply(CREATE).unwrap();
+        tried.apply(7, CREATE).unwrap();
         assert!(tried.is_created() && !state.is_created());
-        state.apply(CREATE).unwrap();
+        state.apply(7, CREATE).unwrap();
         let (mut effective, mut refused, mut most_renewing) = (0, 0, 0);
         for _ in 0..400 {
             let before = picture(&state);
@@ -420,7 +444,7 @@ mod tests {
             for _ in 0..20 {
                 let operation = any_operation(&tried);
                 let now = picture(&tried);
-                match tried.apply(operation) {
+                match tried.apply(7, operation) {
                     Ok(()) => effective += 1,
                     Err(WithoutSense) => {
                         assert_eq!(picture(&tried), now, "what is refused changes nothing");
@@ -437,15 +461,15 @@ mod tests {
             }
             // Then one is carried out, so that the next round begins elsewhere.
             let operation = any_operation(&state);
-            let _ = state.apply(operation);
+            let _ = state.apply(7, operation);
         }
         assert!(effective > 1_000 && refused > 1_000, "{effective} and {refused}");
         assert!(state.files().count() > 0 && state.leaving().count() > 0);
         assert!(most_renewing > 0);
         let mut closed = state.clone();
-        closed.apply(Operation::Close { keyring: 2 }).unwrap();
+        closed.apply(7, Operation::Close { keyring: 2 }).unwrap();
         assert!(
-            closed.closed_for() == Some(2) && closed.apply(any_operation(&closed)).is_err(),
+            closed.closed_for() == Some(2) && closed.apply(7, any_operation(&closed)).is_err(),
             "nothing follows the end"
         );
         assert_eq!(state.closed_for(), None);
@@ -454,10 +478,10 @@ mod tests {
     #[test]
     fn files_of_a_directory_are_those_below_it_and_no_others() {
         let mut state = State::new(SpaceId::from_bytes([1; 32]));
-        state.apply(CREATE).unwrap();
+        state.apply(7, CREATE).unwrap();
         for name in ["d/a", "d/e/a", "d b", "d-", "d0", "e"] {
             let Operation::PutFile { file, .. } = put(1) else { unreachable!() };
-            state.apply(Operation::PutFile { path: SpacePath::parse(name).unwrap(), file }).unwrap();
+            state.apply(7, Operation::PutFile { path: SpacePath::parse(name).unwrap(), file }).unwrap();
         }
         let of = |name: &str| {
             let name = SpacePath::parse(name).unwrap();

@@ -8,6 +8,7 @@ mod appends;
 mod attack;
 mod blobs;
 mod canaries;
+mod checkpoints;
 mod claims;
 mod collusion;
 mod copies;

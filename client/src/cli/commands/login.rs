@@ -5,12 +5,14 @@ use crate::{
     account::{self, Session},
     cli::{
         arguments::{Global, Login},
+        checkpoints::CHECKPOINT_WITHHELD,
         opened::end_session,
         print::Printer,
     },
     clock,
     limits::ClientLimits,
     local_copy::LocalCopy,
+    opening::Found,
     space::HomeSpace,
     transport::Transport,
 };
@@ -59,7 +61,7 @@ pub(in crate::cli) async fn run(
     let session = session?;
     let looked = look(&tor, &session, &home, &limits).await;
     end_session(session, printer).await;
-    let Looked { shown, memory, space, mut copy, strays, closed_for } = looked?;
+    let Looked { shown, memory, space, mut copy, checkpoint_withheld, strays, closed_for } = looked?;
     let lock = home.lock()?;
     home.keep_account(&code, &lock)?;
     if let Some(memory) = memory {
@@ -72,6 +74,9 @@ pub(in crate::cli) async fn run(
         printer.warn(&format!("{error}; the next command reads more of your list from the relay"));
     }
     drop(lock);
+    if checkpoint_withheld {
+        printer.warn(CHECKPOINT_WITHHELD);
+    }
     if strays > 0 {
         printer.warn(&format!("{strays} entries of your files are not as your devices write them"));
     }
@@ -90,6 +95,7 @@ struct Looked<T> {
     memory: Option<Vec<u8>>,
     space: Option<HomeSpace<T>>,
     copy: LocalCopy,
+    checkpoint_withheld: bool,
     /// Entries that are not as an honest device writes them.
     strays: u64,
     closed_for: Option<u64>,
@@ -101,13 +107,13 @@ async fn look<T: Transport>(
     home: &Home,
     limits: &ClientLimits,
 ) -> Result<Looked<T>, ClientError> {
-    let memory = session.open_memory(home.memory()?.as_deref())?;
+    let found = Found::on_disk(home, session).await?;
+    let memory = found.memory;
     let (keyring, relay) = (session.keyring(), session.code().relay());
-    let (replay, copy) = LocalCopy::read(home, keyring.home_keys(), memory.home_head);
-    let space = match HomeSpace::open_from(transport, relay, replay, limits).await {
-        Ok(space) => Some(space),
+    let (space, copy, checkpoint_withheld) = match found.read_on((transport, relay, limits)).await {
+        Ok((space, copy, withheld)) => (Some(space), copy, withheld),
         // An account without files has nothing to compare but its keyring.
-        Err(ClientError::NoHomeSpace) => None,
+        Err(ClientError::NoHomeSpace) => (None, LocalCopy::default(), false),
         Err(error) => return Err(error),
     };
     let never_written = HomeSpace::never_written(transport, relay, keyring.home_keys(), limits);
@@ -121,7 +127,7 @@ async fn look<T: Transport>(
     };
     let (strays, closed_for) = (seen.reports().1, seen.state().closed_for());
     let memory = space.as_ref().map(|space| session.seal_memory(memory, space.head())).transpose()?;
-    Ok(Looked { shown, memory, space, copy, strays, closed_for })
+    Ok(Looked { shown, memory, space, copy, checkpoint_withheld, strays, closed_for })
 }
 
 fn lines(shown: &Shown) -> String {

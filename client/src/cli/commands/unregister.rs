@@ -66,6 +66,7 @@ async fn destroy_all(opened: &mut Opened<'_>) -> Result<usize, ClientError> {
         opened.destroy_leaving().await?;
         opened.space.refresh().await?;
         if opened.space.state().files().next().is_none() {
+            opened.destroy_checkpoint().await?;
             return Ok(removed);
         }
     }

@@ -9,6 +9,9 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a bench prints its figures")]
 
+mod counting;
+
+use counting::Counting;
 use nightdrop_client::{
     Home,
     account::{self, Prepared},
@@ -16,7 +19,7 @@ use nightdrop_client::{
     cli::Served,
     console::{BarState, Console},
     limits::ClientLimits,
-    transport::{AnyTransport, Transport},
+    transport::AnyTransport,
     unlocked::Unlocked,
 };
 use nightdrop_envelope::{
@@ -26,10 +29,10 @@ use nightdrop_envelope::{
     space::{FileRecord, Operation, SpacePath},
 };
 use nightdrop_login::password::Password;
-use nightdrop_onion_config::{Lane, Network, TorError};
+use nightdrop_onion_config::Network;
 use nightdrop_relay::worker::{Environment, issue_invitations};
 use nightdrop_store::{Store, StoreLimits};
-use nightdrop_tests::system::{SocketTransport, WorkerProcess};
+use nightdrop_tests::system::WorkerProcess;
 use nightdrop_wire::onion::OnionAddress;
 use nix::sys::resource::{UsageWho, getrusage};
 use sha2::{Digest, Sha256};
@@ -38,18 +41,9 @@ use std::{
     io,
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
-    pin::Pin,
     process::ExitCode,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    task::{Context, Poll},
+    sync::Arc,
     time::Duration,
-};
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::UnixStream,
 };
 use zeroize::Zeroizing;
 
@@ -95,12 +89,16 @@ async fn measure(directory: &Path, files: usize) -> Result<(), Box<dyn Error>> {
     let login = stage.median(async |stage| stage.log_in().await).await?;
     report.row("logging in", login);
     let another = stage.median(async |stage| stage.open_on_another_device().await).await?;
-    report.row("opening, device without memory", another);
+    report.row("opening, new device, no checkpoint", another);
 
     stage.alone(&["ls"]).await?;
     let tree = stage.tree.to_string_lossy().into_owned();
     let listing = stage.median(async |stage| stage.alone(&["ls"]).await).await?;
     report.row("ls, alone", listing);
+    let first = stage.cost(async |stage| stage.put_one().await).await?;
+    report.row("put that writes what checkpoint is due", first);
+    let another = stage.median(async |stage| stage.open_on_another_device().await).await?;
+    report.row("opening, new device", another);
     let put = stage.median(async |stage| stage.put_one().await).await?;
     report.row("put of one file, alone", put);
     let unchanged = stage.median(async |stage| stage.alone(&["put", &tree]).await).await?;
@@ -155,7 +153,7 @@ impl Stage {
             issue_invitations(&store, &Environment::system(), 7, 1).await?.remove(0)
         };
         let worker = WorkerProcess::start(&data, relay.clone())?;
-        let transport = Counting { inner: worker.transport(), moved: Arc::default() };
+        let transport = Counting::over(worker.transport());
         let (password, limits) = (Password::new(PASSWORD), ClientLimits::default());
         let prepared = account::prepare(&transport, &relay, invitation, password, false, &limits).await?;
         let Prepared { code, request, memory, .. } = prepared;
@@ -249,6 +247,16 @@ impl Stage {
         }
     }
 
+    async fn cost(
+        &mut self,
+        mut work: impl AsyncFnMut(&mut Self) -> Result<(), Box<dyn Error>>,
+    ) -> Result<Cost, Box<dyn Error>> {
+        let (processor, moved) = (processor_time()?, self.transport.moved());
+        work(self).await?;
+        let bytes = self.transport.moved() - moved;
+        Ok(Cost { processor: processor_time()?.saturating_sub(processor), bytes })
+    }
+
     /// The middle one of some repetitions, by processor time.
     async fn median(
         &mut self,
@@ -256,10 +264,7 @@ impl Stage {
     ) -> Result<Cost, Box<dyn Error>> {
         let mut costs = Vec::with_capacity(ROUNDS);
         for _ in 0..ROUNDS {
-            let (processor, moved) = (processor_time()?, self.transport.moved.load(Ordering::Relaxed));
-            work(self).await?;
-            let bytes = self.transport.moved.load(Ordering::Relaxed) - moved;
-            costs.push(Cost { processor: processor_time()?.saturating_sub(processor), bytes });
+            costs.push(self.cost(&mut work).await?);
         }
         costs.sort_by_key(|cost| cost.processor);
         costs.get(ROUNDS / 2).copied().ok_or_else(|| "nothing was measured".into())
@@ -295,61 +300,5 @@ impl Console for Quiet {
 
     fn ask_secret(&self, _question: &str) -> io::Result<Zeroizing<String>> {
         Err(io::ErrorKind::Unsupported.into())
-    }
-}
-
-/// Counts what goes to the relay and comes from it.
-#[derive(Clone)]
-struct Counting {
-    inner: SocketTransport,
-    moved: Arc<AtomicU64>,
-}
-
-struct CountedStream {
-    inner: UnixStream,
-    moved: Arc<AtomicU64>,
-}
-
-impl Transport for Counting {
-    type Stream = CountedStream;
-
-    async fn connect(&self, relay: &OnionAddress, lane: &Lane) -> Result<CountedStream, TorError> {
-        let inner = self.inner.connect(relay, lane).await?;
-        Ok(CountedStream { inner, moved: Arc::clone(&self.moved) })
-    }
-}
-
-impl AsyncRead for CountedStream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut self.inner).poll_read(context, buffer);
-        self.moved.fetch_add((buffer.filled().len() - before) as u64, Ordering::Relaxed);
-        read
-    }
-}
-
-impl AsyncWrite for CountedStream {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.inner).poll_write(context, bytes);
-        if let Poll::Ready(Ok(count)) = &written {
-            self.moved.fetch_add(*count as u64, Ordering::Relaxed);
-        }
-        written
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(context)
     }
 }

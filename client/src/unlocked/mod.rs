@@ -6,11 +6,14 @@
 //! - What commands of one device have seen, at once or one after the other, in this process or another, is one history or an error.
 //! - After [`Unlocked::lock`] no key is left, and every use is [`ClientError::Locked`].
 
+mod kept_list;
+
 use crate::{
     ClientError, Home,
     account::{self, RecoveryWish, Rekeyed, Rekeying, Session},
     limits::ClientLimits,
     local_copy::LocalCopy,
+    opening::Found,
     relay::RelayLane,
     relay_info::check_issuing_key,
     space::HomeSpace,
@@ -53,6 +56,8 @@ struct Kept {
     /// What this process wrote into the home directory last.
     remembered: Option<LogHead>,
     session_ended: bool,
+    /// The relay did not give the last checkpoint, and nobody was told yet.
+    checkpoint_withheld: bool,
     /// The relay tells others another issuing key.
     marked: Option<CreditError>,
 }
@@ -70,7 +75,11 @@ impl Unlocked {
         limits: ClientLimits,
     ) -> Result<Self, ClientError> {
         let session = account::log_in(&transport, code, password, &limits).await?;
-        let (space, copy) = match open_space(&transport, &session, &home, &limits).await {
+        let read = async {
+            let found = Found::on_disk(&home, &session).await?;
+            found.read_on((&transport, code.relay(), &limits)).await
+        };
+        let (space, copy, checkpoint_withheld) = match read.await {
             Ok(opened) => opened,
             Err(error) => {
                 // Best effort: a session that nobody has expires by itself.
@@ -87,6 +96,7 @@ impl Unlocked {
             just_read: true,
             remembered: None,
             session_ended: false,
+            checkpoint_withheld,
             marked: None,
         };
         Ok(Self {
@@ -198,29 +208,6 @@ impl Unlocked {
             kept.remembered = Some(head);
         }
         Ok(None)
-    }
-
-    /// Brings this device's copy of the home space to where it stands, if that is what the device remembers. A closed one is not kept: whoever has its
-    /// keys is why it was closed.
-    ///
-    /// # Errors
-    /// [`ClientError::File`]: then the next command reads more.
-    pub async fn keep_copy(&self, space: &HomeSpace<AnyTransport>) -> Result<(), ClientError> {
-        if self.kept().as_ref().and_then(|kept| kept.remembered) != Some(space.head()) || space.is_new() {
-            return Ok(());
-        }
-        let mut copy = self.copy.lock().await;
-        let (home, log, mut known) = (self.home.clone(), space.log().clone(), std::mem::take(&mut *copy));
-        let kept = tokio::task::spawn_blocking(move || {
-            let lock = home.lock()?;
-            let kept = match log.state().closed_for() {
-                None => known.keep(&home, &log, &lock),
-                Some(_) => home.drop_copy(&lock),
-            };
-            kept.map(|()| known)
-        });
-        *copy = kept.await.map_err(|_| ClientError::Stopped)??;
-        Ok(())
     }
 
     /// Replaces everything that opens the account but the password. After it, this one opens nothing any more, and the home directory
@@ -349,17 +336,4 @@ impl std::fmt::Debug for Unlocked {
         let Self { transport: _, limits: _, home: _, relay: _, session: _, copy: _, kept: _ } = self;
         f.write_str("Unlocked")
     }
-}
-
-async fn open_space(
-    transport: &AnyTransport,
-    session: &Session<AnyTransport>,
-    home: &Home,
-    limits: &ClientLimits,
-) -> Result<(HomeSpace<AnyTransport>, LocalCopy), ClientError> {
-    let memory = session.open_memory(home.memory()?.as_deref())?;
-    let (keys, home) = (session.keyring().home_keys(), home.clone());
-    let read = move || LocalCopy::read(&home, keys, memory.home_head);
-    let (replay, copy) = tokio::task::spawn_blocking(read).await.map_err(|_| ClientError::Stopped)?;
-    Ok((HomeSpace::open_from(transport, session.code().relay(), replay, limits).await?, copy))
 }
