@@ -15,6 +15,7 @@ use crate::{
 };
 use bytes::Bytes;
 use nightdrop_envelope::{
+    OpenError,
     capability::{BlobCapabilities, hash_token},
     chunk::ChunkBuffer,
     file_name::FileName,
@@ -40,6 +41,8 @@ use zeroize::Zeroizing;
 
 /// What its manifest calls it. Nobody but the owner's devices can read that.
 const NAME: &str = "checkpoint";
+/// Bytes of a content that is fetched, at most: what the longest log can come to.
+const LONGEST: u64 = 1 << 30;
 /// Entries at the end of the log that are looked through for one of the owner's.
 const LOOKED_THROUGH: u64 = 64;
 
@@ -101,8 +104,11 @@ async fn fetch<T: Transport>(
     (transport, relay, limits): (&T, &OnionAddress, &ClientLimits),
     file: &FileRecord,
 ) -> Result<Zeroizing<Vec<u8>>, ClientError> {
+    if file.size > LONGEST {
+        return Err(ClientError::BadlyMade(OpenError::Inconsistent));
+    }
     // All the room at once: a vector that grows leaves copies behind.
-    let room = usize::try_from(file.size.min(Layout::MAX_SIZE)).unwrap_or_default();
+    let room = usize::try_from(file.size).unwrap_or_default();
     let content = Arc::new(Mutex::new(Zeroizing::new(Vec::with_capacity(room))));
     let taken = Arc::clone(&content);
     let take = move |bytes: &[u8]| {

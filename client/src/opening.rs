@@ -11,13 +11,13 @@ use crate::{
     transport::Transport,
 };
 use nightdrop_envelope::{device_memory::DeviceMemory, space::Replay};
-use nightdrop_wire::{limits::MAX_ENTRIES, messages::log::LogHead};
+use nightdrop_wire::{limits::MAX_ENTRIES, messages::log::LogHead, onion::OnionAddress};
 
 /// What a device found on its own disk.
 pub(crate) struct Found {
     /// What it remembers, and what the keyring says beside that.
     pub(crate) memory: DeviceMemory,
-    /// What it wrote down itself.
+    /// What it wrote down itself, if that is more than the keyring says.
     own: Option<LogHead>,
     replay: Replay,
     pub(crate) copy: LocalCopy,
@@ -34,7 +34,8 @@ impl Found {
     ) -> Result<Self, ClientError> {
         let sealed = home.memory()?;
         let memory = session.open_memory(sealed.as_deref())?;
-        let own = sealed.and(memory.home_head);
+        let known = session.keyring().home_head();
+        let own = sealed.and(memory.home_head).filter(|head| Some(*head) != known);
         let (keys, home) = (session.keyring().home_keys(), home.clone());
         let read = move || LocalCopy::read(&home, keys, memory.home_head);
         let (replay, copy) = tokio::task::spawn_blocking(read).await.map_err(|_| ClientError::Stopped)?;
@@ -47,7 +48,7 @@ impl Found {
     /// As [`HomeSpace::open`].
     pub(crate) async fn read_on<T: Transport>(
         self,
-        way: (&T, &nightdrop_wire::onion::OnionAddress, &ClientLimits),
+        way: (&T, &OnionAddress, &ClientLimits),
     ) -> Result<(HomeSpace<T>, LocalCopy, bool), ClientError> {
         let (transport, relay, limits) = way;
         let mut lane = RelayLane::isolated(transport, relay, limits);

@@ -63,7 +63,7 @@ impl Scene {
     }
 
     /// What a device reads that has verified nothing.
-    fn from_checkpoint(&self, content: &[u8], remembered: Option<LogHead>) -> VerifiedLog {
+    fn begun_at_checkpoint(&self, content: &[u8], remembered: Option<LogHead>) -> VerifiedLog {
         let place = newest_checkpoint(&self.keys, &self.entries).unwrap();
         let mut replay = self.opened(place).unwrap().replay(self.keys.clone(), content, remembered).unwrap();
         let from = usize::try_from(replay.head().count).unwrap();
@@ -106,12 +106,12 @@ fn beginning_at_the_last_checkpoint_comes_to_the_same_as_the_whole_log() {
     scene.append(vec![put("c")]);
     let (place, content) = scene.checkpoint();
     assert_eq!(newest_checkpoint(&scene.keys, &scene.entries), Some(place), "it is the newest entry itself");
-    assert_same(&scene.from_checkpoint(&content, None), &scene.whole());
+    assert_same(&scene.begun_at_checkpoint(&content, None), &scene.whole());
     scene.append(vec![put("e"), Operation::Remove { path: SpacePath::parse("a").unwrap() }]);
     scene.stray(vec![0x5b; 512]);
     let whole = scene.whole();
     assert_eq!((names(&whole), whole.reports().1), (vec!["c".into(), "d/b".into(), "e".into()], 2));
-    assert_same(&scene.from_checkpoint(&content, None), &whole);
+    assert_same(&scene.begun_at_checkpoint(&content, None), &whole);
     let leaving: Vec<_> = whole.state().leaving().map(|(blob, _)| blob).collect();
     assert_eq!(leaving.len(), 2, "the first checkpoint is to be destroyed, and the removed file");
     // A copy keeps the place, too.
@@ -132,7 +132,7 @@ fn m28_what_a_device_remembers_decides_after_a_checkpoint_too() {
     let old = *scene.log.head();
     scene.append(vec![put("c")]);
     let seen = *scene.log.head();
-    assert_same(&scene.from_checkpoint(&content, Some(seen)), &scene.whole());
+    assert_same(&scene.begun_at_checkpoint(&content, Some(seen)), &scene.whole());
     let entry = &scene.entries[usize::try_from(place).unwrap()];
     for (remembered, expected) in
         [(None, Ok(())), (Some(seen), Err(ChainError::Rollback { seen: 5, given: 4 }))]
@@ -159,7 +159,7 @@ fn m24_m50_nobody_else_writes_a_checkpoint() {
         Some(place),
         "only the owner says where it is"
     );
-    assert_same(&scene.from_checkpoint(&content, None), &scene.whole());
+    assert_same(&scene.begun_at_checkpoint(&content, None), &scene.whole());
     assert!(VerifiedCheckpoint::open(&other.keys, &theirs, place).is_ok());
     let in_place = VerifiedCheckpoint::open(&scene.keys, &theirs, place);
     assert_eq!(in_place.err(), Some(ChainError::Displaced(place)));

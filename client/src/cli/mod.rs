@@ -4,8 +4,8 @@
 //! a terminal, never from arguments or the environment; links, codes and invitations may be arguments.
 
 mod arguments;
-mod checkpoints;
 mod commands;
+mod kept_list;
 mod network;
 mod opened;
 mod password;

@@ -1,7 +1,7 @@
 //! An opened account: what every command on one's own files starts from.
 
 use super::{
-    arguments::Global, checkpoints::CHECKPOINT_WITHHELD, password::StandardInput, print::Printer,
+    arguments::Global, kept_list::CHECKPOINT_WITHHELD, password::StandardInput, print::Printer,
     uploading::is_listed,
 };
 use crate::{
@@ -22,6 +22,8 @@ use nightdrop_wire::{ids::BlobId, messages::credit::Credit, onion::OnionAddress,
 /// The account is open, the home space is read.
 pub(super) struct Opened<'a> {
     pub(super) space: HomeSpace<AnyTransport>,
+    /// The account ends with this command: nothing is kept of its list.
+    pub(super) ends: bool,
     pub(super) unlocked: &'a Unlocked,
     pub(super) printer: &'a Printer,
 }
@@ -85,19 +87,17 @@ async fn with_unlocked<R>(
     printer: &Printer,
     work: impl AsyncFnOnce(&mut Opened<'_>) -> Result<R, ClientError>,
 ) -> Result<R, ClientError> {
-    let mut opened = Opened { space: unlocked.space().await?, unlocked, printer };
+    let mut opened = Opened { space: unlocked.space().await?, ends: false, unlocked, printer };
     let began = opened.space.head();
     let outcome = match opened.begin().await {
         Ok(()) => work(&mut opened).await,
         Err(error) => Err(error),
     };
-    if outcome.is_ok() && opened.space.head() != began {
+    if outcome.is_ok() && opened.space.head() != began && !opened.ends {
         opened.write_checkpoint().await;
     }
-    if !matches!(outcome, Err(ClientError::Chain(_)))
-        && let Err(error) = unlocked.keep_copy(&opened.space).await
-    {
-        printer.warn(&format!("{error}; the next command reads more of your list from the relay"));
+    if !matches!(outcome, Err(ClientError::Chain(_))) && !opened.ends {
+        opened.keep_copy().await;
     }
     unlocked.keep_space(opened.space);
     outcome

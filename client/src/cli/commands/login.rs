@@ -5,7 +5,7 @@ use crate::{
     account::{self, Session},
     cli::{
         arguments::{Global, Login},
-        checkpoints::CHECKPOINT_WITHHELD,
+        kept_list::CHECKPOINT_WITHHELD,
         opened::end_session,
         print::Printer,
     },

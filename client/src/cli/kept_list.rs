@@ -1,4 +1,4 @@
-//! Checkpoints of one's list: written after a command's own work, which they never fail.
+//! What is kept of one's list after a command's own work, which it never fails: a checkpoint for other devices, a copy for this one.
 
 use super::opened::Opened;
 use crate::ClientError;
@@ -20,6 +20,13 @@ impl Opened<'_> {
         written = written.and(self.remember().await);
         if let Err(error) = written.and(self.destroy_leaving().await) {
             self.printer.note(&format!("A checkpoint of your list is not done, and is tried again: {error}"));
+        }
+    }
+
+    /// Brings this device's copy to where the list stands.
+    pub(super) async fn keep_copy(&self) {
+        if let Err(error) = self.unlocked.keep_copy(&self.space).await {
+            self.printer.warn(&format!("{error}; the next command reads more of your list from the relay"));
         }
     }
 
