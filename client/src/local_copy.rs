@@ -10,7 +10,7 @@
 //! - It is written after the device's memory has the same head, and never weakens that: the log must lead past both.
 //! - It ends with the account on this device, and with the keys of the home space: a rekey removes it, and the key that it is sealed under.
 //!
-//! States that a crash can leave: before the new file has its name, the old copy; while changes are appended, the copy with the beginning of a
+//! States that a crash can leave: before the new file has its name, the old copy (and `HOME/copy.unfinished`, which is replaced or removed with it); while changes are appended, the copy with the beginning of a
 //! piece, which the next command ignores, and replaces the whole. Changes are not synced: after a power failure some of them may be missing.
 
 use crate::{ClientError, Home, home::HomeLock, random};
