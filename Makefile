@@ -6,7 +6,7 @@ TIME ?= 60
 # Transfers each way of every side where the round trip is long.
 ROUNDS ?= 1
 
-.PHONY: demo test soak bench bench-tor fuzz check setup
+.PHONY: demo test soak bench bench-home bench-tor fuzz check setup
 
 NETWORK := target/tornet
 
@@ -35,6 +35,13 @@ bench:
 	rm -rf target/bench
 	target/debug/bench target/bench
 	rm -rf target/bench
+
+# What opening one's files, `ls` and `put` cost with 100, 10,000 and 100,000 files (3 GiB of disk, some minutes).
+bench-home:
+	cargo build --locked --workspace --bins --examples
+	rm -rf target/bench-home
+	target/debug/bench-home target/bench-home
+	rm -rf target/bench-home
 
 # Rates through Tor, ours beside raw streams, curl and OnionShare (if Debian's onionshare-cli is installed) in the same run: on loopback, and where a
 # round trip takes about 370 ms; some 8 minutes for each of ROUNDS there. Draws docs/rates.svg.

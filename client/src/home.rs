@@ -5,6 +5,7 @@
 //!   account          the account code, 0600: the one secret kept in clear, because nothing opens before it
 //!   registration     a registration that was sent and not yet answered: account code, then the request's bytes
 //!   memory           keyring version and head of the home space that this device has seen, sealed under the memory key
+//!   copy             the home space as it was read and verified last, sealed under a key of its own; see `local_copy`
 //!   credits          credits that were drawn and not spent yet, sealed under the memory key; see `wallet`
 //!   transfers/       what is kept of each upload that is not done, sealed under the memory key; see `transfer/journal.rs`
 //!   lock             held while one of these is read and written back
@@ -34,6 +35,7 @@ use std::{
 use zeroize::Zeroizing;
 
 const OTHERS: u32 = 0o077;
+const UNFINISHED_COPY: &str = "copy.unfinished";
 
 /// A home directory that only its owner can read.
 #[derive(Debug, Clone)]
@@ -142,7 +144,8 @@ impl Home {
     ///
     /// # Errors
     /// [`ClientError::File`].
-    pub fn forget_account(&self, _lock: &HomeLock) -> Result<(), ClientError> {
+    pub fn forget_account(&self, lock: &HomeLock) -> Result<(), ClientError> {
+        self.drop_copy(lock)?;
         let transfers = self.transfers();
         match std::fs::remove_dir_all(&transfers) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
@@ -203,6 +206,37 @@ impl Home {
     /// [`ClientError::File`].
     pub fn keep_memory(&self, sealed: &[u8], _lock: &HomeLock) -> Result<(), ClientError> {
         self.write("memory", sealed)
+    }
+
+    /// The file that holds the copy of the home space.
+    pub(crate) fn copy(&self) -> PathBuf {
+        self.path.join("copy")
+    }
+
+    /// Replaces the copy of the home space. It is long, and ends with the account: so one that a crash left unfinished has a name, under which it is
+    /// replaced or removed.
+    ///
+    /// # Errors
+    /// [`ClientError::File`].
+    pub(crate) fn keep_copy(&self, sealed: &[u8], _lock: &HomeLock) -> Result<(), ClientError> {
+        self.remove(UNFINISHED_COPY)?;
+        let path = self.path.join(UNFINISHED_COPY);
+        let write = || -> std::io::Result<()> {
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+            file.write_all(sealed)?;
+            file.sync_all()?;
+            std::fs::rename(&path, self.copy())
+        };
+        write().map_err(ClientError::file("write", &self.copy()))?;
+        self.sync()
+    }
+
+    /// Forgets it.
+    ///
+    /// # Errors
+    /// [`ClientError::File`].
+    pub(crate) fn drop_copy(&self, _lock: &HomeLock) -> Result<(), ClientError> {
+        ["copy", UNFINISHED_COPY].into_iter().try_for_each(|name| self.remove(name))
     }
 
     /// The credits that this device sealed for itself, if it holds any.
@@ -310,6 +344,10 @@ mod tests {
         home.keep_account(&code(), &lock).unwrap();
         home.keep_memory(&[1], &lock).unwrap();
         home.keep_credits(&[1], &lock).unwrap();
+        std::fs::write(home.path.join(UNFINISHED_COPY), "of a command that was killed").unwrap();
+        home.keep_copy(&[1], &lock).unwrap();
+        assert!(!home.path.join(UNFINISHED_COPY).exists() && home.copy().exists());
+        std::fs::write(home.path.join(UNFINISHED_COPY), "of another one").unwrap();
         std::fs::create_dir(home.transfers()).unwrap();
         std::fs::write(home.transfers().join("journal"), "").unwrap();
         home.forget_account(&lock).unwrap();

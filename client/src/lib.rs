@@ -11,6 +11,7 @@
 
 pub mod account;
 pub mod agent;
+mod checkpoint;
 pub mod cli;
 mod clock;
 pub mod console;
@@ -19,6 +20,8 @@ mod duration;
 mod error;
 mod home;
 pub mod limits;
+mod local_copy;
+mod opening;
 mod outgoing;
 mod password_policy;
 pub mod qr;

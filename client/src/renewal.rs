@@ -55,7 +55,7 @@ pub async fn renew_carried<T: Transport>(
         note(space, &renewed, |blobs| Operation::Renewed { blobs }).await?;
         note(space, &denied, |blobs| Operation::Lost { blobs }).await?;
         // Another device may have replaced them, or destroyed their files, meanwhile.
-        lost.extend(denied.into_iter().filter(|blob| space.state().lost().any(|(lost, _)| lost == *blob)));
+        lost.extend(denied.into_iter().filter(|blob| space.state().is_lost(*blob)));
         if let Some(error) = error {
             return Err(error);
         }
@@ -94,8 +94,7 @@ async fn note<T: Transport>(
     operation: impl Fn(Vec<BlobId>) -> Operation,
 ) -> Result<(), ClientError> {
     let decide = |state: &State| {
-        let still = state.renewing().map(|(blob, _)| blob).filter(|blob| ended.contains(blob));
-        let still: Vec<BlobId> = still.collect();
+        let still: Vec<BlobId> = ended.iter().copied().filter(|blob| state.is_renewing(*blob)).collect();
         if state.closed_for().is_some() || still.is_empty() {
             Ok(Vec::new())
         } else {

@@ -55,9 +55,18 @@ impl<T: Transport> HomeSpace<T> {
         remembered: Option<LogHead>,
         limits: &ClientLimits,
     ) -> Result<Self, ClientError> {
-        let mut lane = RelayLane::isolated(transport, relay, limits);
+        let lane = RelayLane::isolated(transport, relay, limits);
+        Self::open_from(lane, Replay::new(keys, remembered)).await
+    }
+
+    /// Reads what follows where a replay stands, over a lane that shares circuits with nothing but this space.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub(crate) async fn open_from(mut lane: RelayLane<T>, replay: Replay) -> Result<Self, ClientError> {
+        let (keys, remembered) = (replay.keys().clone(), replay.remembered().copied());
         let never_written = LogHead::before_first(keys.space());
-        let log = match read_on(&mut lane, Replay::new(keys.clone(), remembered), None).await {
+        let log = match read_on(&mut lane, replay, None).await {
             Err(ClientError::Withheld) if remembered == Some(never_written) => VerifiedLog::empty(keys),
             Err(ClientError::Withheld) if remembered.is_none() => return Err(ClientError::NoHomeSpace),
             log => log?.0,
@@ -74,6 +83,11 @@ impl<T: Transport> HomeSpace<T> {
     /// A space that was read before, over a lane that shares circuits with nothing but this space.
     pub(crate) const fn from_parts(lane: RelayLane<T>, log: VerifiedLog) -> Self {
         Self { lane, log }
+    }
+
+    /// What was read.
+    pub(crate) const fn log(&self) -> &VerifiedLog {
+        &self.log
     }
 
     /// What it takes to go on later.
@@ -180,6 +194,14 @@ impl<T: Transport> HomeSpace<T> {
         Err(ClientError::RelayBusy)
     }
 
+    /// Appends these as the next entries, or nothing: `false` if another device was faster.
+    ///
+    /// # Errors
+    /// As [`Self::append`].
+    pub(crate) async fn append_here(&mut self, operations: Vec<Operation>) -> Result<bool, ClientError> {
+        Ok(matches!(self.append_once(operations).await?, Appended::All))
+    }
+
     async fn append_once(&mut self, operations: Vec<Operation>) -> Result<Appended, ClientError> {
         if let (Some(next), false) = (self.log.state().closed_for(), operations.is_empty()) {
             return Err(ClientError::Closed { next });
@@ -230,14 +252,9 @@ async fn read_on<T: Transport>(
     mut replay: Replay,
     ours: Option<LogHead>,
 ) -> Result<(VerifiedLog, bool), ClientError> {
-    let authorization = Authorization::Bearer(replay.keys().read_token().clone());
     let mut stand = false;
     loop {
-        let endpoint = Endpoint::ReadLog(replay.keys().space(), replay.head().count);
-        let body = lane.exchange(endpoint, Some(&authorization), Bytes::new(), MAX_PAGE).await;
-        let body = body.map_err(ClientError::listed)?;
-        let page: LogPage = codec::decode(&body).map_err(|_| ClientError::NotARelay)?;
-        require_sound(&page)?;
+        let (page, bytes) = read_page_and_length(lane, replay.keys(), replay.head().count).await?;
         for entry in &page.entries {
             replay.advance(entry)?;
             stand |= Some(*replay.head()) == ours;
@@ -245,8 +262,34 @@ async fn read_on<T: Transport>(
         if replay.head().count >= page.head.count {
             return Ok((replay.finish(&page.head)?, stand));
         }
-        require_full(&page, body.len())?;
+        require_full(&page, bytes)?;
     }
+}
+
+/// The entries from this one on that a page takes. Nothing in them is verified.
+///
+/// # Errors
+/// As [`HomeSpace::open`].
+pub(crate) async fn read_page<T: Transport>(
+    lane: &mut RelayLane<T>,
+    keys: &HomeKeys,
+    from: u64,
+) -> Result<LogPage, ClientError> {
+    read_page_and_length(lane, keys, from).await.map(|(page, _)| page)
+}
+
+async fn read_page_and_length<T: Transport>(
+    lane: &mut RelayLane<T>,
+    keys: &HomeKeys,
+    from: u64,
+) -> Result<(LogPage, usize), ClientError> {
+    let authorization = Authorization::Bearer(keys.read_token().clone());
+    let endpoint = Endpoint::ReadLog(keys.space(), from);
+    let body = lane.exchange(endpoint, Some(&authorization), Bytes::new(), MAX_PAGE).await;
+    let body = body.map_err(ClientError::listed)?;
+    let page: LogPage = codec::decode(&body).map_err(|_| ClientError::NotARelay)?;
+    require_sound(&page)?;
+    Ok((page, body.len()))
 }
 
 /// A log is bounded, and so is what a lying relay can make a client read. No log is without the entry that made it.

@@ -80,7 +80,7 @@ fn plaintext(class: SizeClass) -> u64 {
 }
 
 /// `count` rounded up so that only about as many leading bits as the length of its length may be set.
-fn padme(count: u64) -> u64 {
+pub(crate) fn padme(count: u64) -> u64 {
     if count < 2 {
         return count;
     }

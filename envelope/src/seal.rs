@@ -60,11 +60,15 @@ pub enum Kind {
     JournalRecord = 9,
     /// Credits that a device holds, under the memory key.
     Wallet = 10,
+    /// The state of the home space that a device keeps, under the copy key.
+    CopiedState = 11,
+    /// What came after it, under the copy key.
+    CopiedChanges = 12,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::MasterKey,
         Self::Recovery,
         Self::Keyring,
@@ -75,6 +79,8 @@ impl Kind {
         Self::Journal,
         Self::JournalRecord,
         Self::Wallet,
+        Self::CopiedState,
+        Self::CopiedChanges,
     ];
 }
 

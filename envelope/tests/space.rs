@@ -38,7 +38,7 @@ impl Owner {
 
     /// What an honest client appends to `log`.
     fn append(&self, log: &mut Vec<Vec<u8>>, operations: Vec<Operation>) {
-        let mut replay = self.replay(None, log).unwrap();
+        let replay = self.replay(None, log).unwrap();
         log.extend(replay.seal_next(operations, &mut rand::rng()).unwrap());
     }
 
@@ -123,7 +123,7 @@ fn a_file_has_many_tickets_and_each_of_them_once() {
         Operation::Share { path: path("a"), ticket }
     };
     let log = owner.log(vec![put("a", 1), share(1), share(2)]);
-    let mut replay = owner.replay(None, &log).unwrap();
+    let replay = owner.replay(None, &log).unwrap();
     assert_eq!(replay.state().file(&path("a")).unwrap().tickets.len(), 2);
     assert!(replay.seal_next(vec![share(3)], &mut rand::rng()).is_ok());
     assert!(replay.seal_next(vec![share(1)], &mut rand::rng()).is_err());
@@ -146,7 +146,7 @@ fn entries_of_ones_own_are_taken_without_reading_them_again() {
 fn what_makes_no_sense_is_not_sealed() {
     let owner = Owner::new();
     let log = owner.log(vec![put("a", 1), put("d/b", 2)]);
-    let mut replay = owner.replay(None, &log).unwrap();
+    let replay = owner.replay(None, &log).unwrap();
     let again = replay.state().file(&path("a")).unwrap().clone();
     for operation in [
         remove("missing"),
@@ -338,5 +338,5 @@ fn reading_on_must_lead_past_what_was_read() {
     let all = on.finish(&relay_head(&owner.keys(), &log)).unwrap();
     assert_eq!(listed(&all), ["a", "b"]);
     let set_back = all.resume().finish(&relay_head(&owner.keys(), &log[..known]));
-    assert_eq!(set_back.err(), Some(ChainError::WrongHead));
+    assert_eq!(set_back.err(), Some(ChainError::Rollback { seen: 3, given: 2 }));
 }

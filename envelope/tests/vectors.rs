@@ -18,7 +18,7 @@ use nightdrop_envelope::{
     link::FileLink,
     manifest::{FileFacts, VerifiedManifest, seal_manifest},
     seal::{Kind, open, seal},
-    space::{FileRecord, Operation, SpacePath, VerifiedLog},
+    space::{CopiedState, FileRecord, Operation, SpacePath, VerifiedLog},
     ticket::{ClaimSeed, TicketRoot, TicketSecret},
 };
 use nightdrop_wire::{
@@ -199,7 +199,7 @@ fn a_keyring_and_the_home_that_it_opens() {
     let keys = || Keyring::open(&sealed, &master, &relay(), account).unwrap().home_keys();
     let removed = SpacePath::parse("docs/a.txt").unwrap();
     let made = LazyCell::new(|| {
-        let mut empty = VerifiedLog::empty(keys());
+        let empty = VerifiedLog::empty(keys());
         let file = FileRecord::new(
             BlobCapabilities::generate(&mut rand::rng()),
             &FileKey::from_bytes(KEY),
@@ -219,6 +219,21 @@ fn a_keyring_and_the_home_that_it_opens() {
     let file = log.state().file(&removed).unwrap();
     assert_eq!((file.size, file.modified, file.content), (19, Some(-1), [0x88; 32]));
     assert_eq!(file.file_key().secret_bytes(), &KEY);
+
+    let mut first = VerifiedLog::empty(keys());
+    first.take(&entries[..1]).unwrap();
+    let (whole, copied) = first.seal_copy(&mut rand::rng()).unwrap();
+    let changes = LazyCell::new(|| log.seal_changes(&copied, &mut rand::rng()).unwrap().unwrap().0);
+    let [whole, changes] = [("copied_state.bin", &whole), ("copied_changes.bin", &*changes)]
+        .map(|(name, made)| vector(name, || made.clone()));
+    let mut copy = CopiedState::open(&keys(), &whole).unwrap();
+    let bad = vector("copied_changes_bad_flipped.bin", || changed(&changes, 2_000));
+    assert_eq!(copy.add(&keys(), &bad), Err(OpenError::Altered));
+    copy.add(&keys(), &changes).unwrap();
+    let read = copy.replay(keys(), None).unwrap().finish(log.head()).unwrap();
+    assert_eq!((read.state_hash(), read.state().count()), (log.state_hash(), 1));
+    let bad = vector("copied_state_bad_truncated.bin", || whole[..whole.len() - 1].to_vec());
+    assert_eq!(CopiedState::open(&keys(), &bad).err(), Some(OpenError::Altered));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use nightdrop_envelope::{
     context::Context,
     keyring::Keyring,
     seal::{Kind, seal},
-    space::{ChainError, HomeKeys, Operation, Replay, SpacePath, VerifiedLog},
+    space::{ChainError, CopiedState, HomeKeys, Operation, Replay, SpacePath, VerifiedLog},
 };
 use nightdrop_wire::{
     codec, contexts,
@@ -111,8 +111,23 @@ impl Log {
         assert_eq!(again.head(), self.verified.head());
         assert_eq!(again.reports(), self.verified.reports());
         assert_eq!(listed(&again), listed(&self.verified));
+        self.is_copied(keys);
         let less = Replay::new(keys.clone(), Some(head)).finish(&LogHead::before_first(keys.space()));
         assert_eq!(less.is_err(), head.count > 0, "a rollback");
+    }
+
+    /// From a copy it comes to the same.
+    fn is_copied(&self, keys: &HomeKeys) {
+        let (sealed, copied) = self.verified.seal_copy(&mut Fixed::new(2)).unwrap();
+        assert_eq!(copied.head, *self.verified.head());
+        let copy = CopiedState::open(keys, &sealed).unwrap();
+        let read = copy.replay(keys.clone(), None).unwrap().finish(&copied.head).unwrap();
+        assert_eq!(
+            (read.state_hash(), read.reports()),
+            (self.verified.state_hash(), self.verified.reports())
+        );
+        assert_eq!(listed(&read), listed(&self.verified));
+        assert_eq!(read.checkpoint(), self.verified.checkpoint(), "the whole state, in its one form");
     }
 
     fn does_not_contradict_itself(&self) {
@@ -163,6 +178,7 @@ struct BodyStart {
     epoch: u32,
     head: LogHead,
     seen: [u8; 32],
+    checkpoint: Option<u64>,
     author: [u8; 32],
 }
 
@@ -195,6 +211,7 @@ impl Writer {
             epoch: 0,
             head: *head,
             seen: [0; 32],
+            checkpoint: None,
             author: *self.keys.owner().as_bytes(),
         };
         [codec::encode(&start).unwrap().as_slice(), operation].concat()

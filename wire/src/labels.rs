@@ -42,6 +42,8 @@ pub const HOME_RANDOM: &[u8] = b"nightdrop/v1 home random";
 pub const HOME_EPOCH_KEY: &[u8] = b"nightdrop/v1 home epoch key";
 /// Append token of the home space, from the home secret; followed by the epoch (u32, big-endian).
 pub const HOME_APPEND_TOKEN: &[u8] = b"nightdrop/v1 home append token";
+/// Key of the copy of the home space that a device keeps, from the home secret: it ends with a rekey.
+pub const HOME_COPY_KEY: &[u8] = b"nightdrop/v1 home copy key";
 /// Key of a space's entries, from the epoch key.
 pub const ENTRY_KEY: &[u8] = b"nightdrop/v1 entry key";
 /// Read token of a space, from the epoch key.
@@ -85,6 +87,7 @@ pub const ALL: &[&[u8]] = &[
     HOME_RANDOM,
     HOME_EPOCH_KEY,
     HOME_APPEND_TOKEN,
+    HOME_COPY_KEY,
     ENTRY_KEY,
     SPACE_READ_TOKEN,
     DEVICE_MEMORY_KEY,

@@ -193,7 +193,8 @@ async fn destroy_leaving<T: Transport>(
 ) -> Result<usize, ClientError> {
     let mut lane = RelayLane::isolated(transport, relay, limits);
     let mut left = 0;
-    for (blob, write_key) in space.state().leaving() {
+    let checkpoint = space.state().checkpoint().map(|(_, file)| (file.blob, &file.write_key));
+    for (blob, write_key) in space.state().leaving().chain(checkpoint) {
         match transfer::destroy(&mut lane, blob, write_key).await {
             Ok(()) => {}
             Err(ClientError::Withheld) => left += 1,

@@ -5,6 +5,7 @@
 
 mod arguments;
 mod commands;
+mod kept_list;
 mod network;
 mod opened;
 mod password;

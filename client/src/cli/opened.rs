@@ -1,6 +1,9 @@
 //! An opened account: what every command on one's own files starts from.
 
-use super::{arguments::Global, password::StandardInput, print::Printer, uploading::is_listed};
+use super::{
+    arguments::Global, kept_list::CHECKPOINT_WITHHELD, password::StandardInput, print::Printer,
+    uploading::is_listed,
+};
 use crate::{
     ClientError,
     account::{self, RecoveryWish, Rekeyed},
@@ -19,8 +22,10 @@ use nightdrop_wire::{ids::BlobId, messages::credit::Credit, onion::OnionAddress,
 /// The account is open, the home space is read.
 pub(super) struct Opened<'a> {
     pub(super) space: HomeSpace<AnyTransport>,
-    unlocked: &'a Unlocked,
-    printer: &'a Printer,
+    /// The account ends with this command: nothing is kept of its list.
+    pub(super) ends: bool,
+    pub(super) unlocked: &'a Unlocked,
+    pub(super) printer: &'a Printer,
 }
 
 /// Does the work with the account that the agent keeps open. Without an agent: asks for the password, logs in, and ends the session,
@@ -82,11 +87,18 @@ async fn with_unlocked<R>(
     printer: &Printer,
     work: impl AsyncFnOnce(&mut Opened<'_>) -> Result<R, ClientError>,
 ) -> Result<R, ClientError> {
-    let mut opened = Opened { space: unlocked.space().await?, unlocked, printer };
+    let mut opened = Opened { space: unlocked.space().await?, ends: false, unlocked, printer };
+    let began = opened.space.head();
     let outcome = match opened.begin().await {
         Ok(()) => work(&mut opened).await,
         Err(error) => Err(error),
     };
+    if outcome.is_ok() && opened.space.head() != began && !opened.ends {
+        opened.write_checkpoint().await;
+    }
+    if !matches!(outcome, Err(ClientError::Chain(_))) && !opened.ends {
+        opened.keep_copy().await;
+    }
     unlocked.keep_space(opened.space);
     outcome
 }
@@ -109,6 +121,9 @@ impl Opened<'_> {
     async fn begin(&mut self) -> Result<(), ClientError> {
         self.remember().await?;
         self.warn_of_strays();
+        if self.unlocked.take_checkpoint_withheld() {
+            self.printer.warn(CHECKPOINT_WITHHELD);
+        }
         self.settle_journals();
         self.finish_renewing().await
     }
@@ -176,7 +191,7 @@ impl Opened<'_> {
         bar.done();
         self.remember().await?;
         for blob in renewed? {
-            let file = self.space.state().files().find(|(_, file)| file.blob == blob);
+            let file = self.space.state().file_of(blob);
             let name = file.map_or("a file that is off the list", |(path, _)| path.as_str());
             self.printer.warn(&format!(
                 "the relay takes no key of yours for {name}: whoever has your old keys may have destroyed it or taken it over"
@@ -216,7 +231,8 @@ impl Opened<'_> {
         let state = self.space.state();
         let files = state.files().map(|(_, file)| (file.blob, &file.write_key));
         let mut lane = self.lane();
-        for (blob, write_key) in files.chain(state.leaving()) {
+        let checkpoint = state.checkpoint().map(|(_, file)| (file.blob, &file.write_key));
+        for (blob, write_key) in files.chain(state.leaving()).chain(checkpoint) {
             match self.destroy(&mut lane, blob, write_key).await {
                 // With an interrupted rekey it may have gone on elsewhere.
                 Ok(()) | Err(ClientError::Withheld) => {}
@@ -249,15 +265,15 @@ impl Opened<'_> {
         }
         self.append(|state| {
             // Another device may have confirmed some of them meanwhile.
-            let still = state.leaving().filter(|(blob, _)| destroyed.contains(blob));
-            Ok(still.map(|(blob, _)| Operation::Destroyed { blob }).collect())
+            let still = destroyed.iter().copied().filter(|blob| state.is_leaving(*blob));
+            Ok(still.map(|blob| Operation::Destroyed { blob }).collect())
         })
         .await?;
         outcome
     }
 
     /// Destroys a blob with whichever of its keys the relay takes. One that is lost is not the owner's any more, whatever the relay says.
-    async fn destroy(
+    pub(super) async fn destroy(
         &self,
         lane: &mut RelayLane<AnyTransport>,
         blob: BlobId,
@@ -269,7 +285,7 @@ impl Opened<'_> {
             (destroyed, _) => destroyed,
         };
         match destroyed {
-            Err(ClientError::Withheld) if state.lost().any(|(lost, _)| lost == blob) => {
+            Err(ClientError::Withheld) if state.is_lost(blob) => {
                 self.printer.warn(
                     "a file that was lost is off the list; the relay may keep it for whoever took it over",
                 );
@@ -286,7 +302,7 @@ impl Opened<'_> {
 
     /// Keeps how far the home space is, and finds out whether it is the history that other commands of this device were shown. That it
     /// cannot be kept is told and no more: the command itself does not depend on it.
-    async fn remember(&mut self) -> Result<(), ClientError> {
+    pub(super) async fn remember(&mut self) -> Result<(), ClientError> {
         loop {
             match self.unlocked.remember(&self.space).await {
                 Ok(None) => return Ok(()),
@@ -335,6 +351,5 @@ pub(super) fn path(text: &str) -> Result<SpacePath, ClientError> {
 
 /// The files that a name means: itself, or all below it if it is a directory.
 pub(super) fn files_of(state: &State, name: &SpacePath) -> Vec<SpacePath> {
-    let files = state.files().map(|(path, _)| path);
-    files.filter(|path| *path == name || path.is_below(name)).cloned().collect()
+    state.files_of(name).map(|(path, _)| path.clone()).collect()
 }

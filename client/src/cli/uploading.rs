@@ -284,7 +284,7 @@ async fn leave_unlisted(opened: &Opened<'_>, path: &SpacePath, stored: Stored, p
 
 /// The file of a blob, under whatever name.
 fn listed(state: &State, blob: BlobId) -> Option<&FileRecord> {
-    state.files().map(|(_, file)| file).find(|file| file.blob == blob)
+    state.file_of(blob).map(|(_, file)| file)
 }
 
 /// Whether a blob is that of a file.

@@ -9,7 +9,7 @@
 //! Sequence and previous hash are signed but not part of the envelope's context: an entry in the wrong place still opens, and is
 //! then known to be one of ours in the wrong place, which is an error and not a stray.
 
-use super::{HomeKeys, Operation, replay::Fault};
+use super::{HomeKeys, Operation, State, replay::Fault};
 use crate::{
     OpenError,
     context::Context,
@@ -38,6 +38,8 @@ pub(super) struct Body {
     pub(super) sequence: u64,
     pub(super) previous: [u8; 32],
     pub(super) seen: [u8; 32],
+    /// Place of the last checkpoint that the author saw.
+    checkpoint: Option<u64>,
     author: [u8; 32],
     operation: Operation,
 }
@@ -47,14 +49,15 @@ pub(super) struct Body {
 pub(super) struct VerifiedEntry {
     pub(super) head: LogHead,
     pub(super) seen: [u8; 32],
+    pub(super) checkpoint: Option<u64>,
     pub(super) operation: Operation,
 }
 
-/// Seals an operation as the next entry after `head`, by an author who saw the state with the hash `seen`.
+/// Seals an operation as the next entry after `head`, by an author who saw this state.
 pub(super) fn seal_entry<R: CryptoRng + ?Sized>(
     keys: &HomeKeys,
     head: &LogHead,
-    seen: &[u8; 32],
+    state: &State,
     operation: Operation,
     rng: &mut R,
 ) -> Result<Vec<u8>, OpenError> {
@@ -64,7 +67,8 @@ pub(super) fn seal_entry<R: CryptoRng + ?Sized>(
         epoch: HomeKeys::epoch(),
         sequence: head.count,
         previous: head.hash,
-        seen: *seen,
+        seen: *state.hash(),
+        checkpoint: state.checkpoint().map(|(place, _)| place),
         author: *keys.owner().as_bytes(),
         operation,
     };
@@ -93,7 +97,7 @@ pub(super) fn open_entry(keys: &HomeKeys, sealed: &[u8]) -> Result<VerifiedEntry
     }
     author.verify(contexts::ENTRY, bytes, signature).map_err(|_| Fault::BadSignature)?;
     let head = LogHead { count: body.sequence, hash: body.previous };
-    Ok(VerifiedEntry { head, seen: body.seen, operation: body.operation })
+    Ok(VerifiedEntry { head, seen: body.seen, checkpoint: body.checkpoint, operation: body.operation })
 }
 
 fn context(space: SpaceId) -> Context {
@@ -122,7 +126,8 @@ mod tests {
         let head = LogHead::before_first(keys.space());
         let mut last = 0;
         for length in 0..800 {
-            let sealed = seal_entry(&keys, &head, &[1; 32], remove(length), &mut rand::rng()).unwrap();
+            let state = State::new(keys.space());
+            let sealed = seal_entry(&keys, &head, &state, remove(length), &mut rand::rng()).unwrap();
             let plaintext = open(Kind::Entry, &keys.entry_key.0, &context(keys.space()), &sealed).unwrap();
             let needed = unpad(&plaintext).unwrap().len() + padded::OVERHEAD + ENVELOPE_OVERHEAD;
             assert!(needed > last, "every length is tried");
@@ -143,6 +148,7 @@ mod tests {
             sequence: 3,
             previous: [1; 32],
             seen: [2; 32],
+            checkpoint: None,
             author: *keys.owner().as_bytes(),
             operation: remove(1),
         };

@@ -23,17 +23,23 @@ const FIRST_EPOCH: u32 = 0;
 /// home secret ─HKDF→ random value of the first entry
 ///             ─HKDF→ epoch key ─HKDF→ entry key, read token
 ///             ─HKDF→ append token
+///             ─HKDF→ key of the copy that a device keeps
 /// space id = SHA-256("nightdrop/v1 space" ‖ owner's identity ‖ random value)
 /// ```
 #[derive(Clone)]
 pub struct HomeKeys {
     pub(super) identity: IdentityKey,
     pub(super) entry_key: EntryKey,
+    pub(super) copy_key: CopyKey,
     pub(super) random: [u8; 32],
     read_token: Token,
     append_token: Token,
     space: SpaceId,
 }
+
+/// Seals what a device copies of the state.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub(super) struct CopyKey(pub(super) [u8; 32]);
 
 /// Seals the entries of one epoch.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
@@ -46,6 +52,7 @@ impl HomeKeys {
             Zeroizing::new(derive(home_secret, labels::HOME_EPOCH_KEY, &epoch));
         let random = derive(home_secret, labels::HOME_RANDOM, b"");
         Self {
+            copy_key: CopyKey(derive(home_secret, labels::HOME_COPY_KEY, b"")),
             entry_key: EntryKey(derive(epoch_key.as_slice(), labels::ENTRY_KEY, b"")),
             read_token: Token::from_bytes(derive(epoch_key.as_slice(), labels::SPACE_READ_TOKEN, b"")),
             append_token: Token::from_bytes(derive(home_secret, labels::HOME_APPEND_TOKEN, &epoch)),
@@ -92,7 +99,15 @@ impl HomeKeys {
 
 impl std::fmt::Debug for HomeKeys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { identity: _, entry_key: _, random: _, read_token: _, append_token: _, space: _ } = self;
+        let Self {
+            identity: _,
+            entry_key: _,
+            copy_key: _,
+            random: _,
+            read_token: _,
+            append_token: _,
+            space: _,
+        } = self;
         f.write_str("HomeKeys")
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! relay's log:   sealed entry 0 ‖ sealed entry 1 ‖ …        hash = space id, then SHA-256(hash ‖ sealed entry), …
-//! inside each:   space, epoch, sequence, previous hash, hash of the state that the author saw, author, operation; signature
+//! inside each:   space, epoch, sequence, previous hash, hash of the state that the author saw,
+//!                place of the last checkpoint, author, operation; signature
 //! ```
 //! What always holds:
 //! - Replay is deterministic: the same log gives the same state on every device.
@@ -14,15 +15,19 @@
 //!
 //! *Home* is the space of one member: its owner.
 
-mod draft;
+mod checkpoint;
+mod copy;
 mod entry;
 mod keys;
 mod operation;
 mod path;
 mod replay;
+mod since_copy;
 mod state;
 mod trail;
 
+pub use checkpoint::{VerifiedCheckpoint, newest_checkpoint};
+pub use copy::{Copied, CopiedState};
 pub use keys::HomeKeys;
 pub use operation::{FileRecord, HeldCapabilities, Operation, TicketRecord};
 pub use path::SpacePath;

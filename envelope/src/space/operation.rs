@@ -89,6 +89,11 @@ pub enum Operation {
         /// Which ticket.
         ticket: TicketId,
     },
+    /// Names a blob that says what all entries before this one add up to. That of the checkpoint before is to be destroyed.
+    Checkpoint {
+        /// The blob. What counts as its content is SHA-256 of it.
+        file: Box<FileRecord>,
+    },
 }
 
 /// What a carried blob has at the relay until it is renewed.

@@ -1,19 +1,20 @@
 //! From the sealed entries that the relay gives to a state that can be believed.
 
 use super::{
-    HomeKeys, Operation, State,
-    draft::Draft,
+    HomeKeys, Operation, State, checkpoint,
     entry::{open_entry, seal_entry},
     keys::space_id,
+    since_copy::SinceCopy,
     trail::Trail,
 };
 use crate::{OpenError, identity::Identity};
 use nightdrop_wire::messages::log::LogHead;
 use rand::CryptoRng;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// What is wrong with an entry. It stays in the chain, and has no effect unless it says so here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+/// What is wrong with an entry. It stays in the chain, and has no effect unless it says so here. The order of the variants is the byte order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum Fault {
     /// Not sealed with the key of this space, or not an entry.
     #[error("does not open")]
@@ -30,10 +31,13 @@ pub enum Fault {
     /// Was written upon another state than replaying gives, by a newer program or a faulty one. It has its effect.
     #[error("was written upon another state")]
     OtherState,
+    /// A checkpoint of something else than replaying gives, by a newer program or a faulty one. It has its effect.
+    #[error("is a checkpoint of another state")]
+    OtherCheckpoint,
 }
 
 /// An entry that is not as an honest device writes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// Which.
     pub sequence: u64,
@@ -68,19 +72,22 @@ pub enum ChainError {
 /// A replay on its way. What it adds up to can be seen only when it is finished.
 #[derive(Debug, Clone)]
 pub struct Replay {
-    keys: HomeKeys,
-    head: LogHead,
-    /// From what this device remembers on.
-    trail: Trail,
-    state: State,
-    reports: Reports,
+    pub(super) keys: HomeKeys,
+    pub(super) head: LogHead,
+    /// Where it stood before the entries that the relay gives.
+    pub(super) began: LogHead,
+    /// From what this device remembers, or keeps a copy of, on.
+    pub(super) trail: Trail,
+    pub(super) state: State,
+    pub(super) reports: Reports,
     /// What this device remembers, which the log must lead to or past.
-    remembered: Option<LogHead>,
+    pub(super) remembered: Option<LogHead>,
+    pub(super) since: SinceCopy,
 }
 
 /// Entries without effect: all are counted, the first few are kept, so that a relay cannot fill memory with them.
-#[derive(Debug, Clone, Default)]
-struct Reports {
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Reports {
     first: Vec<Report>,
     count: u64,
 }
@@ -104,13 +111,21 @@ impl Replay {
         let head = LogHead::before_first(space);
         let mut trail = Trail::beginning_with(remembered.map_or(0, |seen| seen.count));
         trail.reach(&head);
-        Self { keys, head, trail, state: State::new(space), reports: Reports::default(), remembered }
+        let (state, reports, since) =
+            (State::new(space), Reports::default(), SinceCopy::beginning_with(head.count));
+        Self { keys, head, began: head, trail, state, reports, remembered, since }
     }
 
     /// The keys of the space.
     #[must_use]
     pub const fn keys(&self) -> &HomeKeys {
         &self.keys
+    }
+
+    /// What the log must lead to or past.
+    #[must_use]
+    pub const fn remembered(&self) -> Option<&LogHead> {
+        self.remembered.as_ref()
     }
 
     /// Where the entries taken so far lead.
@@ -130,10 +145,24 @@ impl Replay {
             Err(fault) => self.reports.add(Report { sequence, fault }),
             Ok(entry) if entry.head != self.head => return Err(ChainError::Displaced(sequence)),
             Ok(entry) => {
-                if entry.seen != *self.state.hash() {
+                let operation = entry.operation;
+                let is_right = match &operation {
+                    Operation::Checkpoint { file } => {
+                        checkpoint::says(file, &self.head, &self.reports, &self.state)
+                    }
+                    _ => true,
+                };
+                let last = self.state.checkpoint().map(|(place, _)| place);
+                if entry.seen != *self.state.hash() || entry.checkpoint != last {
                     self.reports.add(Report { sequence, fault: Fault::OtherState });
                 }
-                if !self.makes_this_space(&entry.operation) || self.state.apply(entry.operation).is_err() {
+                if !is_right {
+                    self.reports.add(Report { sequence, fault: Fault::OtherCheckpoint });
+                }
+                if self.makes_this_space(&operation) && self.state.apply(sequence, operation.clone()).is_ok()
+                {
+                    self.since.add(sequence, operation, &self.state);
+                } else {
                     self.reports.add(Report { sequence, fault: Fault::WithoutSense });
                 }
             }
@@ -157,13 +186,13 @@ impl Replay {
     /// # Errors
     /// [`ChainError`] if the entries lead elsewhere, or to less than this device has seen.
     pub fn finish(self, claimed: &LogHead) -> Result<VerifiedLog, ChainError> {
-        if self.head != *claimed {
-            return Err(ChainError::WrongHead);
-        }
+        let rollback = |seen: u64| Err(ChainError::Rollback { seen, given: claimed.count });
         match self.remembered {
-            Some(seen) if seen.count > self.head.count => {
-                Err(ChainError::Rollback { seen: seen.count, given: self.head.count })
+            _ if self.head != *claimed && self.head == self.began && claimed.count <= self.head.count => {
+                rollback(self.head.count)
             }
+            _ if self.head != *claimed => Err(ChainError::WrongHead),
+            Some(seen) if seen.count > self.head.count => rollback(seen.count),
             _ => Ok(VerifiedLog { replay: self }),
         }
     }
@@ -182,7 +211,7 @@ impl Replay {
 /// entries.
 #[derive(Debug, Clone)]
 pub struct VerifiedLog {
-    replay: Replay,
+    pub(super) replay: Replay,
 }
 
 impl VerifiedLog {
@@ -195,13 +224,13 @@ impl VerifiedLog {
     /// Goes on from here: what is read next leads past this, because it adds to it.
     #[must_use]
     pub fn resume(self) -> Replay {
-        self.replay
+        Replay { began: self.replay.head, ..self.replay }
     }
 
     /// Goes on from here, on a device that has seen `seen` meanwhile: what is read next must lead to it or past it.
     #[must_use]
     pub fn resume_towards(self, seen: LogHead) -> Replay {
-        Replay { remembered: Some(seen), ..self.replay }
+        Replay { remembered: Some(seen), ..self.resume() }
     }
 
     /// Where it stands.
@@ -254,21 +283,26 @@ impl VerifiedLog {
     /// The state stays as it is until [`Self::take`].
     ///
     /// # Errors
-    /// [`OpenError::Inconsistent`] if one of them would have no effect, or is too large for an entry.
+    /// [`OpenError::Inconsistent`] if one of them would have no effect, is a checkpoint of something else, or is too large for an entry.
     pub fn seal_next<R: CryptoRng + ?Sized>(
-        &mut self,
+        &self,
         operations: Vec<Operation>,
         rng: &mut R,
     ) -> Result<Vec<Vec<u8>>, OpenError> {
         if !operations.iter().all(|operation| self.replay.makes_this_space(operation)) {
             return Err(OpenError::Inconsistent);
         }
-        let Replay { keys, head, state, .. } = &mut self.replay;
-        let (mut head, mut draft) = (*head, Draft::on(state));
+        let Replay { keys, head, state, reports, .. } = &self.replay;
+        let (mut head, mut draft) = (*head, state.clone());
         let mut entries = Vec::with_capacity(operations.len());
         for operation in operations {
-            let sealed = seal_entry(keys, &head, draft.hash(), operation.clone(), rng)?;
-            draft.apply(operation).map_err(|_| OpenError::Inconsistent)?;
+            if let Operation::Checkpoint { file } = &operation
+                && !checkpoint::says(file, &head, reports, &draft)
+            {
+                return Err(OpenError::Inconsistent);
+            }
+            let sealed = seal_entry(keys, &head, &draft, operation.clone(), rng)?;
+            draft.apply(head.count, operation).map_err(|_| OpenError::Inconsistent)?;
             head = next_head(&head, &sealed);
             entries.push(sealed);
         }
@@ -309,14 +343,14 @@ mod tests {
         let head = LogHead::before_first(keys.space());
         let begins_with = |create: Operation| {
             let state = State::new(keys.space());
-            let entry = seal_entry(&keys, &head, state.hash(), create, &mut rand::rng()).unwrap();
+            let entry = seal_entry(&keys, &head, &state, create, &mut rand::rng()).unwrap();
             let mut replay = Replay::new(keys.clone(), None);
             replay.advance(&entry).map(|()| (replay.head().count, replay.reports.count))
         };
         assert_eq!(begins_with(VerifiedLog::empty(keys.clone()).create()), Ok((1, 0)));
         let foreign = VerifiedLog::empty(other).create();
         assert_eq!(begins_with(foreign.clone()), Err(ChainError::NoBeginning));
-        let mut honest = VerifiedLog::empty(keys.clone());
+        let honest = VerifiedLog::empty(keys.clone());
         assert_eq!(honest.seal_next(vec![foreign], &mut rand::rng()), Err(OpenError::Inconsistent));
     }
 }

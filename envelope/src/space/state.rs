@@ -6,28 +6,39 @@ use nightdrop_wire::{
     ids::{BlobId, SpaceId},
     token::Token,
 };
+use rpds::RedBlackTreeMapSync;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-/// Files, and blobs that are still to be destroyed.
-#[derive(Debug, Clone)]
+/// Files, and blobs that are still to be destroyed. A clone costs nothing, however much it holds: both share what neither changes.
+///
+/// The order of the fields is the byte order of a [copy](super::CopiedState).
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct State {
     created: bool,
-    files: BTreeMap<SpacePath, FileRecord>,
-    leaving: BTreeMap<BlobId, Token>,
+    files: Map<SpacePath, FileRecord>,
+    leaving: Map<BlobId, Token>,
     /// Carried blobs whose new capabilities the relay has not confirmed yet.
-    renewing: BTreeMap<BlobId, Renewal>,
+    renewing: Map<BlobId, Renewal>,
     /// Carried blobs for which the relay takes no key.
-    lost: BTreeMap<BlobId, Renewal>,
+    lost: Map<BlobId, Renewal>,
     /// Version of the keyring in whose home space the owner goes on.
     closed_for: Option<u64>,
-    /// Every blob that was ever listed: none comes back.
-    blobs: BTreeSet<BlobId>,
+    /// Every blob that was listed and is not any more: none comes back.
+    gone: Map<BlobId, ()>,
+    /// The last one: its entry, and its blob.
+    checkpoint: Option<(u64, FileRecord)>,
     hash: [u8; 32],
+    /// Under which path each listed blob is: what `files` says, the other way round.
+    #[serde(skip)]
+    places: Map<BlobId, SpacePath>,
 }
 
+type Map<K, V> = RedBlackTreeMapSync<K, V>;
+
 /// A carried blob: what it has at the relay, and what it is to get.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Renewal {
     /// What it has, unless an answer was lost.
     pub held: HeldCapabilities,
@@ -39,38 +50,26 @@ pub struct Renewal {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct WithoutSense;
 
-/// What makes one operation undone. As large as what the operation changed, whatever the state holds.
-pub(super) struct Undo {
-    change: Change,
-    hash_before: [u8; 32],
-}
-
-enum Change {
-    Created,
-    Put { path: SpacePath, replaced: Option<Box<FileRecord>> },
-    Carried { path: SpacePath },
-    Renewed { blobs: Vec<(BlobId, Renewal)> },
-    Lost { blobs: Vec<BlobId> },
-    Closed,
-    Moved { from: SpacePath, to: SpacePath },
-    Removed { path: SpacePath, file: Box<FileRecord> },
-    Destroyed { blob: BlobId, write_key: Token, lost: Option<Box<Renewal>> },
-    Shared { path: SpacePath },
-    Unshared { path: SpacePath, position: usize, ticket: TicketRecord },
-}
-
 impl State {
     pub(super) fn new(space: SpaceId) -> Self {
         Self {
             created: false,
-            files: BTreeMap::new(),
-            leaving: BTreeMap::new(),
-            renewing: BTreeMap::new(),
-            lost: BTreeMap::new(),
+            files: Map::default(),
+            leaving: Map::default(),
+            renewing: Map::default(),
+            lost: Map::default(),
             closed_for: None,
-            blobs: BTreeSet::new(),
+            gone: Map::default(),
+            checkpoint: None,
             hash: *space.as_bytes(),
+            places: Map::default(),
         }
+    }
+
+    /// The state that was read from a copy, with what is not written there.
+    pub(super) fn with_places(mut self) -> Self {
+        self.places = self.files.iter().map(|(path, file)| (file.blob, path.clone())).collect();
+        self
     }
 
     /// The listed files, by path.
@@ -82,6 +81,27 @@ impl State {
     #[must_use]
     pub fn file(&self, path: &SpacePath) -> Option<&FileRecord> {
         self.files.get(path)
+    }
+
+    /// The file itself, or all files below it if it is a directory, by path.
+    pub fn files_of<'a>(
+        &'a self,
+        name: &'a SpacePath,
+    ) -> impl Iterator<Item = (&'a SpacePath, &'a FileRecord)> + 'a {
+        let below = self.files.range(name.first_below()..).take_while(|(path, _)| path.is_below(name));
+        self.files.get_key_value(name).into_iter().chain(below)
+    }
+
+    /// How many files are listed.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.files.size()
+    }
+
+    /// Path and file of a blob that is listed.
+    #[must_use]
+    pub fn file_of(&self, blob: BlobId) -> Option<(&SpacePath, &FileRecord)> {
+        self.places.get(&blob).and_then(|path| self.files.get_key_value(path))
     }
 
     /// Blobs that are off the list and that the relay has not yet confirmed to be destroyed, with their write keys.
@@ -97,6 +117,30 @@ impl State {
     /// Carried blobs for which the relay takes no key of the owner's.
     pub fn lost(&self) -> impl Iterator<Item = (BlobId, &Renewal)> {
         self.lost.iter().map(|(blob, renewal)| (*blob, renewal))
+    }
+
+    /// The last checkpoint: its entry, and its blob.
+    #[must_use]
+    pub fn checkpoint(&self) -> Option<(u64, &FileRecord)> {
+        self.checkpoint.as_ref().map(|(place, file)| (*place, file))
+    }
+
+    /// Whether a blob is off the list and not confirmed to be destroyed.
+    #[must_use]
+    pub fn is_leaving(&self, blob: BlobId) -> bool {
+        self.leaving.contains_key(&blob)
+    }
+
+    /// Whether a carried blob's new capabilities are not confirmed yet.
+    #[must_use]
+    pub fn is_renewing(&self, blob: BlobId) -> bool {
+        self.renewing.contains_key(&blob)
+    }
+
+    /// Whether the relay takes no key of the owner's for a blob.
+    #[must_use]
+    pub fn is_lost(&self, blob: BlobId) -> bool {
+        self.lost.contains_key(&blob)
     }
 
     /// What a blob may have at the relay still, if it is not confirmed that it has what its record says.
@@ -128,42 +172,35 @@ impl State {
         &self.hash
     }
 
-    /// Carries out an operation and says how to undo it, or refuses it and stays as it was.
-    pub(super) fn apply(&mut self, operation: Operation) -> Result<Undo, WithoutSense> {
+    /// Carries out the operation of the entry with this number, or refuses it and stays as it was.
+    pub(super) fn apply(&mut self, sequence: u64, operation: Operation) -> Result<(), WithoutSense> {
         let bytes = zeroize::Zeroizing::new(codec::encode(&operation).map_err(|_| WithoutSense)?);
         if self.closed_for.is_some() || self.created == matches!(operation, Operation::Create { .. }) {
             return Err(WithoutSense);
         }
-        let change = match operation {
+        match operation {
             // Whether it makes this space's id is checked where the id is known.
-            Operation::Create { .. } => {
-                self.created = true;
-                Change::Created
-            }
+            Operation::Create { .. } => self.created = true,
             Operation::PutFile { path, file } => self.put(path, *file)?,
             Operation::Carry { path, file, held } => self.carry(path, *file, held)?,
-            Operation::Renewed { blobs } => {
-                Change::Renewed { blobs: take_all(&mut self.renewing, &blobs).ok_or(WithoutSense)? }
-            }
+            Operation::Renewed { blobs } => drop(take_all(&mut self.renewing, &blobs)?),
             Operation::Lost { blobs } => {
-                let taken = take_all(&mut self.renewing, &blobs).ok_or(WithoutSense)?;
-                self.lost.extend(taken);
-                Change::Lost { blobs }
+                for (blob, renewal) in take_all(&mut self.renewing, &blobs)? {
+                    self.lost.insert_mut(blob, renewal);
+                }
             }
-            Operation::Close { keyring } => {
-                self.closed_for = Some(keyring);
-                Change::Closed
-            }
-            Operation::Move { from, to } => self.rename(from, to)?,
+            Operation::Close { keyring } => self.closed_for = Some(keyring),
+            Operation::Move { from, to } => self.rename(&from, to)?,
             Operation::Remove { path } => {
-                let file = self.files.remove(&path).ok_or(WithoutSense)?;
-                self.leaving.insert(file.blob, file.write_key.clone());
-                Change::Removed { path, file: Box::new(file) }
+                let file = self.files.get(&path).cloned().ok_or(WithoutSense)?;
+                self.files.remove_mut(&path);
+                self.leave(&file);
             }
             Operation::Destroyed { blob } => {
-                let write_key = self.leaving.remove(&blob).ok_or(WithoutSense)?;
-                let lost = self.lost.remove(&blob).map(Box::new);
-                Change::Destroyed { blob, write_key, lost }
+                if !self.leaving.remove_mut(&blob) {
+                    return Err(WithoutSense);
+                }
+                self.lost.remove_mut(&blob);
             }
             Operation::Share { path, ticket } => {
                 let file = self.files.get_mut(&path).ok_or(WithoutSense)?;
@@ -171,35 +208,41 @@ impl State {
                     return Err(WithoutSense);
                 }
                 file.tickets.push(ticket);
-                Change::Shared { path }
             }
             Operation::Unshare { path, ticket } => {
                 let file = self.files.get_mut(&path).ok_or(WithoutSense)?;
                 let position = file.tickets.iter().position(|known| known.id() == ticket);
-                let position = position.ok_or(WithoutSense)?;
-                let ticket = file.tickets.remove(position);
-                Change::Unshared { path, position, ticket }
+                file.tickets.remove(position.ok_or(WithoutSense)?);
             }
-        };
+            Operation::Checkpoint { file } => {
+                if self.was_listed(file.blob) || !file.tickets.is_empty() {
+                    return Err(WithoutSense);
+                }
+                if let Some((_, old)) = self.checkpoint.replace((sequence, *file)) {
+                    self.leave(&old);
+                }
+            }
+        }
         let mut hash = Sha256::new();
         hash.update(self.hash);
         hash.update(bytes.as_slice());
-        let hash_before = std::mem::replace(&mut self.hash, hash.finalize().into());
-        Ok(Undo { change, hash_before })
+        self.hash = hash.finalize().into();
+        Ok(())
     }
 
-    fn put(&mut self, path: SpacePath, file: FileRecord) -> Result<Change, WithoutSense> {
-        let replaces = self.files.contains_key(&path);
-        let new = !self.blobs.contains(&file.blob) && each_once(&file.tickets);
-        if !new || (!replaces && self.blocks(&path)) {
+    fn put(&mut self, path: SpacePath, file: FileRecord) -> Result<(), WithoutSense> {
+        let replaced = self.files.get(&path).cloned();
+        if self.was_listed(file.blob)
+            || !each_once(&file.tickets)
+            || (replaced.is_none() && self.blocks(&path))
+        {
             return Err(WithoutSense);
         }
-        self.blobs.insert(file.blob);
-        let replaced = self.files.insert(path.clone(), file).map(Box::new);
-        if let Some(old) = &replaced {
-            self.leaving.insert(old.blob, old.write_key.clone());
+        if let Some(old) = replaced {
+            self.leave(&old);
         }
-        Ok(Change::Put { path, replaced })
+        self.list(path, file);
+        Ok(())
     }
 
     /// A file of the space before takes no other's place.
@@ -208,78 +251,44 @@ impl State {
         path: SpacePath,
         file: FileRecord,
         held: HeldCapabilities,
-    ) -> Result<Change, WithoutSense> {
-        if self.blobs.contains(&file.blob) || self.blocks(&path) || !file.tickets.is_empty() {
+    ) -> Result<(), WithoutSense> {
+        if self.was_listed(file.blob) || self.blocks(&path) || !file.tickets.is_empty() {
             return Err(WithoutSense);
         }
         let next =
             HeldCapabilities { read_token: file.read_token.clone(), write_key: file.write_key.clone() };
-        self.blobs.insert(file.blob);
-        self.renewing.insert(file.blob, Renewal { held, next });
-        self.files.insert(path.clone(), file);
-        Ok(Change::Carried { path })
+        self.renewing.insert_mut(file.blob, Renewal { held, next });
+        self.list(path, file);
+        Ok(())
     }
 
-    fn rename(&mut self, from: SpacePath, to: SpacePath) -> Result<Change, WithoutSense> {
-        let file = self.files.remove(&from).ok_or(WithoutSense)?;
+    fn rename(&mut self, from: &SpacePath, to: SpacePath) -> Result<(), WithoutSense> {
+        let file = self.files.get(from).cloned().ok_or(WithoutSense)?;
+        let files = self.files.clone();
+        self.files.remove_mut(from);
         if self.blocks(&to) {
-            self.files.insert(from, file);
+            self.files = files;
             return Err(WithoutSense);
         }
-        self.files.insert(to.clone(), file);
-        Ok(Change::Moved { from, to })
+        self.list(to, file);
+        Ok(())
     }
 
-    /// Undoes the operation that was carried out last.
-    pub(super) fn undo(&mut self, undo: Undo) {
-        self.hash = undo.hash_before;
-        match undo.change {
-            Change::Created => self.created = false,
-            Change::Put { path, replaced } => {
-                if let Some(put) = self.files.remove(&path) {
-                    self.blobs.remove(&put.blob);
-                }
-                if let Some(old) = replaced {
-                    self.leaving.remove(&old.blob);
-                    self.files.insert(path, *old);
-                }
-            }
-            Change::Carried { path } => {
-                if let Some(carried) = self.files.remove(&path) {
-                    self.blobs.remove(&carried.blob);
-                    self.renewing.remove(&carried.blob);
-                }
-            }
-            Change::Renewed { blobs } => self.renewing.extend(blobs),
-            Change::Lost { blobs } => {
-                let lost = blobs.iter().filter_map(|blob| self.lost.remove_entry(blob));
-                self.renewing.extend(lost);
-            }
-            Change::Closed => self.closed_for = None,
-            Change::Moved { from, to } => {
-                if let Some(file) = self.files.remove(&to) {
-                    self.files.insert(from, file);
-                }
-            }
-            Change::Removed { path, file } => {
-                self.leaving.remove(&file.blob);
-                self.files.insert(path, *file);
-            }
-            Change::Destroyed { blob, write_key, lost } => {
-                self.lost.extend(lost.map(|lost| (blob, *lost)));
-                self.leaving.insert(blob, write_key);
-            }
-            Change::Shared { path } => {
-                if let Some(file) = self.files.get_mut(&path) {
-                    file.tickets.pop();
-                }
-            }
-            Change::Unshared { path, position, ticket } => {
-                if let Some(file) = self.files.get_mut(&path) {
-                    file.tickets.insert(position, ticket);
-                }
-            }
-        }
+    fn list(&mut self, path: SpacePath, file: FileRecord) {
+        self.places.insert_mut(file.blob, path.clone());
+        self.files.insert_mut(path, file);
+    }
+
+    /// The file is off the list: its blob is to be destroyed.
+    fn leave(&mut self, file: &FileRecord) {
+        self.places.remove_mut(&file.blob);
+        self.gone.insert_mut(file.blob, ());
+        self.leaving.insert_mut(file.blob, file.write_key.clone());
+    }
+
+    fn was_listed(&self, blob: BlobId) -> bool {
+        let checkpoint = self.checkpoint.as_ref().is_some_and(|(_, file)| file.blob == blob);
+        checkpoint || self.places.contains_key(&blob) || self.gone.contains_key(&blob)
     }
 
     /// Whether a file cannot get this path: it is taken, or a file stands where a directory would have to be.
@@ -302,12 +311,20 @@ impl State {
 }
 
 /// Takes these blobs out; none if one of them is not there, or named twice.
-fn take_all(from: &mut BTreeMap<BlobId, Renewal>, blobs: &[BlobId]) -> Option<Vec<(BlobId, Renewal)>> {
+fn take_all(
+    from: &mut Map<BlobId, Renewal>,
+    blobs: &[BlobId],
+) -> Result<Vec<(BlobId, Renewal)>, WithoutSense> {
     let named: BTreeSet<&BlobId> = blobs.iter().collect();
-    if named.len() != blobs.len() || blobs.is_empty() || !named.iter().all(|blob| from.contains_key(blob)) {
-        return None;
+    if named.len() != blobs.len() || blobs.is_empty() {
+        return Err(WithoutSense);
     }
-    Some(blobs.iter().filter_map(|blob| from.remove_entry(blob)).collect())
+    let take = |blob: &BlobId| from.get(blob).map(|renewal| (*blob, renewal.clone()));
+    let taken = blobs.iter().map(take).collect::<Option<Vec<_>>>().ok_or(WithoutSense)?;
+    for blob in blobs {
+        from.remove_mut(blob);
+    }
+    Ok(taken)
 }
 
 fn each_once(tickets: &[TicketRecord]) -> bool {
@@ -344,12 +361,14 @@ mod tests {
 
     /// Everything that a state holds, in one form that can be compared.
     fn picture(state: &State) -> Vec<Vec<u8>> {
-        let State { created, files, leaving, renewing, lost, closed_for, blobs, hash } = state;
+        let State { created, files, leaving, renewing, lost, closed_for, gone, checkpoint, hash, places } =
+            state;
         let files =
             files.iter().flat_map(|(path, file)| [path.as_str().into(), codec::encode(file).unwrap()]);
         let leaving =
             leaving.iter().flat_map(|(blob, key)| [blob.as_bytes().to_vec(), key.secret_bytes().to_vec()]);
-        let blobs = blobs.iter().map(|blob| blob.as_bytes().to_vec());
+        let blobs = gone.iter().map(|(blob, ())| blob.as_bytes().to_vec());
+        let places = places.iter().flat_map(|(blob, path)| [blob.as_bytes().to_vec(), path.as_str().into()]);
         let rest =
             [vec![u8::from(*created), u8::from(closed_for.is_some())], hash.to_vec(), b"files".to_vec()];
         let mut picture: Vec<Vec<u8>> = rest.into_iter().chain(files).collect();
@@ -368,6 +387,9 @@ mod tests {
         }));
         picture.push(b"blobs".to_vec());
         picture.extend(blobs);
+        picture.push(codec::encode(checkpoint).unwrap());
+        picture.push(b"places".to_vec());
+        picture.extend(places);
         picture
     }
 
@@ -376,7 +398,11 @@ mod tests {
         let rng = &mut rand::rng();
         let (one, other) = (path(rng.random()), path(rng.random()));
         let listed = state.file(&one);
-        match rng.random_range(0..10) {
+        match rng.random_range(0..11) {
+            10 => {
+                let Operation::PutFile { file, .. } = put(rng.random()) else { unreachable!() };
+                Operation::Checkpoint { file }
+            }
             0..3 => put(rng.random()),
             8 => carry(rng.random()),
             9 => {
@@ -404,50 +430,64 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_undone_leaves_the_state_as_it_was() {
+    fn what_is_tried_out_on_a_clone_or_refused_leaves_the_state_as_it_was() {
         let mut state = State::new(SpaceId::from_bytes([1; 32]));
-        assert!(state.apply(put(1)).is_err(), "nothing comes before the first entry");
-        let undo = state.apply(CREATE).unwrap();
-        state.undo(undo);
-        assert!(!state.is_created());
-        state.apply(CREATE).unwrap();
+        assert!(state.apply(7, put(1)).is_err(), "nothing comes before the first entry");
+        let mut tried = state.clone();
+        tried.apply(7, CREATE).unwrap();
+        assert!(tried.is_created() && !state.is_created());
+        state.apply(7, CREATE).unwrap();
         let (mut effective, mut refused, mut most_renewing) = (0, 0, 0);
         for _ in 0..400 {
             let before = picture(&state);
-            let mut undo = Vec::new();
+            let mut tried = state.clone();
             for _ in 0..20 {
-                let operation = any_operation(&state);
-                let now = picture(&state);
-                match state.apply(operation) {
-                    Ok(effect) => {
-                        undo.push(effect);
-                        effective += 1;
-                    }
+                let operation = any_operation(&tried);
+                let now = picture(&tried);
+                match tried.apply(7, operation) {
+                    Ok(()) => effective += 1,
                     Err(WithoutSense) => {
-                        assert_eq!(picture(&state), now, "what is refused changes nothing");
+                        assert_eq!(picture(&tried), now, "what is refused changes nothing");
                         refused += 1;
                     }
                 }
             }
-            most_renewing = most_renewing.max(state.renewing().count());
-            while let Some(effect) = undo.pop() {
-                state.undo(effect);
-            }
+            most_renewing = most_renewing.max(tried.renewing().count());
             assert_eq!(picture(&state), before);
+            let written: State = codec::decode(&codec::encode(&tried).unwrap()).unwrap();
+            assert_eq!(picture(&written.with_places()), picture(&tried), "written and read");
+            for (path, file) in tried.files() {
+                assert_eq!(tried.file_of(file.blob).unwrap().0, path);
+            }
             // Then one is carried out, so that the next round begins elsewhere.
             let operation = any_operation(&state);
-            let _ = state.apply(operation);
+            let _ = state.apply(7, operation);
         }
         assert!(effective > 1_000 && refused > 1_000, "{effective} and {refused}");
         assert!(state.files().count() > 0 && state.leaving().count() > 0);
         assert!(most_renewing > 0);
-        let before = picture(&state);
-        let undo = state.apply(Operation::Close { keyring: 2 }).unwrap();
+        let mut closed = state.clone();
+        closed.apply(7, Operation::Close { keyring: 2 }).unwrap();
         assert!(
-            state.closed_for() == Some(2) && state.apply(any_operation(&state)).is_err(),
+            closed.closed_for() == Some(2) && closed.apply(7, any_operation(&closed)).is_err(),
             "nothing follows the end"
         );
-        state.undo(undo);
-        assert_eq!(picture(&state), before);
+        assert_eq!(state.closed_for(), None);
+    }
+
+    #[test]
+    fn files_of_a_directory_are_those_below_it_and_no_others() {
+        let mut state = State::new(SpaceId::from_bytes([1; 32]));
+        state.apply(7, CREATE).unwrap();
+        for name in ["d/a", "d/e/a", "d b", "d-", "d0", "e"] {
+            let Operation::PutFile { file, .. } = put(1) else { unreachable!() };
+            state.apply(7, Operation::PutFile { path: SpacePath::parse(name).unwrap(), file }).unwrap();
+        }
+        let of = |name: &str| {
+            let name = SpacePath::parse(name).unwrap();
+            state.files_of(&name).map(|(path, _)| path.as_str().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!((of("d"), of("d/e")), (vec!["d/a".into(), "d/e/a".into()], vec!["d/e/a".into()]));
+        assert_eq!((of("e"), of("f"), of("d/e/a")), (vec!["e".into()], vec![], vec!["d/e/a".into()]));
     }
 }

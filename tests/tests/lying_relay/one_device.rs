@@ -13,17 +13,17 @@ use nightdrop_tests::{
 };
 use tempfile::TempDir;
 
-type Space = HomeSpace<AnyTransport>;
+pub(crate) type Space = HomeSpace<AnyTransport>;
 
 /// A device with a home directory, in which any number of commands run at once. Two entries are written.
-struct OneDevice {
-    scene: Scene,
-    home: Home,
-    _directory: TempDir,
+pub(crate) struct OneDevice {
+    pub(crate) scene: Scene,
+    pub(crate) home: Home,
+    pub(crate) _directory: TempDir,
 }
 
 impl OneDevice {
-    async fn set() -> Self {
+    pub(crate) async fn set() -> Self {
         let (scene, directory) = (Scene::set(vec![put("a")]).await, tempfile::tempdir().unwrap());
         let home = Home::open(&directory.path().join("home")).unwrap();
         home.keep_memory(&scene.person.memory, &home.lock().unwrap()).unwrap();
@@ -31,7 +31,7 @@ impl OneDevice {
     }
 
     /// A process of its own.
-    async fn process(&self) -> Result<Unlocked, ClientError> {
+    pub(crate) async fn process(&self) -> Result<Unlocked, ClientError> {
         let transport = AnyTransport::new(self.scene.stage.transport.clone());
         let (home, password) = (self.home.clone(), Password::new(PASSWORD));
         Unlocked::unlock(transport, home, &self.scene.person.code, &password, patient()).await
@@ -43,7 +43,7 @@ impl OneDevice {
     }
 }
 
-async fn write(space: &mut Space, name: &str, count: usize) {
+pub(crate) async fn write(space: &mut Space, name: &str, count: usize) {
     for number in 0..count {
         space.append(|_| Ok(vec![listing(name, number)])).await.unwrap();
     }
@@ -53,12 +53,12 @@ fn listing(name: &str, number: usize) -> Operation {
     put(&format!("{name}/{number}"))
 }
 
-fn is_another_history(error: &ClientError) -> bool {
+pub(crate) fn is_another_history(error: &ClientError) -> bool {
     matches!(error, ClientError::Chain(_)) && error.explanation().exit == ExitCode::Tampered
 }
 
 /// What a command does with the device's memory; see `cli::opened`.
-async fn remember(process: &Unlocked, space: &mut Space) -> Result<(), ClientError> {
+pub(crate) async fn remember(process: &Unlocked, space: &mut Space) -> Result<(), ClientError> {
     while let Some(further) = process.remember(space).await? {
         space.read_towards(further).await?;
     }

@@ -41,7 +41,7 @@ pub(super) async fn get_tree(
     printer: &Printer,
 ) -> Result<(), ClientError> {
     let mut waiting = Vec::new();
-    for (name, file) in opened.space.state().files().filter(|(name, _)| name.is_below(directory)) {
+    for (name, file) in opened.space.state().files_of(directory) {
         let place = place_below(root, directory, name)?;
         if is_there(place.clone(), file.clone()).await? {
             printer.note(&format!("{} is there already", place.display()));

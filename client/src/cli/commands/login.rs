@@ -5,11 +5,14 @@ use crate::{
     account::{self, Session},
     cli::{
         arguments::{Global, Login},
+        kept_list::CHECKPOINT_WITHHELD,
         opened::end_session,
         print::Printer,
     },
     clock,
     limits::ClientLimits,
+    local_copy::LocalCopy,
+    opening::Found,
     space::HomeSpace,
     transport::Transport,
 };
@@ -58,14 +61,22 @@ pub(in crate::cli) async fn run(
     let session = session?;
     let looked = look(&tor, &session, &home, &limits).await;
     end_session(session, printer).await;
-    let Looked { shown, memory, strays, closed_for } = looked?;
+    let Looked { shown, memory, space, mut copy, checkpoint_withheld, strays, closed_for } = looked?;
     let lock = home.lock()?;
     home.keep_account(&code, &lock)?;
     if let Some(memory) = memory {
         // What the user compares is what this device goes on from.
         home.keep_memory(&memory, &lock)?;
     }
+    if let (Some(space), None) = (space, closed_for)
+        && let Err(error) = copy.keep(&home, space.log(), &lock)
+    {
+        printer.warn(&format!("{error}; the next command reads more of your list from the relay"));
+    }
     drop(lock);
+    if checkpoint_withheld {
+        printer.warn(CHECKPOINT_WITHHELD);
+    }
     if strays > 0 {
         printer.warn(&format!("{strays} entries of your files are not as your devices write them"));
     }
@@ -78,10 +89,13 @@ pub(in crate::cli) async fn run(
 }
 
 /// What the relay gives.
-struct Looked {
+struct Looked<T> {
     shown: Shown,
     /// What this device is to remember of it; nothing of a list that the relay denies.
     memory: Option<Vec<u8>>,
+    space: Option<HomeSpace<T>>,
+    copy: LocalCopy,
+    checkpoint_withheld: bool,
     /// Entries that are not as an honest device writes them.
     strays: u64,
     closed_for: Option<u64>,
@@ -92,14 +106,14 @@ async fn look<T: Transport>(
     session: &Session<T>,
     home: &Home,
     limits: &ClientLimits,
-) -> Result<Looked, ClientError> {
-    let memory = session.open_memory(home.memory()?.as_deref())?;
+) -> Result<Looked<T>, ClientError> {
+    let found = Found::on_disk(home, session).await?;
+    let memory = found.memory;
     let (keyring, relay) = (session.keyring(), session.code().relay());
-    let space = HomeSpace::open(transport, relay, keyring.home_keys(), memory.home_head, limits).await;
-    let space = match space {
-        Ok(space) => Some(space),
+    let (space, copy, checkpoint_withheld) = match found.read_on((transport, relay, limits)).await {
+        Ok((space, copy, withheld)) => (Some(space), copy, withheld),
         // An account without files has nothing to compare but its keyring.
-        Err(ClientError::NoHomeSpace) => None,
+        Err(ClientError::NoHomeSpace) => (None, LocalCopy::default(), false),
         Err(error) => return Err(error),
     };
     let never_written = HomeSpace::never_written(transport, relay, keyring.home_keys(), limits);
@@ -111,12 +125,9 @@ async fn look<T: Transport>(
         entries: seen.head().count,
         comparison: comparison_code(keyring.version(), seen.state_hash()),
     };
-    Ok(Looked {
-        shown,
-        memory: space.as_ref().map(|space| session.seal_memory(memory, space.head())).transpose()?,
-        strays: seen.reports().1,
-        closed_for: seen.state().closed_for(),
-    })
+    let (strays, closed_for) = (seen.reports().1, seen.state().closed_for());
+    let memory = space.as_ref().map(|space| session.seal_memory(memory, space.head())).transpose()?;
+    Ok(Looked { shown, memory, space, copy, checkpoint_withheld, strays, closed_for })
 }
 
 fn lines(shown: &Shown) -> String {

@@ -4,7 +4,7 @@ use crate::{
     ClientError,
     cli::{
         arguments::{Global, Ls},
-        opened::{Opened, files_of, path, with_account},
+        opened::{Opened, path, with_account},
         print::Printer,
     },
 };
@@ -36,19 +36,18 @@ pub(in crate::cli) async fn run(
 
 fn list(opened: &Opened<'_>, directory: Option<&SpacePath>, printer: &Printer) -> Result<(), ClientError> {
     let state = opened.space.state();
-    let names = match directory {
-        None => state.files().map(|(path, _)| path.clone()).collect(),
-        Some(directory) => files_of(state, directory),
+    let files: Vec<_> = match directory {
+        None => state.files().collect(),
+        Some(directory) => state.files_of(directory).collect(),
     };
-    if let (Some(directory), true) = (directory, names.is_empty()) {
+    if let (Some(directory), true) = (directory, files.is_empty()) {
         return Err(ClientError::NoSuchFile(directory.as_str().to_owned()));
     }
     let now = QuarterHour::of(SystemTime::now());
-    for name in &names {
-        let Some(file) = state.file(name) else { continue };
+    for (name, file) in files {
         let (name, links) =
             (name.as_str(), file.tickets.iter().filter(|ticket| ticket.limits().may_live(now)).count());
-        let lost = state.lost().any(|(lost, _)| lost == file.blob);
+        let lost = state.is_lost(file.blob);
         let shown = Shown { name, size: file.size, modified: file.modified, links, lost };
         let linked = match (lost, links) {
             (true, _) => "  (lost: the relay takes no key of yours for it)",

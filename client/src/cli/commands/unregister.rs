@@ -47,6 +47,7 @@ pub(in crate::cli) async fn run(
 /// First off the list, then destroyed: cut off in between, the next run goes on. Other devices can pay for nothing new, and what they
 /// list meanwhile is destroyed, too.
 async fn destroy_all(opened: &mut Opened<'_>) -> Result<usize, ClientError> {
+    opened.ends = true;
     opened.end_all_sessions().await?;
     let unfinished = transfer::unfinished(&opened.journals()?)?;
     drop_all(opened, &unfinished.iter().collect::<Vec<_>>()).await?;
@@ -66,6 +67,7 @@ async fn destroy_all(opened: &mut Opened<'_>) -> Result<usize, ClientError> {
         opened.destroy_leaving().await?;
         opened.space.refresh().await?;
         if opened.space.state().files().next().is_none() {
+            opened.destroy_checkpoint().await?;
             return Ok(removed);
         }
     }

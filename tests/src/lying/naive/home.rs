@@ -61,6 +61,8 @@ pub struct Entry {
     pub previous: [u8; 32],
     /// The state before it.
     pub seen: [u8; 32],
+    /// Where the last checkpoint is.
+    pub checkpoint: Option<u64>,
     /// Who wrote it.
     pub author: [u8; 32],
     /// What it does.
@@ -75,6 +77,7 @@ pub struct NaiveHome {
     /// Entries without effect.
     pub strays: u64,
     created: bool,
+    checkpoint: Option<u64>,
     blobs: BTreeSet<BlobId>,
     hash: [u8; 32],
 }
@@ -129,6 +132,7 @@ impl OpenHome {
             sequence: head.count,
             previous: head.hash,
             seen: home.hash,
+            checkpoint: home.checkpoint,
             author: self.identity.verifying_key().to_bytes(),
             operation,
         }
@@ -274,6 +278,9 @@ impl NaiveHome {
         }
         let operation = codec::encode(&entry.operation).unwrap();
         self.hash = Sha256::new().chain_update(self.hash).chain_update(operation).finalize().into();
+        if matches!(entry.operation, Operation::Checkpoint { .. }) {
+            self.checkpoint = Some(entry.sequence);
+        }
         self.carry_out(entry.operation);
         Ok(())
     }
@@ -298,7 +305,10 @@ impl NaiveHome {
             }
             Operation::Carry { path, file, .. } => !self.blobs.contains(&file.blob) && is_free(path.as_str()),
             // Of a rekey no lie here is about.
-            Operation::Renewed { .. } | Operation::Lost { .. } | Operation::Close { .. } => true,
+            Operation::Renewed { .. }
+            | Operation::Lost { .. }
+            | Operation::Close { .. }
+            | Operation::Checkpoint { .. } => true,
             // What was listed once may be destroyed; whether it is on its way out no lie here is about.
             Operation::Destroyed { blob } => self.blobs.contains(blob),
         }
@@ -322,7 +332,8 @@ impl NaiveHome {
             Operation::Destroyed { .. }
             | Operation::Renewed { .. }
             | Operation::Lost { .. }
-            | Operation::Close { .. } => {}
+            | Operation::Close { .. }
+            | Operation::Checkpoint { .. } => {}
             Operation::Share { path, .. } => {
                 self.files.entry(path.as_str().to_owned()).and_modify(|file| file.tickets += 1);
             }

@@ -6,10 +6,14 @@
 //! - What commands of one device have seen, at once or one after the other, in this process or another, is one history or an error.
 //! - After [`Unlocked::lock`] no key is left, and every use is [`ClientError::Locked`].
 
+mod kept_list;
+
 use crate::{
     ClientError, Home,
     account::{self, RecoveryWish, Rekeyed, Rekeying, Session},
     limits::ClientLimits,
+    local_copy::LocalCopy,
+    opening::Found,
     relay::RelayLane,
     relay_info::check_issuing_key,
     space::HomeSpace,
@@ -36,6 +40,8 @@ pub struct Unlocked {
     home: Home,
     relay: OnionAddress,
     session: tokio::sync::Mutex<Option<Session<AnyTransport>>>,
+    /// Of the home space, on the disk.
+    copy: tokio::sync::Mutex<LocalCopy>,
     kept: Mutex<Option<Kept>>,
 }
 
@@ -50,6 +56,8 @@ struct Kept {
     /// What this process wrote into the home directory last.
     remembered: Option<LogHead>,
     session_ended: bool,
+    /// The relay did not give the last checkpoint, and nobody was told yet.
+    checkpoint_withheld: bool,
     /// The relay tells others another issuing key.
     marked: Option<CreditError>,
 }
@@ -67,8 +75,12 @@ impl Unlocked {
         limits: ClientLimits,
     ) -> Result<Self, ClientError> {
         let session = account::log_in(&transport, code, password, &limits).await?;
-        let space = match open_space(&transport, &session, &home, &limits).await {
-            Ok(space) => space,
+        let read = async {
+            let found = Found::on_disk(&home, &session).await?;
+            found.read_on((&transport, code.relay(), &limits)).await
+        };
+        let (space, copy, checkpoint_withheld) = match read.await {
+            Ok(opened) => opened,
             Err(error) => {
                 // Best effort: a session that nobody has expires by itself.
                 let _ = session.end().await;
@@ -84,6 +96,7 @@ impl Unlocked {
             just_read: true,
             remembered: None,
             session_ended: false,
+            checkpoint_withheld,
             marked: None,
         };
         Ok(Self {
@@ -92,6 +105,7 @@ impl Unlocked {
             home,
             relay: code.relay().clone(),
             session: tokio::sync::Mutex::new(Some(session)),
+            copy: tokio::sync::Mutex::new(copy),
             kept: Mutex::new(Some(kept)),
         })
     }
@@ -226,6 +240,7 @@ impl Unlocked {
         self.home.keep_memory(&rekeyed.memory, &lock)?;
         // Whoever had the old keys may have had these, too, and would know them again.
         self.home.drop_credits(&lock)?;
+        self.home.drop_copy(&lock)?;
         Ok(rekeyed)
     }
 
@@ -318,18 +333,7 @@ impl Unlocked {
 
 impl std::fmt::Debug for Unlocked {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { transport: _, limits: _, home: _, relay: _, session: _, kept: _ } = self;
+        let Self { transport: _, limits: _, home: _, relay: _, session: _, copy: _, kept: _ } = self;
         f.write_str("Unlocked")
     }
-}
-
-async fn open_space(
-    transport: &AnyTransport,
-    session: &Session<AnyTransport>,
-    home: &Home,
-    limits: &ClientLimits,
-) -> Result<HomeSpace<AnyTransport>, ClientError> {
-    let memory = session.open_memory(home.memory()?.as_deref())?;
-    let keys = session.keyring().home_keys();
-    HomeSpace::open(transport, session.code().relay(), keys, memory.home_head, limits).await
 }

@@ -1,0 +1,243 @@
+//! Checkpoints: beginning at one comes to the same as the whole log, and nothing that a relay can make passes for one.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
+
+use nightdrop_envelope::{
+    OpenError,
+    capability::BlobCapabilities,
+    key::FileKey,
+    keyring::Keyring,
+    space::{
+        ChainError, FileRecord, HomeKeys, Operation, Replay, SpacePath, VerifiedCheckpoint, VerifiedLog,
+        newest_checkpoint,
+    },
+};
+use nightdrop_wire::messages::log::LogHead;
+use sha2::{Digest, Sha256};
+
+/// An owner, and the log as an honest relay has it.
+struct Scene {
+    keys: HomeKeys,
+    entries: Vec<Vec<u8>>,
+    log: VerifiedLog,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let keys = Keyring::generate([6; 32], 1, &mut rand::rng()).home_keys();
+        let log = VerifiedLog::empty(keys.clone());
+        let mut scene = Self { keys, entries: Vec::new(), log };
+        scene.append(vec![scene.log.create(), put("a"), put("d/b")]);
+        scene
+    }
+
+    fn append(&mut self, operations: Vec<Operation>) {
+        let entries = self.log.seal_next(operations, &mut rand::rng()).unwrap();
+        self.log.take(&entries).unwrap();
+        self.entries.extend(entries);
+    }
+
+    fn stray(&mut self, entry: Vec<u8>) {
+        let mut replay = self.log.clone().resume();
+        replay.advance(&entry).unwrap();
+        self.entries.push(entry);
+        let head = *replay.head();
+        self.log = replay.finish(&head).unwrap();
+    }
+
+    /// Appends a checkpoint and gives its place and its content.
+    fn checkpoint(&mut self) -> (u64, Vec<u8>) {
+        let (place, content) = (self.log.head().count, self.log.checkpoint().unwrap().to_vec());
+        self.append(vec![checkpoint_of(&content)]);
+        (place, content)
+    }
+
+    /// The whole log, replayed.
+    fn whole(&self) -> VerifiedLog {
+        let mut replay = Replay::new(self.keys.clone(), None);
+        self.entries.iter().for_each(|entry| replay.advance(entry).unwrap());
+        replay.finish(self.log.head()).unwrap()
+    }
+
+    fn opened(&self, place: u64) -> Result<VerifiedCheckpoint, ChainError> {
+        VerifiedCheckpoint::open(&self.keys, &self.entries[usize::try_from(place).unwrap()], place)
+    }
+
+    /// What a device reads that has verified nothing.
+    fn begun_at_checkpoint(&self, content: &[u8], remembered: Option<LogHead>) -> VerifiedLog {
+        let place = newest_checkpoint(&self.keys, &self.entries).unwrap();
+        let mut replay = self.opened(place).unwrap().replay(self.keys.clone(), content, remembered).unwrap();
+        let from = usize::try_from(replay.head().count).unwrap();
+        self.entries[from..].iter().for_each(|entry| replay.advance(entry).unwrap());
+        replay.finish(self.log.head()).unwrap()
+    }
+}
+
+fn file(content: &[u8]) -> FileRecord {
+    let capabilities = BlobCapabilities::generate(&mut rand::rng());
+    let hash = Sha256::digest(content).into();
+    FileRecord::new(capabilities, &FileKey::from_bytes([1; 32]), [2; 32], content.len() as u64, None, hash)
+}
+
+fn checkpoint_of(content: &[u8]) -> Operation {
+    Operation::Checkpoint { file: Box::new(file(content)) }
+}
+
+fn put(at: &str) -> Operation {
+    Operation::PutFile { path: SpacePath::parse(at).unwrap(), file: Box::new(file(b"content")) }
+}
+
+fn names(log: &VerifiedLog) -> Vec<String> {
+    log.state().files().map(|(path, _)| path.as_str().to_owned()).collect()
+}
+
+fn assert_same(one: &VerifiedLog, other: &VerifiedLog) {
+    assert_eq!((one.head(), one.state_hash(), names(one)), (other.head(), other.state_hash(), names(other)));
+    assert_eq!(one.reports(), other.reports());
+    let places = |log: &VerifiedLog| log.state().checkpoint().map(|(place, file)| (place, file.blob));
+    assert_eq!(places(one), places(other));
+}
+
+#[test]
+fn beginning_at_the_last_checkpoint_comes_to_the_same_as_the_whole_log() {
+    let mut scene = Scene::new();
+    assert_eq!(newest_checkpoint(&scene.keys, &scene.entries), None);
+    scene.checkpoint();
+    scene.stray(vec![0x5a; 512]);
+    scene.append(vec![put("c")]);
+    let (place, content) = scene.checkpoint();
+    assert_eq!(newest_checkpoint(&scene.keys, &scene.entries), Some(place), "it is the newest entry itself");
+    assert_same(&scene.begun_at_checkpoint(&content, None), &scene.whole());
+    scene.append(vec![put("e"), Operation::Remove { path: SpacePath::parse("a").unwrap() }]);
+    scene.stray(vec![0x5b; 512]);
+    let whole = scene.whole();
+    assert_eq!((names(&whole), whole.reports().1), (vec!["c".into(), "d/b".into(), "e".into()], 2));
+    assert_same(&scene.begun_at_checkpoint(&content, None), &whole);
+    let leaving: Vec<_> = whole.state().leaving().map(|(blob, _)| blob).collect();
+    assert_eq!(leaving.len(), 2, "the first checkpoint is to be destroyed, and the removed file");
+    // A copy keeps the place, too.
+    let (copied, _) = whole.seal_copy(&mut rand::rng()).unwrap();
+    let copy = nightdrop_envelope::space::CopiedState::open(&scene.keys, &copied).unwrap();
+    let read = copy.replay(scene.keys.clone(), None).unwrap().finish(whole.head()).unwrap();
+    assert_same(&read, &whole);
+    // What follows is written upon the same state.
+    let entries = read.seal_next(vec![put("f")], &mut rand::rng()).unwrap();
+    scene.log.take(&entries).unwrap();
+    assert_eq!(scene.log.reports().1, 2);
+}
+
+#[test]
+fn m28_what_a_device_remembers_decides_after_a_checkpoint_too() {
+    let mut scene = Scene::new();
+    let (place, content) = scene.checkpoint();
+    let old = *scene.log.head();
+    scene.append(vec![put("c")]);
+    let seen = *scene.log.head();
+    assert_same(&scene.begun_at_checkpoint(&content, Some(seen)), &scene.whole());
+    let entry = &scene.entries[usize::try_from(place).unwrap()];
+    for (remembered, expected) in
+        [(None, Ok(())), (Some(seen), Err(ChainError::Rollback { seen: 5, given: 4 }))]
+    {
+        let mut replay =
+            scene.opened(place).unwrap().replay(scene.keys.clone(), &content, remembered).unwrap();
+        replay.advance(entry).unwrap();
+        assert_eq!(replay.finish(&old).map(|_| ()), expected);
+    }
+}
+
+/// Who can append and is not the owner: the relay, or whoever heard the token.
+#[test]
+fn m24_m50_nobody_else_writes_a_checkpoint() {
+    let mut scene = Scene::new();
+    let (place, content) = scene.checkpoint();
+    let mut other = Scene::new();
+    other.checkpoint();
+    // A checkpoint of another owner's, as the newest entry and in the checkpoint's place.
+    let theirs = other.entries.last().unwrap().clone();
+    scene.stray(theirs.clone());
+    assert_eq!(
+        newest_checkpoint(&scene.keys, &scene.entries),
+        Some(place),
+        "only the owner says where it is"
+    );
+    assert_same(&scene.begun_at_checkpoint(&content, None), &scene.whole());
+    assert!(VerifiedCheckpoint::open(&other.keys, &theirs, place).is_ok());
+    let in_place = VerifiedCheckpoint::open(&scene.keys, &theirs, place);
+    assert_eq!(in_place.err(), Some(ChainError::Displaced(place)));
+}
+
+#[test]
+fn m30_m34_a_checkpoint_elsewhere_or_something_else_in_its_place_is_a_chain_error() {
+    let mut scene = Scene::new();
+    let (first, _) = scene.checkpoint();
+    scene.append(vec![put("c")]);
+    let (second, content) = scene.checkpoint();
+    assert!(scene.opened(first).is_ok() && scene.opened(second).is_ok());
+    for entry in [first, second - 1] {
+        let entry = &scene.entries[usize::try_from(entry).unwrap()];
+        let opened = VerifiedCheckpoint::open(&scene.keys, entry, second);
+        assert_eq!(opened.err(), Some(ChainError::Displaced(second)));
+    }
+    for nothing in [&[][..], &[0x5a; 512]] {
+        let opened = VerifiedCheckpoint::open(&scene.keys, nothing, second);
+        assert_eq!(opened.err(), Some(ChainError::Displaced(second)));
+    }
+    // What follows must go on from it.
+    let mut replay = scene.opened(second).unwrap().replay(scene.keys.clone(), &content, None).unwrap();
+    assert_eq!(replay.advance(&scene.entries[1]), Err(ChainError::Displaced(second)));
+}
+
+#[test]
+fn m15_m28_the_content_of_another_checkpoint_is_not_taken() {
+    let mut scene = Scene::new();
+    let (_, older) = scene.checkpoint();
+    scene.append(vec![put("c")]);
+    let (place, content) = scene.checkpoint();
+    let begin = |content: &[u8]| {
+        scene.opened(place).unwrap().replay(scene.keys.clone(), content, None).map(|_| ()).err()
+    };
+    assert_eq!(begin(&content), None);
+    let mut altered = content.clone();
+    altered[40] ^= 1;
+    for bad in [&older[..], &altered, &content[..content.len() - 1], &[]] {
+        assert_eq!(begin(bad), Some(OpenError::Altered));
+    }
+}
+
+#[test]
+fn m50_a_checkpoint_that_disagrees_with_the_log_is_not_sealed() {
+    let mut scene = Scene::new();
+    let older = scene.log.checkpoint().unwrap().to_vec();
+    scene.append(vec![put("c")]);
+    let newest = scene.log.checkpoint().unwrap().to_vec();
+    let seals = |content: &[u8], before: Vec<Operation>| {
+        scene.log.seal_next([before, vec![checkpoint_of(content)]].concat(), &mut rand::rng()).is_ok()
+    };
+    assert!(seals(&newest, vec![]));
+    assert!(!seals(&older, vec![]) && !seals(&newest, vec![put("d")]));
+    // What strays were there is part of it.
+    scene.stray(vec![0x5a; 512]);
+    assert!(scene.log.seal_next(vec![checkpoint_of(&newest)], &mut rand::rng()).is_err());
+    scene.checkpoint();
+    assert_eq!(scene.whole().reports().1, 1);
+}
+
+#[test]
+fn a_checkpoint_is_written_when_enough_came_since_the_last() {
+    let mut scene = Scene::new();
+    let fill = |scene: &mut Scene, count: usize| {
+        let from = scene.log.head().count;
+        scene.append((0..count).map(|n| put(&format!("{from}/{n}"))).collect());
+    };
+    fill(&mut scene, 508);
+    assert!(!scene.log.wants_checkpoint(), "511 entries");
+    fill(&mut scene, 1);
+    assert!(scene.log.wants_checkpoint());
+    scene.checkpoint();
+    assert!(!scene.log.wants_checkpoint());
+    fill(&mut scene, 510);
+    assert!(!scene.log.wants_checkpoint());
+    fill(&mut scene, 1);
+    assert!(scene.log.wants_checkpoint());
+    scene.append(vec![Operation::Close { keyring: 2 }]);
+    assert!(!scene.log.wants_checkpoint(), "nothing is written to a closed list");
+}
