@@ -16,7 +16,7 @@ pub struct ClientLimits {
     pub first_retry: Duration,
     /// The longest wait between two attempts. Default: 30 seconds.
     pub longest_retry: Duration,
-    /// Lanes that a transfer begins with. Default: 4.
+    /// Lanes that a transfer begins with. Default: 2.
     pub lanes: usize,
     /// Lanes that it has at most. Default: 8.
     pub most_lanes: usize,
@@ -34,7 +34,7 @@ impl Default for ClientLimits {
             attempts: 8,
             first_retry: Duration::from_secs(1),
             longest_retry: Duration::from_secs(30),
-            lanes: 4,
+            lanes: 2,
             most_lanes: 8,
             streams_per_lane: 2,
             chunks_at_once: 16,

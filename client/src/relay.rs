@@ -17,7 +17,10 @@ use nightdrop_wire::{
     refusal::Refusal,
 };
 use serde::{Serialize, de::DeserializeOwned};
-use std::sync::{Arc, atomic::AtomicU64};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
 use tokio::{sync::OwnedSemaphorePermit, task::JoinHandle, time::timeout};
 
 /// Bytes of an answer that is a control body at most.
@@ -74,7 +77,8 @@ pub struct RelayLane<T> {
     lane: Lane,
     limits: ClientLimits,
     connection: Option<Connection>,
-    has_worked: bool,
+    /// Whether anything came through, on this one or on those of the same transfer.
+    has_worked: Arc<AtomicBool>,
     /// Bytes that all its streams have moved, both ways.
     traffic: Arc<AtomicU64>,
 }
@@ -89,9 +93,20 @@ impl<T: Transport> RelayLane<T> {
             lane: Lane::isolated(),
             limits: limits.clone(),
             connection: None,
-            has_worked: false,
+            has_worked: Arc::default(),
             traffic: Arc::default(),
         }
+    }
+
+    /// Another lane of the same transfer: it shares no circuit with this one, but what is known of the line.
+    pub(crate) fn sibling(&self) -> Self {
+        Self { lane: Lane::isolated(), traffic: Arc::default(), ..self.another() }
+    }
+
+    /// Gives up its circuit, which may hang.
+    pub(crate) fn renew(&mut self) {
+        self.connection = None;
+        self.lane = Lane::isolated();
     }
 
     /// One more stream on this lane's circuit.
@@ -102,7 +117,7 @@ impl<T: Transport> RelayLane<T> {
             lane: self.lane.clone(),
             limits: self.limits.clone(),
             connection: None,
-            has_worked: self.has_worked,
+            has_worked: Arc::clone(&self.has_worked),
             traffic: Arc::clone(&self.traffic),
         }
     }
@@ -193,7 +208,8 @@ impl<T: Transport> RelayLane<T> {
             let once = (body.clone(), longest, turn.take());
             match self.attempt(endpoint, authorization, once, failed).await {
                 Err(error)
-                    if error.is_passing(self.has_worked, failed) && failed + 1 < self.limits.attempts =>
+                    if error.is_passing(self.has_worked.load(Ordering::Relaxed), failed)
+                        && failed + 1 < self.limits.attempts =>
                 {
                     failed += 1;
                     // The circuit itself may be what hangs, and Tor would give it again for the same lane.
@@ -222,7 +238,7 @@ impl<T: Transport> RelayLane<T> {
             timeout(self.limits.request, exchange).await.map_err(|_elapsed| RequestError::Broken)?;
         if outcome.is_ok() {
             self.connection = Some(connection);
-            self.has_worked = true;
+            self.has_worked.store(true, Ordering::Relaxed);
         }
         outcome
     }
@@ -280,7 +296,10 @@ impl Connection {
         if status != 200 {
             return Err(Refusal::from_status(status).map_or(RequestError::Invalid, RequestError::Refused));
         }
-        read_answer(response.into_body(), longest, reading).await
+        let answer = read_answer(response.into_body(), longest, reading).await?;
+        // Only when all of the body is sent, too: a relay that answers before it has read must not hold the rest, and what waits for that.
+        let _ = self.sender.ready().await;
+        Ok(answer)
     }
 }
 
@@ -326,4 +345,51 @@ async fn read_answer(
     }
     drop(turn);
     if answer.len() == length { Ok(answer) } else { Err(RequestError::Broken) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nightdrop_wire::ids::BlobId;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+    /// Answers as soon as it has the head of a request, and reads the body only if it is `honest`.
+    #[derive(Clone)]
+    struct Hasty {
+        honest: bool,
+    }
+
+    impl Transport for Hasty {
+        type Stream = DuplexStream;
+
+        async fn connect(&self, _: &OnionAddress, _: &Lane) -> Result<DuplexStream, TorError> {
+            let (ours, mut relay) = duplex(16 * 1024);
+            let honest = self.honest;
+            tokio::spawn(async move {
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") {
+                    head.push(relay.read_u8().await?);
+                }
+                relay.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await?;
+                if honest {
+                    tokio::io::copy(&mut relay, &mut tokio::io::sink()).await?;
+                }
+                std::future::pending::<()>().await;
+                std::io::Result::Ok(())
+            });
+            Ok(ours)
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_before_the_body_is_taken_is_none() {
+        let relay = "2gzyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen53wid".parse().unwrap();
+        for (honest, expected) in [(true, true), (false, false)] {
+            let mut lane = RelayLane::isolated(&Hasty { honest }, &relay, &ClientLimits::default()).once();
+            let body = Bytes::from(vec![7; 1 << 20]);
+            let endpoint = Endpoint::PutChunk(BlobId::from_bytes([1; 16]), 0);
+            let answer = lane.exchange(endpoint, None, body, 0).await;
+            assert_eq!(answer.is_ok(), expected, "{answer:?}");
+        }
+    }
 }

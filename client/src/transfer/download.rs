@@ -69,8 +69,7 @@ pub async fn download_file<T: Transport>(
     progress: Arc<dyn Progress>,
 ) -> Result<Downloaded, ClientError> {
     let lane = RelayLane::isolated(transport, relay, limits);
-    let way = (transport, relay, limits);
-    download_file_over(lane, way, file, output, progress).await.map(|(downloaded, _lane)| downloaded)
+    download_file_over(lane, limits, file, output, progress).await.map(|(downloaded, _lane)| downloaded)
 }
 
 /// The same, beginning on a lane, which it gives back for the next file.
@@ -79,7 +78,7 @@ pub async fn download_file<T: Transport>(
 /// As [`download_file`].
 pub async fn download_file_over<T: Transport>(
     mut lane: RelayLane<T>,
-    (transport, relay, limits): (&T, &OnionAddress, &ClientLimits),
+    limits: &ClientLimits,
     file: &FileRecord,
     output: impl Into<Output>,
     progress: Arc<dyn Progress>,
@@ -88,7 +87,7 @@ pub async fn download_file_over<T: Transport>(
     let authorization = Authorization::Bearer(file.read_token.clone());
     let head = get_head(&mut lane, file.blob, &authorization).await?;
     let manifest = file.open_manifest(&head).map_err(ClientError::opened)?;
-    fetch(transport, relay, lane, manifest, authorization, output, limits, progress).await
+    fetch(lane, manifest, authorization, output, limits, progress).await
 }
 
 /// Whether the relay takes the read token of a file of one's own.
@@ -120,13 +119,7 @@ pub(super) async fn get_head<T: Transport>(
         .map_err(ClientError::listed)
 }
 
-#[expect(
-    clippy::too_many_arguments,
-    reason = "the common end of both ways in; a structure would only rename them"
-)]
 pub(super) async fn fetch<T: Transport>(
-    transport: &T,
-    relay: &OnionAddress,
     lane: RelayLane<T>,
     manifest: VerifiedManifest,
     authorization: Authorization,
@@ -140,7 +133,7 @@ pub(super) async fn fetch<T: Transport>(
     progress.advance(held.len() as u64 * layout.class().sealed() as u64);
     let queue = ChunkQueue::without(layout.chunks(), held);
     let fetch = Arc::new(Fetch { manifest, authorization, queue, sink, progress });
-    let (partial, lane) = fetch_all_chunks(fetch, transport, lane, relay, limits).await?;
+    let (partial, lane) = fetch_all_chunks(fetch, lane, limits).await?;
     let path = match partial {
         Some(partial) => Some(blocking(move || partial.finish()).await?),
         None => None,
@@ -219,12 +212,10 @@ pub(super) async fn blocking<R: Send + 'static>(
 /// Fetches the chunks over lanes, the first of which is open already.
 async fn fetch_all_chunks<T: Transport>(
     fetch: Arc<Fetch>,
-    transport: &T,
     first: RelayLane<T>,
-    relay: &OnionAddress,
     limits: &ClientLimits,
 ) -> Result<(Option<PartialFile>, RelayLane<T>), ClientError> {
-    let lanes = Lanes::open_ahead((transport, relay, limits), first, fetch.queue.left());
+    let lanes = Lanes::open_ahead(limits, first, fetch.queue.left());
     let outcome = move_all(&fetch, lanes, limits, &fetch.progress).await;
     // Whatever the outcome, nothing writes any more.
     let partial = fetch.sink.end()?;
@@ -258,11 +249,11 @@ impl Freight for Fetch {
         lane: &mut RelayLane<T>,
         index: u32,
         (): (),
-        turn: Turn,
+        turn: Option<Turn>,
     ) -> Result<Vec<u8>, ClientError> {
         let endpoint = Endpoint::GetChunk(self.manifest.blob(), index);
         let longest = self.chunk_bytes();
-        lane.exchange_in_turn(endpoint, Some(&self.authorization), Bytes::new(), longest, Some(turn))
+        lane.exchange_in_turn(endpoint, Some(&self.authorization), Bytes::new(), longest, turn)
             .await
             .map_err(ClientError::listed)
     }

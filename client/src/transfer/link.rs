@@ -119,7 +119,7 @@ pub async fn download_link<T: Transport>(
     let outcome = async {
         let head = get_head(&mut lane, ticket.blob(), &authorization).await?;
         let manifest = ticket.open_manifest(&head).map_err(ClientError::opened)?;
-        fetch(transport, &link.relay, lane, manifest, authorization.clone(), output, limits, progress).await
+        fetch(lane, manifest, authorization.clone(), output, limits, progress).await
     };
     let outcome = async { outcome.await.map(|(downloaded, _lane)| downloaded) };
     match outcome.await {

@@ -31,7 +31,6 @@ use nightdrop_wire::{
         blob::{ChunkHash, CreateBlob, FinishBlob, WholeBlob},
         credit::Credit,
     },
-    onion::OnionAddress,
     refusal::Refusal,
     size_class::SizeClass,
 };
@@ -104,16 +103,16 @@ impl Sending {
     /// [`ClientError`].
     pub(super) async fn store<T: Transport>(
         self: &Arc<Self>,
-        way: (&T, &OnionAddress, &ClientLimits),
+        limits: &ClientLimits,
         lane: &mut RelayLane<T>,
         credit: Option<Credit>,
     ) -> Result<FileRecord, ClientError> {
         // Circuits take seconds to build: those of the chunks are begun before the blob is made.
         let lanes =
-            |lane: &RelayLane<T>| Lanes::open_ahead(way, lane.another(), self.content.chunks_to_send());
+            |lane: &RelayLane<T>| Lanes::open_ahead(limits, lane.another(), self.content.chunks_to_send());
         let Some(credit) = credit else {
             let lanes = lanes(lane);
-            return store_chunks(self, lanes, way.2, lane).await;
+            return store_chunks(self, lanes, limits, lane).await;
         };
         match blocking(self, |sending| sending.content.whole()).await? {
             Some(chunk) => store_whole(self, lane, credit, chunk).await,
@@ -121,7 +120,7 @@ impl Sending {
                 let lanes = lanes(lane);
                 let create = self.create(credit, self.content.most_chunks(), None);
                 lane.tell(Endpoint::CreateBlob, None, &create).await.map_err(ClientError::upload)?;
-                store_chunks(self, lanes, way.2, lane).await
+                store_chunks(self, lanes, limits, lane).await
             }
         }
     }
@@ -236,9 +235,9 @@ impl Freight for Sending {
         lane: &mut RelayLane<T>,
         index: u32,
         (sealed, hash): Self::Chunk,
-        turn: Turn,
+        turn: Option<Turn>,
     ) -> Result<ChunkHash, ClientError> {
-        put_chunk(self, lane, index, sealed, Some(turn)).await.map(|()| hash)
+        put_chunk(self, lane, index, sealed, turn).await.map(|()| hash)
     }
 
     async fn land(self: &Arc<Self>, index: u32, hash: ChunkHash) -> Result<(), ClientError> {

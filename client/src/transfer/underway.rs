@@ -1,5 +1,5 @@
 //! Chunks that are on their way. One that takes far longer than others is sent by a second way: its lane may be dead without knowing it, and the
-//! time that a request may take is minutes. The first one to arrive counts.
+//! time that a request may take is minutes. The first one to arrive counts, and ends the others.
 
 use std::{
     collections::BTreeMap,
@@ -21,8 +21,8 @@ const MOST_WAYS: u32 = 3;
 #[derive(Debug)]
 pub(super) struct Underway<C> {
     state: Mutex<State<C>>,
-    /// Tells that one landed.
-    landed: watch::Sender<()>,
+    /// Tells that one arrived or landed.
+    changed: watch::Sender<()>,
 }
 
 #[derive(Debug)]
@@ -58,7 +58,7 @@ impl<C> Out<C> {
 impl<C: Clone> Underway<C> {
     pub(super) fn new() -> Self {
         let state = State { out: BTreeMap::new(), being_made: 0, more: true, usual: None };
-        Self { state: Mutex::new(state), landed: watch::Sender::new(()) }
+        Self { state: Mutex::new(state), changed: watch::Sender::new(()) }
     }
 
     /// Whether there may be another one; if so, it is being made until it is [made](Self::made).
@@ -91,11 +91,18 @@ impl<C: Clone> Underway<C> {
         Some((*index, out.chunk.clone()))
     }
 
-    /// How many hold a place for longer than they should, so that others may have one.
-    pub(super) fn late(&self, now: Instant) -> usize {
-        let state = self.state();
-        let usual = state.usual.unwrap_or(EXPECTED);
-        state.out.values().filter(|out| out.ways > 1 || out.is_late(usual, now)).count()
+    /// Waits until it has arrived by another way.
+    pub(super) async fn is_there(&self, index: u32) {
+        let mut changes = self.changes();
+        while self.is_awaited(index) {
+            // The sender is this structure's.
+            let _ = changes.changed().await;
+        }
+    }
+
+    /// Whether it is still to come.
+    pub(super) fn is_awaited(&self, index: u32) -> bool {
+        self.state().out.get(&index).is_some_and(|out| !out.is_there)
     }
 
     /// It is there. `false` if it was before: then nothing is to be done with this one.
@@ -105,13 +112,15 @@ impl<C: Clone> Underway<C> {
         out.is_there = true;
         let took = now.saturating_duration_since(out.began);
         state.usual = Some(state.usual.map_or(took, |usual| (usual * 3 + took) / 4));
+        drop(state);
+        self.changed.send_replace(());
         true
     }
 
     /// All that was to be done with it is done.
     pub(super) fn lands(&self, index: u32) {
         self.state().out.remove(&index);
-        self.landed.send_replace(());
+        self.changed.send_replace(());
     }
 
     /// Whether none is left, nor will be.
@@ -120,9 +129,9 @@ impl<C: Clone> Underway<C> {
         !state.more && state.being_made == 0 && state.out.is_empty()
     }
 
-    /// Hears of each that lands from now on.
-    pub(super) fn landings(&self) -> watch::Receiver<()> {
-        self.landed.subscribe()
+    /// Hears of each that arrives or lands from now on.
+    pub(super) fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
     }
 
     fn state(&self) -> MutexGuard<'_, State<C>> {
@@ -134,6 +143,8 @@ impl<C: Clone> Underway<C> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures::FutureExt;
+    use std::pin::pin;
 
     fn sets_out<C: Clone>(underway: &Underway<C>, index: u32, chunk: C, now: Instant) {
         assert!(underway.make());
@@ -150,14 +161,17 @@ mod tests {
         assert!(underway.arrives(1, start + SECOND));
         underway.lands(1);
         let late = start + SECOND * TIMES + AND;
-        assert_eq!((underway.send_again(late), underway.late(late)), (None, 0));
+        assert_eq!(underway.send_again(late), None);
         let late = late + SECOND;
-        assert_eq!(underway.late(late), 1);
         assert_eq!(underway.send_again(late), Some((0, 'a')));
         assert_eq!(underway.send_again(late), None, "its second way has time, too");
         assert_eq!(underway.send_again(late + AND * 2), Some((0, 'a')));
         assert_eq!(underway.send_again(late + AND * 9), None, "no more ways than three");
+        assert!(underway.is_there(0).now_or_never().is_none());
+        let mut other_way = pin!(underway.is_there(0));
+        assert!(other_way.as_mut().now_or_never().is_none());
         assert!(underway.arrives(0, late));
+        assert!(other_way.now_or_never().is_some(), "it hears of it");
         assert!(!underway.arrives(0, late), "the other way's");
         assert!(underway.make());
         underway.made(None, late);
@@ -173,7 +187,6 @@ mod tests {
         sets_out(&underway, 0, (), start);
         assert!(underway.arrives(0, start + SECOND));
         assert_eq!(underway.send_again(start + AND * 100), None);
-        assert_eq!(underway.late(start + AND * 100), 0);
     }
 
     #[test]

@@ -155,10 +155,13 @@ impl Upload {
         let (sending, credit) =
             tokio::task::spawn_blocking(begin).await.map_err(|_| ClientError::Stopped)??;
         let sending = Arc::new(sending);
-        match sending.store((transport, relay, limits), lane, credit).await {
+        match sending.store(limits, lane, credit).await {
             Ok(file) => Ok(Stored::new(file, Arc::clone(&sending.journal), is_file)),
             Err(error) => {
-                sending.settle().await;
+                // Of a stream, threads may wait for input that never comes.
+                if is_file {
+                    sending.settle().await;
+                }
                 if sending.is_over(&error) {
                     // Best effort: the line may be what failed. Then it is left to be dropped.
                     let mut cleaning = RelayLane::isolated(transport, relay, limits).once();

@@ -81,6 +81,6 @@ async fn fetch(
     let own_name = own_name.map_err(|_| ClientError::BadPath(wanted.name.as_str().to_owned()))?;
     let output = OutputPath::exactly(&wanted.place)?.or_named(own_name);
     let progress = Arc::<Part>::clone(&way.progress);
-    let fetched = transfer::download_file_over(lane, way.parts(), &wanted.file, &output, progress).await;
+    let fetched = transfer::download_file_over(lane, &way.limits, &wanted.file, &output, progress).await;
     fetched.map(|(_downloaded, lane)| (wanted, lane))
 }
