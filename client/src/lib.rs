@@ -19,6 +19,7 @@ mod error;
 mod home;
 pub mod limits;
 mod password_policy;
+pub mod payment;
 pub mod qr;
 mod random;
 pub mod relay;

@@ -10,6 +10,7 @@ use crate::{
     ClientError, Home,
     account::{self, RecoveryWish, Rekeyed, Rekeying, Session},
     limits::ClientLimits,
+    payment::{Payment, Unspent},
     relay::RelayLane,
     relay_info::check_issuing_key,
     space::HomeSpace,
@@ -20,10 +21,7 @@ use crate::{
 use nightdrop_credit::CreditError;
 use nightdrop_envelope::{account_code::AccountCode, space::VerifiedLog};
 use nightdrop_login::password::Password;
-use nightdrop_wire::{
-    messages::{credit::Credit, log::LogHead},
-    onion::OnionAddress,
-};
+use nightdrop_wire::{messages::log::LogHead, onion::OnionAddress, price};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Lanes to the home space that are kept when no command uses them.
@@ -37,6 +35,7 @@ pub struct Unlocked {
     relay: OnionAddress,
     session: tokio::sync::Mutex<Option<Session<AnyTransport>>>,
     kept: Mutex<Option<Kept>>,
+    unspent: Unspent,
 }
 
 /// What is kept of the home space between two commands.
@@ -93,6 +92,7 @@ impl Unlocked {
             relay: code.relay().clone(),
             session: tokio::sync::Mutex::new(Some(session)),
             kept: Mutex::new(Some(kept)),
+            unspent: Unspent::default(),
         })
     }
 
@@ -208,11 +208,11 @@ impl Unlocked {
         recovery: RecoveryWish,
     ) -> Result<Rekeyed, ClientError> {
         let (transport, limits) = (&self.transport, &self.limits);
-        let credits = self.take_credits(Rekeying::<AnyTransport>::CREDITS).await?;
+        let payments = self.pay(&[price::LOG; Rekeying::<AnyTransport>::LOGS]).await?;
         let rekeying = {
             let mut session = self.session.lock().await;
             let session = session.as_mut().ok_or(ClientError::Locked)?;
-            Rekeying::prepare(transport, session, space, password, credits, limits).await?
+            Rekeying::prepare(transport, session, space, password, payments, limits).await?
         };
         rekeying.close(space).await?;
         // From here on this device does not believe in an older state, whatever the relay says that it did.
@@ -226,6 +226,7 @@ impl Unlocked {
         self.home.keep_memory(&rekeyed.memory, &lock)?;
         // Whoever had the old keys may have had these, too, and would know them again.
         self.home.drop_credits(&lock)?;
+        drop(self.unspent.take());
         Ok(rekeyed)
     }
 
@@ -238,17 +239,30 @@ impl Unlocked {
         session.as_mut().ok_or(ClientError::Locked)?.end_at_relay(None).await
     }
 
-    /// Takes credits that were drawn before, or draws them now if there are too few.
+    /// Takes payments of these prices out of what was drawn before, or draws more now if there is too little. What of them is not shown to anybody
+    /// comes back with [`Self::put_back_unspent`].
     ///
     /// # Errors
     /// As [`Session::fetch_credits`]; [`ClientError::Locked`].
-    pub async fn take_credits(&self, count: u16) -> Result<Vec<Credit>, ClientError> {
+    pub async fn pay(&self, prices: &[u32]) -> Result<Vec<Payment>, ClientError> {
         if let Some(error) = self.kept().as_ref().and_then(|kept| kept.marked) {
             return Err(ClientError::MarkedCredits(error));
         }
         let mut session = self.session.lock().await;
         let session = session.as_mut().ok_or(ClientError::Locked)?;
-        self.note_end(wallet::take(&self.home, session, usize::from(count)).await)
+        let taken = self.note_end(wallet::take(&self.home, session, prices).await)?;
+        Ok(taken.into_iter().map(|credits| self.unspent.payment(credits)).collect())
+    }
+
+    /// Puts back what was taken to pay and not shown. If it cannot be, it is lost.
+    pub(crate) async fn put_back_unspent(&self) {
+        let unspent = self.unspent.take();
+        if unspent.is_empty() {
+            return;
+        }
+        if let Some(session) = self.session.lock().await.as_ref() {
+            let _ = wallet::put(&self.home, session, unspent);
+        }
     }
 
     fn note_end<R>(&self, outcome: Result<R, ClientError>) -> Result<R, ClientError> {
@@ -290,10 +304,9 @@ impl Unlocked {
         // Whoever holds it uses it.
         let Ok(mut session) = self.session.try_lock() else { return };
         let Some(session) = session.as_mut() else { return };
-        let used = if wallet::wants_more(&self.home, session) {
-            wallet::draw(&self.home, session).await
-        } else {
-            session.list().await.map(drop)
+        let used = match wallet::wanted(&self.home, session) {
+            Some(order) => wallet::draw(&self.home, session, order).await,
+            None => session.list().await.map(drop),
         };
         let _ = self.note_end(used);
     }
@@ -318,7 +331,7 @@ impl Unlocked {
 
 impl std::fmt::Debug for Unlocked {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { transport: _, limits: _, home: _, relay: _, session: _, kept: _ } = self;
+        let Self { transport: _, limits: _, home: _, relay: _, session: _, kept: _, unspent: _ } = self;
         f.write_str("Unlocked")
     }
 }

@@ -7,11 +7,12 @@ use nightdrop_relay::worker::HttpLimits;
 use nightdrop_wire::{
     authorization::Authorization,
     codec,
+    denomination::Denomination,
     ids::AccountId,
     messages::{
         account::{LoginFinish, LoginStarted},
         blob::{HeldChunk, HeldChunks},
-        credit::{Credit, Credits, FetchCredits},
+        credit::{Credit, CreditOrder, Credits, OrderedPart},
     },
     onion::OnionAddress,
     token::Token,
@@ -169,27 +170,32 @@ async fn credits_are_drawn_within_limits() {
     let mut connection = worker.connect();
     let user = worker.user(&mut connection).await;
     let one = fetch(1);
+    let (part, element) = (one.parts[0].clone(), one.parts[0].blinded[0]);
+    let of_one =
+        |blinded| CreditOrder { parts: vec![OrderedPart { blinded, ..part.clone() }], ..one.clone() };
     for (why, refused, status) in [
-        ("none", fetch(0), 404),
-        ("too many", fetch(65), 404),
-        ("a day of their own", FetchCredits { expires: one.expires + 1, ..one.clone() }, 409),
-        ("for ever", FetchCredits { expires: u32::MAX, ..one.clone() }, 409),
-        ("no element", FetchCredits { blinded: vec![[0xff; 32]], ..one }, 404),
+        ("none", of_one(Vec::new()), 404),
+        ("no part", CreditOrder { parts: Vec::new(), ..one.clone() }, 404),
+        ("too many", of_one(vec![element; 129]), 404),
+        ("a part twice", CreditOrder { parts: vec![part.clone(), part.clone()], ..one.clone() }, 404),
+        ("a day of their own", CreditOrder { expires: one.expires + 1, ..one.clone() }, 409),
+        ("for ever", CreditOrder { expires: u32::MAX, ..one.clone() }, 409),
+        ("no element", of_one(vec![[0xff; 32]]), 404),
     ] {
         let answer = connection.post("/v1/credits", Some(&user.shown()), &refused).await;
         assert_eq!(answer.status(), status, "{why}");
         connection = worker.connect();
     }
     for _ in 0..15 {
-        user.credits(&mut connection, 64).await;
+        user.credits(&mut connection, 128).await;
     }
     assert_eq!(
-        user.credits(&mut connection, 64).await.len(),
-        39,
-        "what is left of a thousand, one of which was no element"
+        user.credits(&mut connection, 128).await.len(),
+        127,
+        "what is left of 32 GiB, one credit of which was no element"
     );
     let answer = connection.post("/v1/credits", Some(&user.shown()), &fetch(1)).await;
-    assert_eq!(answer.status(), 409, "more than a thousand in a day");
+    assert_eq!(answer.status(), 409, "more than the quota of a period");
 }
 
 /// The same request again, after a lost answer: the same credits, which count once.
@@ -203,7 +209,7 @@ async fn credits_whose_answer_was_lost_can_be_asked_for_again() {
     let mut answers = Vec::new();
     for _ in 0..17 {
         let answer = connection.post("/v1/credits", Some(&user.shown()), &request).await.success();
-        answers.push(codec::decode::<Credits>(&answer).unwrap().evaluated);
+        answers.push(codec::decode::<Credits>(&answer).unwrap().parts.remove(0).evaluated);
     }
     assert!(answers.iter().all(|answer| answer == &answers[0] && answer.len() == 64));
     user.credits(&mut connection, 1).await;
@@ -217,11 +223,14 @@ async fn a_forged_credit_pays_for_nothing() {
     let user = worker.user(&mut connection).await;
     let credit = user.credits(&mut connection, 1).await.remove(0);
     let stranger = other.user(&mut other.connect()).await.credits(&mut other.connect(), 1).await.remove(0);
-    let later = Credit::new(credit.expires() + 7, *credit.nonce(), *credit.mark());
-    let renamed = Credit::new(credit.expires(), random(), *credit.mark());
-    let unmarked = Credit::new(credit.expires(), *credit.nonce(), [0; 32]);
+    let large = credit.denomination();
+    let larger = Credit::new(Denomination::Largest, credit.expires(), *credit.nonce(), *credit.mark());
+    let later = Credit::new(large, credit.expires() + 91, *credit.nonce(), *credit.mark());
+    let renamed = Credit::new(large, credit.expires(), random(), *credit.mark());
+    let unmarked = Credit::new(large, credit.expires(), *credit.nonce(), [0; 32]);
     for (why, forged) in [
         ("another relay's", stranger),
+        ("shown as a larger one", larger),
         ("lasts longer", later),
         ("another nonce", renamed),
         ("no mark", unmarked),

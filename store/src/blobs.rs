@@ -26,6 +26,7 @@ use nightdrop_wire::{
     ids::{BlobId, TicketId},
     limits::MAX_CHUNKS,
     messages::blob::{CreateBlob, FinishBlob, WholeBlob},
+    price,
     quarter::QuarterHour,
     size_class::SizeClass,
     token::{Token, TokenHash},
@@ -38,10 +39,10 @@ pub(crate) const ROWS_OF_BLOB: usize = 4;
 const TICKETS_OF_STEP: usize = 64;
 
 impl Store {
-    /// Makes a blob and spends its credit, in one transaction; a whole blob is stored and finished with it.
+    /// Makes a blob and spends its payment, in one transaction; a whole blob is stored and finished with it.
     ///
-    /// The same body again is answered alike. [`StoreError::Refused`] if the request is malformed or its credit does
-    /// not pay, [`StoreError::Conflict`] if the id is taken or ended: the credit is then not spent.
+    /// The same body again is answered alike. [`StoreError::Refused`] if the request is malformed or its payment is none for its price,
+    /// [`StoreError::Conflict`] if the id is taken or ended: nothing is then spent.
     #[must_use]
     pub fn create_blob(
         &self,
@@ -60,18 +61,20 @@ impl Store {
             if matches!(&held, Ok(Some(held)) if held.request == new.row.request) {
                 return Ok(Checked::Already(()));
             }
-            new.payment.check(rows, today)?;
+            new.payment.check_unspent(rows, today)?;
             if held?.is_some() || rows.holds(&ENDED, &ObjectName::blob(new.id).bytes())? {
                 return Err(StoreError::Conflict);
             }
-            Ok(Checked::Write(move |changes: &Changes<'_>| new.write(changes)))
+            // The row of the first one is among those that are counted for any operation.
+            let credits = new.payment.count().saturating_sub(1);
+            Ok(Checked::Scattered(credits, move |changes: &Changes<'_>| new.write(changes)))
         })
     }
 
     /// Closes a blob. The same manifest again is answered alike.
     ///
     /// [`StoreError::Refused`] without its write key or with a manifest of no size class; [`StoreError::Conflict`]
-    /// unless exactly the chunks of the digest are held, or if it was finished with another manifest.
+    /// unless exactly the chunks of the digest are held, if the manifest takes more room than was paid for, or if it was finished with another one.
     #[must_use]
     pub fn finish_blob(
         &self,
@@ -85,7 +88,7 @@ impl Store {
             Ok(manifest) => manifest,
             Err(error) => return refused(error),
         };
-        let chunks_digest = message.chunks_digest;
+        let (chunks_digest, class) = (message.chunks_digest, SizeClass::of_sealed(message.manifest.len()));
         let finished = finish_digest(&chunks_digest, &message.manifest);
         self.queue(manifest.len(), move |rows| {
             let row = writable(rows, id, &write_key)?;
@@ -99,6 +102,9 @@ impl Store {
                 Some((digest, chunks)) if digest == chunks_digest => chunks,
                 Some(_) | None => return Err(StoreError::Conflict),
             };
+            if class.is_none_or(|manifest| price::of_finished(chunks, manifest) > row.paid) {
+                return Err(StoreError::Conflict);
+            }
             let row = BlobRow { state: BlobState::Finished(finished), chunks, ..row };
             Ok(Checked::Write(move |changes: &Changes<'_>| {
                 changes.put_bytes(&MANIFESTS, id.as_bytes(), &manifest)?;
@@ -240,6 +246,12 @@ fn manifest_place(id: BlobId) -> Place {
     Place { table: MANIFESTS.name, object: ObjectName::blob(id), index: 0 }
 }
 
+/// What a whole blob costs, if its parts are of size classes.
+fn price_of_whole(whole: &WholeBlob) -> Option<u32> {
+    let [chunk, manifest] = [&whole.chunk, &whole.manifest].map(|part| SizeClass::of_sealed(part.len()));
+    Some(price::of_whole(chunk?, manifest?))
+}
+
 /// A blob to be made, with what it is made whole of sealed at rest.
 struct NewBlob {
     id: BlobId,
@@ -267,6 +279,11 @@ impl NewBlob {
         if message.chunks == 0 || message.chunks > most {
             return Err(StoreError::Refused);
         }
+        let price = match &message.whole {
+            Some(whole) => price_of_whole(whole),
+            None => price::of_open(message.chunks),
+        };
+        payment.check_price(price.ok_or(StoreError::Refused)?)?;
         let key = AtRestKey::generate(rng);
         let whole = match &message.whole {
             Some(whole) => Some(SealedWhole::seal(message.blob, &key, whole, rng)?),
@@ -281,6 +298,8 @@ impl NewBlob {
             created: today,
             request: body.0,
             receipt: payment.receipt(ObjectName::blob(message.blob)),
+            paid: payment.units(),
+            grown_by: None,
         };
         Ok(Self { id: message.blob, key, payment, row, whole })
     }
@@ -307,8 +326,6 @@ impl SealedWhole {
         whole: &WholeBlob,
         rng: &mut dyn CryptoRng,
     ) -> Result<Self, StoreError> {
-        SizeClass::of_sealed(whole.chunk.len()).ok_or(StoreError::Refused)?;
-        SizeClass::of_sealed(whole.manifest.len()).ok_or(StoreError::Refused)?;
         let chunks_digest = sha256(&[&chunk_hash(&whole.chunk)]);
         Ok(Self {
             chunk: SealedChunk::seal(id, 0, key, whole.chunk.as_slice().into(), rng)?,

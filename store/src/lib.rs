@@ -42,6 +42,7 @@ mod ends;
 mod error;
 #[cfg(test)]
 mod faults;
+mod growth;
 mod guesses;
 mod identity;
 mod invitations;

@@ -37,6 +37,7 @@ use crate::{
     row::{FixedKey, Row},
 };
 use nightdrop_wire::{
+    denomination::Denomination,
     ids::{AccountId, BlobId, RecoveryId},
     messages::{blob::ChunkHash, log::LogHead},
     onion::OnionAddress,
@@ -47,7 +48,7 @@ use redb::TableDefinition;
 use serde::{Deserialize, Serialize};
 
 /// Version of everything below. There is no release yet, hence no other version to read.
-pub(crate) const SCHEMA_VERSION: u32 = 6;
+pub(crate) const SCHEMA_VERSION: u32 = 7;
 
 /// A table with values of any length.
 pub(crate) struct Table<K: FixedKey> {
@@ -261,10 +262,10 @@ impl Row for SpentCreditRow {
 /// What an account drew.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct CreditQuotaRow {
-    /// Day of the last draw.
-    pub(crate) day: Day,
-    /// Credits drawn on that day.
-    pub(crate) drawn: u32,
+    /// Period of the last draw.
+    pub(crate) period: u32,
+    /// Units for which it drew credits in that period.
+    pub(crate) drawn: u64,
     /// The last draw, which may be asked for again after a lost answer.
     pub(crate) last: LastDraw,
 }
@@ -274,8 +275,8 @@ pub(crate) struct CreditQuotaRow {
 pub(crate) struct LastDraw {
     /// Digest of the request.
     pub(crate) request: [u8; 32],
-    /// How many credits it was.
-    pub(crate) count: u32,
+    /// How many credits of each denomination it was.
+    pub(crate) given: [u16; Denomination::COUNT],
     /// How often it was asked for again.
     pub(crate) repeats: u8,
 }
@@ -285,11 +286,11 @@ impl Row for CreditQuotaRow {
     const TABLE: Table<[u8; 10]> = Table::new("credit_quotas");
 }
 
-/// What an account may draw in a day.
+/// What an account may draw in a period.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct QuotaRow {
-    /// Credits.
-    pub(crate) credits_per_day: u32,
+    /// Bytes of stored room.
+    pub(crate) bytes: u64,
 }
 
 impl Row for QuotaRow {
@@ -312,8 +313,12 @@ pub(crate) struct BlobRow {
     pub(crate) created: Day,
     /// Digest of the request that made it.
     pub(crate) request: [u8; 32],
-    /// Of the credit that paid for it, which pays for nothing else: who shows it may send that request again.
+    /// Of the first credit that paid for it, which pays for nothing else: who shows it may send that request again.
     pub(crate) receipt: TokenHash,
+    /// Units that were paid for it in all.
+    pub(crate) paid: u32,
+    /// Digest of the request that last made it grow.
+    pub(crate) grown_by: Option<[u8; 32]>,
 }
 
 /// Whether a blob may still change.
@@ -425,7 +430,7 @@ pub(crate) struct LogRow {
     pub(crate) created: Day,
     /// Digest of the request that made it.
     pub(crate) request: [u8; 32],
-    /// Of the credit that paid for it, as for a blob.
+    /// Of the first credit that paid for it, as for a blob.
     pub(crate) receipt: TokenHash,
 }
 

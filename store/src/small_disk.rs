@@ -118,7 +118,7 @@ impl StorageBackend for Disk {
 fn limits() -> StoreLimits {
     StoreLimits {
         reserve_bytes: RESERVE,
-        credits_per_day: u32::MAX,
+        quota_bytes: u64::MAX,
         // So small a cache that redb writes while a transaction is under way.
         cache_bytes: 1 << 20,
         removal_pause: Duration::from_millis(1),

@@ -1,4 +1,4 @@
-//! What is over by the day is cleared away: spent credits, sessions, invitations, quotas, claims and tickets of past days, tickets whose
+//! What is over by the day is cleared away: spent credits, sessions, invitations, claims and tickets of past days, draws of past periods, tickets whose
 //! claims are used up, and blobs that were never finished. Looking reads a snapshot; clearing is done in small operations that stand in the queue like any
 //! other and look again, so that nobody waits for it and nothing is cleared that has changed meanwhile. On an almost
 //! full disk they are made smaller.
@@ -6,6 +6,7 @@
 use crate::{
     blobs::{self, ROWS_OF_BLOB},
     claims,
+    credits::period_of,
     day::Day,
     error::{Failure, StoreError},
     limits::StoreLimits,
@@ -203,7 +204,7 @@ impl Passing for SpentCreditRow {
 
 impl Passing for CreditQuotaRow {
     fn clearing(self, key: &[u8; 10], _: &impl Rows, when: When) -> Result<Option<Clearing>, StoreError> {
-        remove_if::<Self>(self.day < when.today, key)
+        remove_if::<Self>(self.period < period_of(when.today), key)
     }
 }
 

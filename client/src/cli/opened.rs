@@ -5,6 +5,7 @@ use crate::{
     ClientError,
     account::{self, RecoveryWish, Rekeyed},
     limits::ClientLimits,
+    payment::Payment,
     relay::RelayLane,
     renewal::renew_carried,
     space::HomeSpace,
@@ -14,7 +15,7 @@ use crate::{
 };
 use nightdrop_envelope::space::{FileRecord, Operation, SpacePath, State};
 use nightdrop_login::password::Password;
-use nightdrop_wire::{ids::BlobId, messages::credit::Credit, onion::OnionAddress, token::Token};
+use nightdrop_wire::{ids::BlobId, onion::OnionAddress, price, token::Token};
 
 /// The account is open, the home space is read.
 pub(super) struct Opened<'a> {
@@ -88,6 +89,7 @@ async fn with_unlocked<R>(
         Err(error) => Err(error),
     };
     unlocked.keep_space(opened.space);
+    unlocked.put_back_unspent().await;
     outcome
 }
 
@@ -190,14 +192,21 @@ impl Opened<'_> {
         self.space.state().file(name).ok_or_else(|| ClientError::NoSuchFile(name.as_str().to_owned()))
     }
 
-    /// Credits for so many new blobs; makes the home space if it is not there yet.
-    pub(super) async fn credits(&mut self, blobs: u16) -> Result<Vec<Credit>, ClientError> {
-        let mut credits = self.unlocked.take_credits(blobs + u16::from(self.space.is_new())).await?;
-        if self.space.is_new() {
-            self.space.create(credits.pop().ok_or(ClientError::NoCredits)?).await?;
+    /// Payments of these prices; makes the home space if it is not there yet.
+    pub(super) async fn pay(&mut self, prices: &[u32]) -> Result<Vec<Payment>, ClientError> {
+        let log = self.space.is_new().then_some(price::LOG);
+        let prices: Vec<u32> = prices.iter().copied().chain(log).collect();
+        let mut payments = self.unlocked.pay(&prices).await?;
+        if log.is_some() {
+            self.space.create(payments.pop().ok_or(ClientError::NoCredits)?).await?;
             self.remember().await?;
         }
-        Ok(credits)
+        Ok(payments)
+    }
+
+    /// Pays for what is on its way.
+    pub(super) async fn pay_one(&self, price: u32) -> Result<Payment, ClientError> {
+        self.unlocked.pay(&[price]).await?.pop().ok_or(ClientError::NoCredits)
     }
 
     /// Appends to the home space and remembers it.

@@ -6,6 +6,7 @@
 mod claim;
 mod content;
 mod download;
+mod funds;
 mod held;
 mod in_order;
 mod journal;
@@ -25,6 +26,7 @@ mod upload;
 pub use claim::Claims;
 pub use content::Content;
 pub use download::{Downloaded, Output, download_file, download_file_over, is_readable};
+pub use funds::{Funds, with_funds};
 pub use in_order::StreamOutput;
 pub use journal::Journals;
 pub use link::{OpenedLink, download_link};

@@ -3,7 +3,7 @@
 //! A file of one chunk is created, stored and finished in one request. Chunk and manifest are in the journal before they are sent.
 
 use super::{
-    Content, Progress, destroy,
+    Content, Funds, Progress, destroy,
     held::{finished_earlier, held_chunks},
     journal::Journal,
     lanes::{Moved, over_lanes},
@@ -11,6 +11,7 @@ use super::{
 use crate::{
     ClientError,
     limits::ClientLimits,
+    payment::Payment,
     random,
     relay::{RelayLane, RequestError},
     transport::Transport,
@@ -27,11 +28,10 @@ use nightdrop_envelope::{
 use nightdrop_wire::{
     authorization::Authorization,
     endpoint::Endpoint,
-    messages::{
-        blob::{ChunkHash, CreateBlob, FinishBlob, WholeBlob},
-        credit::Credit,
-    },
+    limits::MAX_CHUNKS,
+    messages::blob::{ChunkHash, CreateBlob, FinishBlob, GrowBlob, WholeBlob},
     onion::OnionAddress,
+    price,
     refusal::Refusal,
 };
 use std::{
@@ -44,6 +44,8 @@ use std::{
 
 /// How often it is looked again at what the relay holds when it does not agree at the end.
 const MOST_MENDED: u32 = 2;
+/// Chunks by which a stream's blob grows at once, at most.
+const MOST_GROWTH: u32 = 256;
 
 /// An upload that has a journal.
 pub(super) struct Sending {
@@ -54,9 +56,19 @@ pub(super) struct Sending {
     held: BTreeMap<u32, ChunkHash>,
     /// Whether an earlier run may have asked for the same.
     is_repeated: bool,
+    /// What is paid for of a stream's blob.
+    paid: tokio::sync::Mutex<Paid>,
+    funds: Option<Funds>,
     /// Whether its end was written down, and may have been sent.
     has_end: AtomicBool,
     progress: Arc<dyn Progress>,
+}
+
+/// What is paid for: so many units, and so many chunks that they cover.
+#[derive(Default)]
+struct Paid {
+    units: u32,
+    chunks: u32,
 }
 
 /// What finishes a blob.
@@ -73,14 +85,15 @@ impl Sending {
         journal: Journal,
         held: BTreeMap<u32, ChunkHash>,
         is_repeated: bool,
+        funds: Option<Funds>,
         progress: Arc<dyn Progress>,
     ) -> Self {
         let (key, capabilities) = (journal.head().file_key(), journal.head().capabilities());
-        let (journal, has_end) = (Arc::new(journal), AtomicBool::new(false));
-        Self { content, key, capabilities, journal, held, is_repeated, has_end, progress }
+        let (journal, has_end, paid) = (Arc::new(journal), AtomicBool::new(false), Default::default());
+        Self { content, key, capabilities, journal, held, is_repeated, paid, funds, has_end, progress }
     }
 
-    /// Stores it; a credit pays for a blob that is not there yet.
+    /// Stores it; a payment is for a blob that is not there yet.
     ///
     /// # Errors
     /// [`ClientError`].
@@ -88,13 +101,19 @@ impl Sending {
         self: &Arc<Self>,
         way: (&T, &OnionAddress, &ClientLimits),
         lane: &mut RelayLane<T>,
-        credit: Option<Credit>,
+        payment: Option<Payment>,
     ) -> Result<FileRecord, ClientError> {
-        let Some(credit) = credit else { return store_chunks(self, way, lane).await };
+        let Some(payment) = payment else { return store_chunks(self, way, lane).await };
         match blocking(self, |sending| sending.content.whole()).await? {
-            Some(chunk) => store_whole(self, lane, credit, chunk).await,
+            Some(chunk) => store_whole(self, lane, payment, chunk).await,
             None => {
-                let create = self.create(credit, self.content.most_chunks(), None);
+                let units = payment.units();
+                let chunks = self.content.most_chunks().min(price::chunks_for(units));
+                if matches!(self.content, Content::File(_)) && chunks < self.content.most_chunks() {
+                    return Err(ClientError::NoCredits);
+                }
+                *self.paid.lock().await = Paid { units, chunks };
+                let create = self.create(payment, chunks, None);
                 lane.tell(Endpoint::CreateBlob, None, &create).await.map_err(ClientError::upload)?;
                 store_chunks(self, way, lane).await
             }
@@ -105,10 +124,11 @@ impl Sending {
         Authorization::Bearer(self.capabilities.write_key.clone())
     }
 
-    fn create(&self, credit: Credit, chunks: u32, whole: Option<WholeBlob>) -> CreateBlob {
+    /// The payment is in the journal: if this does not come to the relay, it is shown with the same blob again.
+    fn create(&self, payment: Payment, chunks: u32, whole: Option<WholeBlob>) -> CreateBlob {
         CreateBlob {
             blob: self.capabilities.blob,
-            credit,
+            payment: payment.show(),
             read_token: hash_token(&self.capabilities.read_token),
             write_key: hash_token(&self.capabilities.write_key),
             chunks,
@@ -185,7 +205,7 @@ impl Sending {
 async fn store_whole<T: Transport>(
     sending: &Arc<Sending>,
     lane: &mut RelayLane<T>,
-    credit: Credit,
+    payment: Payment,
     chunk: ChunkBuffer,
 ) -> Result<FileRecord, ClientError> {
     let (chunk, end) = blocking(sending, |sending| {
@@ -196,11 +216,11 @@ async fn store_whole<T: Transport>(
     .await?;
     let sealed = chunk.bytes.len() as u64;
     let whole = WholeBlob { chunk: chunk.bytes, manifest: end.manifest.bytes };
-    let create = sending.create(credit, 1, Some(whole));
+    let create = sending.create(payment, 1, Some(whole));
     let file = match lane.tell(Endpoint::CreateBlob, None, &create).await {
         Ok(()) => end.file,
-        // What an earlier run sent came after all.
-        Err(RequestError::Refused(Refusal::Conflict)) if sending.is_repeated => {
+        // What an earlier run sent came after all, and has spent the same credits, or others.
+        Err(RequestError::Refused(Refusal::Refused | Refusal::Conflict)) if sending.is_repeated => {
             let (head, ends) = (sending.journal.head(), &sending.journal.kept().ends);
             finished_earlier(lane, head, ends).await?.ok_or(ClientError::UploadRefused)?
         }
@@ -289,11 +309,40 @@ async fn put_chunks<T: Transport>(
     let mut hashes = Vec::new();
     while let Some((index, chunk)) = blocking(&sending, Sending::next_chunk).await? {
         let (sealed, hash) = (chunk.bytes.len() as u64, chunk.hash);
+        pay_for(&sending, &mut lane, index).await?;
         put_chunk(&sending, &mut lane, index, chunk).await?;
         moved.one(sealed);
         hashes.push((index, hash));
     }
     Ok(hashes)
+}
+
+/// Pays for a chunk of a stream that is not paid for, and for as many more as there are, up to 256.
+async fn pay_for<T: Transport>(
+    sending: &Sending,
+    lane: &mut RelayLane<T>,
+    index: u32,
+) -> Result<(), ClientError> {
+    if matches!(sending.content, Content::File(_)) {
+        return Ok(());
+    }
+    let mut paid = sending.paid.lock().await;
+    while index >= paid.chunks {
+        let chunks = paid.chunks.saturating_add(paid.chunks.clamp(1, MOST_GROWTH)).min(MAX_CHUNKS);
+        let price = price::of_open(chunks).unwrap_or(0).saturating_sub(paid.units);
+        let payment = match &sending.funds {
+            _ if price == 0 => Payment::default(),
+            Some(funds) => funds.pay(price).await?,
+            None => return Err(ClientError::NoCredits),
+        };
+        let units = paid.units.saturating_add(payment.units());
+        let grow = GrowBlob { chunks, payment: payment.show() };
+        let endpoint = Endpoint::GrowBlob(sending.capabilities.blob);
+        let grown = lane.tell(endpoint, Some(&sending.write_authorization()), &grow).await;
+        grown.map_err(ClientError::upload)?;
+        *paid = Paid { units, chunks };
+    }
+    Ok(())
 }
 
 async fn put_chunk<T: Transport>(

@@ -141,6 +141,7 @@ impl Service {
             Endpoint::PutChunk(blob, n) => self.put_chunk(blob, n, bearer(shown)?, body).await,
             Endpoint::GetChunk(blob, n) => self.get_chunk(blob, n, any(shown)?).await,
             Endpoint::FinishBlob(blob) => self.finish_blob(blob, bearer(shown)?, body).await,
+            Endpoint::GrowBlob(blob) => self.grow_blob(blob, bearer(shown)?, body).await,
             Endpoint::HeldChunks(blob, from) => self.held_chunks(blob, from, bearer(shown)?).await,
             Endpoint::GetHead(blob) => self.get_head(blob, any(shown)?).await,
             Endpoint::RenewBlob(blob) => self.renew_blob(blob, &bearer(shown)?, &body).await,

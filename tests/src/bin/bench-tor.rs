@@ -148,12 +148,12 @@ async fn transfer_once(
     round: u64,
 ) -> Result<(f64, f64), BenchError> {
     let limits = ClientLimits::default();
-    let credit = session.fetch_credits(1).await?.pop().ok_or(BenchError::Unexpected("the credits"))?;
+    let credits = session.fetch_credits(uploads::enough_for(file)?).await?;
     let phase = Arc::new(Phase::default());
     let source = Source::open(file, None)?;
     let journals = session.journals(file.with_extension("transfers"));
     let way = (tor, address, &limits);
-    let stored = uploads::store(way, &journals, source, credit, Arc::clone(&phase) as _).await?;
+    let stored = uploads::store(way, &journals, source, credits, Arc::clone(&phase) as _).await?;
     let up = phase.rate();
     let out = file.with_extension(format!("back{round}"));
     let phase = Arc::new(Phase::default());

@@ -11,10 +11,11 @@ use nightdrop_tests::{
 };
 use nightdrop_wire::{
     codec,
+    denomination::Denomination,
     endpoint::Endpoint,
     messages::{
         blob::CreateBlob,
-        credit::{Credits, FetchCredits},
+        credit::{CreditOrder, Credits},
         relay::RelayInfo,
     },
 };
@@ -31,21 +32,26 @@ fn drawing(endpoint: &Endpoint) -> bool {
 
 /// What was ordered, answered with another key: each credit would pay, and be known again.
 fn issued_with(key: &Issuer, asked: &Asked) -> Credits {
-    let FetchCredits { expires, blinded } = codec::decode(&asked.body).unwrap();
-    let (evaluated, proof) = key.issue(&blinded, expires, &mut OsRng).unwrap();
-    Credits { evaluated, proof }
+    let order: CreditOrder = codec::decode(&asked.body).unwrap();
+    key.issue(&order, order.assortment().unwrap(), &mut OsRng).unwrap()
 }
 
 #[tokio::test]
 async fn credits_that_are_made_for_one_account_are_refused() {
     let stage = Stage::set().await;
     let person = stage.person().await;
-    let lies: [fn(&Asked, &mut Credits); 5] = [
+    let lies: [fn(&Asked, &mut Credits); 7] = [
         |asked, credits| *credits = issued_with(&Issuer::from_seed(&[1; 32]).unwrap(), asked),
-        |_, credits| credits.evaluated.swap(0, 1),
-        |_, credits| credits.evaluated.truncate(2),
-        |_, credits| credits.evaluated.push(credits.evaluated[0]),
-        |_, credits| credits.proof[0] ^= 1,
+        |_, credits| credits.parts[0].evaluated.swap(0, 1),
+        |_, credits| credits.parts[0].evaluated.truncate(2),
+        |_, credits| {
+            let again = credits.parts[0].evaluated[0];
+            credits.parts[0].evaluated.push(again);
+        },
+        |_, credits| credits.parts[0].proof[0] ^= 1,
+        // Another denomination than was asked for would be known by it.
+        |_, credits| credits.parts[0].denomination = Denomination::Small,
+        |_, credits| credits.parts.push(credits.parts[0].clone()),
     ];
     for lie in lies {
         stage.liar.tell(on(drawing, Alter::<Credits, _>::by(lie)));
@@ -92,7 +98,7 @@ async fn nothing_that_is_sent_or_stored_ties_a_blob_to_an_account() {
     let spent: Vec<_> = heard
         .iter()
         .filter(|asked| asked.endpoint == Endpoint::CreateBlob)
-        .map(|asked| codec::decode::<CreateBlob>(&asked.body).unwrap().credit)
+        .map(|asked| codec::decode::<CreateBlob>(&asked.body).unwrap().payment.remove(0))
         .collect();
     assert_eq!(spent.len(), people.len());
     let drawn = drawn.lock().unwrap().clone();
@@ -124,7 +130,7 @@ async fn nothing_that_is_sent_or_stored_ties_a_blob_to_an_account() {
         Vec::<String>::new(),
         "of the drawing, only a count is"
     );
-    // All of one week look alike.
+    // All of one season look alike.
     assert!(spent.iter().all(|credit| credit.expires() == spent[0].expires()));
     // The probe finds a credit that is no blind one: what is drawn is what is spent.
     let planted = [drawn.as_slice(), spent[0].nonce()].concat();

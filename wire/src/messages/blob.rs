@@ -15,8 +15,9 @@ pub type ChunkHash = [u8; 32];
 pub struct CreateBlob {
     /// Its id.
     pub blob: BlobId,
-    /// Pays for it; spent in the same transaction.
-    pub credit: Credit,
+    /// Pays for it; spent in the same transaction. As many as cover its price ([`crate::price`]), none of which could be left out, and at most
+    /// [`crate::limits::MAX_CREDITS_PER_PAYMENT`].
+    pub payment: Vec<Credit>,
     /// Who shows the token of this hash may read.
     pub read_token: TokenHash,
     /// Who shows the key of this hash may add chunks, make tickets and destroy.
@@ -26,6 +27,15 @@ pub struct CreateBlob {
     pub chunks: u32,
     /// For a blob of one chunk: stores and finishes it in the same request.
     pub whole: Option<WholeBlob>,
+}
+
+/// `POST /v1/blobs/{id}/grow`: pays for more chunks of an unfinished blob. The same bytes may be sent again.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct GrowBlob {
+    /// Chunks at most from now on, more than before and at most [`crate::limits::MAX_CHUNKS`].
+    pub chunks: u32,
+    /// As in [`CreateBlob`], for what its price exceeds what was paid before; empty if it does not.
+    pub payment: Vec<Credit>,
 }
 
 /// A blob of one chunk, complete.
