@@ -14,7 +14,7 @@ use crate::{
     relay::RelayLane,
     relay_info::check_issuing_key,
     space::HomeSpace,
-    transfer::Journals,
+    transfer::{Journals, Refunds},
     transport::AnyTransport,
     wallet,
 };
@@ -36,6 +36,7 @@ pub struct Unlocked {
     session: tokio::sync::Mutex<Option<Session<AnyTransport>>>,
     kept: Mutex<Option<Kept>>,
     unspent: Unspent,
+    refunds: Refunds,
 }
 
 /// What is kept of the home space between two commands.
@@ -75,7 +76,8 @@ impl Unlocked {
             }
         };
         let (lane, log) = space.into_parts();
-        let journals = session.journals(home.transfers());
+        let refunds = Refunds::default();
+        let journals = session.journals(home.transfers()).with_refunds(refunds.clone());
         let kept = Kept {
             log,
             lanes: vec![lane],
@@ -93,6 +95,7 @@ impl Unlocked {
             session: tokio::sync::Mutex::new(Some(session)),
             kept: Mutex::new(Some(kept)),
             unspent: Unspent::default(),
+            refunds,
         })
     }
 
@@ -226,7 +229,7 @@ impl Unlocked {
         self.home.keep_memory(&rekeyed.memory, &lock)?;
         // Whoever had the old keys may have had these, too, and would know them again.
         self.home.drop_credits(&lock)?;
-        drop(self.unspent.take());
+        drop((self.unspent.take(), self.refunds.take()));
         Ok(rekeyed)
     }
 
@@ -263,6 +266,34 @@ impl Unlocked {
         if let Some(session) = self.session.lock().await.as_ref() {
             let _ = wallet::put(&self.home, session, unspent);
         }
+    }
+
+    /// What destroyed blobs give back, to be asked for with [`Self::claim_refunds`].
+    pub(crate) const fn refunds(&self) -> &Refunds {
+        &self.refunds
+    }
+
+    /// Asks for what destroyed blobs give back, without the session, and keeps it with what was drawn. What the relay does not give, or the line keeps from
+    /// coming, is lost.
+    ///
+    /// # Errors
+    /// [`ClientError::MarkedCredits`] if it gives other credits than everybody's: they are not kept.
+    pub(crate) async fn claim_refunds(&self) -> Result<(), ClientError> {
+        let owed = self.refunds.take();
+        let session = self.session.lock().await;
+        let Some(session) = session.as_ref().filter(|_| !owed.is_empty()) else { return Ok(()) };
+        let (mut lane, mut credits) = (self.lane(), Vec::new());
+        let mut outcome = Ok(());
+        for refund in owed {
+            match refund.claim(&mut lane, session.keyring().issuing_key()).await {
+                Ok(given) => credits.extend(given),
+                Err(ClientError::Withheld) => {}
+                Err(error @ ClientError::MarkedCredits(_)) => outcome = Err(error),
+                Err(_) => break,
+            }
+        }
+        wallet::put(&self.home, session, credits)?;
+        outcome
     }
 
     fn note_end<R>(&self, outcome: Result<R, ClientError>) -> Result<R, ClientError> {
@@ -331,7 +362,8 @@ impl Unlocked {
 
 impl std::fmt::Debug for Unlocked {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { transport: _, limits: _, home: _, relay: _, session: _, kept: _, unspent: _ } = self;
+        let Self { transport: _, limits: _, home: _, relay: _, session: _, kept: _, unspent: _, refunds: _ } =
+            self;
         f.write_str("Unlocked")
     }
 }

@@ -3,23 +3,27 @@
 
 mod worker_support;
 
+use nightdrop_credit::{Order, good_until};
 use nightdrop_relay::worker::HttpLimits;
 use nightdrop_wire::{
     authorization::Authorization,
     codec,
-    denomination::Denomination,
+    denomination::{Assortment, Denomination},
     ids::AccountId,
     messages::{
         account::{LoginFinish, LoginStarted},
-        blob::{HeldChunk, HeldChunks},
+        blob::{CreateBlob, Destroyed, HeldChunk, HeldChunks},
         credit::{Credit, CreditOrder, Credits, OrderedPart},
     },
     onion::OnionAddress,
     token::Token,
 };
+use rand08::rngs::OsRng;
 use sha2::{Digest, Sha256};
 use std::sync::atomic::Ordering;
-use worker_support::{Connection, TestBlob, TestLog, User, Worker, address, fetch, random};
+use worker_support::{
+    Connection, TODAY, TestBlob, TestLog, User, Worker, address, fetch, issuing_key, random,
+};
 
 #[tokio::test]
 async fn register_log_in_upload_share_and_read() {
@@ -244,6 +248,50 @@ async fn a_forged_credit_pays_for_nothing() {
         connection = worker.connect();
     }
     connection.post("/v1/blobs", None, &TestBlob::new(1).create_whole(credit)).await.success();
+}
+
+/// What is destroyed pays for something else: once, for whoever destroyed it, and without a session.
+#[tokio::test]
+async fn a_destroyed_blob_gives_back_what_was_paid() {
+    let worker = Worker::start().await;
+    let mut connection = worker.connect();
+    let user = worker.user(&mut connection).await;
+    let credit = user.credits(&mut connection, 1).await.remove(0);
+    let (blob, other) = (TestBlob::new(2), TestBlob::new(2));
+    connection.post("/v1/blobs", None, &blob.create(credit)).await.success();
+    let order = |expires, assortment| Order::new(assortment, expires, &mut OsRng).unwrap();
+    let today = good_until(TODAY);
+    let (path, shown, all) = (blob.path("/refund"), blob.writing(), Assortment([15, 15, 0, 0]));
+    let early = connection.post(&path, Some(&shown), order(today, all).request()).await;
+    assert_eq!(early.status(), 404, "it is there still");
+    let destroyed = worker.connect().request("DELETE", &blob.path(""), Some(&shown), &[]).await.success();
+    assert_eq!(codec::decode::<Destroyed>(&destroyed), Ok(Destroyed { refund: 255 }));
+
+    let ours = order(today, all);
+    for (why, shown, order, status) in [
+        ("more than was paid", &shown, order(today, Assortment([0, 0, 1, 0])), 409),
+        ("a day of their own", &shown, order(today + 1, all), 404),
+        ("another blob's key", &other.writing(), order(today, all), 404),
+        ("its reader", &blob.reading(), order(today, all), 404),
+    ] {
+        let answer = worker.connect().post(&path, Some(shown), order.request()).await;
+        assert_eq!(answer.status(), status, "{why}");
+    }
+    let mut given = Vec::new();
+    for _ in 0..2 {
+        let answer = worker.connect().post(&path, Some(&shown), ours.request()).await.success();
+        given.push(codec::decode::<Credits>(&answer).unwrap());
+    }
+    let evaluated =
+        |credits: &Credits| credits.parts.iter().map(|part| part.evaluated.clone()).collect::<Vec<_>>();
+    assert_eq!(evaluated(&given[0]), evaluated(&given[1]), "the same again, after a lost answer");
+    let more = order(today, Assortment([1, 0, 0, 0]));
+    assert_eq!(worker.connect().post(&path, Some(&shown), more.request()).await.status(), 409, "once");
+
+    let credits = ours.take(&given[0], &issuing_key(&mut worker.connect()).await).unwrap();
+    let payment = [credits[..1].to_vec(), credits[15..17].to_vec()].concat();
+    let create = CreateBlob { payment, ..other.create(credits[0].clone()) };
+    worker.connect().post("/v1/blobs", None, &create).await.success();
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use crate::{
     error::{Failure, StoreError},
     object::ObjectName,
     operation::Checked,
-    removal,
+    refunds, removal,
     room::Need,
     row::Row,
     schema::{BlobRow, BlobState, ENDED, MANIFESTS},
@@ -33,8 +33,8 @@ use nightdrop_wire::{
 };
 use rand::CryptoRng;
 
-/// Rows that the end of a blob without tickets changes: blob, key, what remains of it, and what is doomed.
-pub(crate) const ROWS_OF_BLOB: usize = 4;
+/// Rows that the end of a blob without tickets changes: blob, key, what remains of it, what it gives back, and what is doomed.
+pub(crate) const ROWS_OF_BLOB: usize = 5;
 /// Tickets that one commit ends at most.
 const TICKETS_OF_STEP: usize = 64;
 
@@ -133,17 +133,18 @@ impl Store {
 
     /// Ends a blob: its row, its key and its tickets are gone at once, and nothing of it is read any more; its chunks and
     /// its manifest are removed after that, step by step. More tickets than one commit or the room takes are ended
-    /// before, some at a time. Neither its id nor theirs is ever made again. The same again is answered alike.
+    /// before, some at a time. Neither its id nor theirs is ever made again. Tells how many
+    /// units it gives back; the same again is answered alike until that was asked for.
     ///
     /// [`StoreError::Refused`] without its write key.
     #[must_use]
-    pub fn destroy_blob(&self, id: BlobId, write_key: &Token) -> Queued<()> {
+    pub fn destroy_blob(&self, id: BlobId, write_key: &Token, today: Day) -> Queued<u32> {
         let (store, write_key) = (self.clone(), token_hash(write_key));
         Box::pin(async move {
             let mut most = TICKETS_OF_STEP;
             loop {
-                match store.end_blob(id, write_key, most).await {
-                    Ok(End::Blob) => return Ok(()),
+                match store.end_blob(id, write_key, most, today).await {
+                    Ok(End::Blob(refund)) => return Ok(refund),
                     Ok(End::Tickets) => {}
                     Err(StoreError::Full) if most > 1 => most /= 2,
                     Err(error) => return Err(error),
@@ -153,19 +154,19 @@ impl Store {
     }
 
     /// Ends a blob with its tickets, or so many of them if it has more.
-    fn end_blob(&self, id: BlobId, write_key: TokenHash, most: usize) -> Queued<End> {
+    fn end_blob(&self, id: BlobId, write_key: TokenHash, most: usize, today: Day) -> Queued<End> {
         self.queue_for(Need::Least, 0, move |rows| {
             if ended::by(rows, ObjectName::blob(id), &write_key)? {
-                return Ok(Checked::Already(End::Blob));
+                return Ok(Checked::Already(End::Blob(refunds::left(rows, id, today)?)));
             }
-            writable(rows, id, &write_key)?;
+            let refund = refunds::of_paid(writable(rows, id, &write_key)?.paid);
             let mut tickets = tickets::of_blob(rows, id)?;
-            let ends = if tickets.len() > most { End::Tickets } else { End::Blob };
+            let ends = if tickets.len() > most { End::Tickets } else { End::Blob(refund) };
             tickets.truncate(most);
             let changed = ROWS_OF_BLOB + tickets.len() * ROWS_OF_TICKET;
             Ok(Checked::Scattered(changed, move |changes: &Changes<'_>| {
                 match ends {
-                    End::Blob => end(changes, id, &tickets, &write_key)?,
+                    End::Blob(_) => end(changes, id, &tickets, (&write_key, refund), today)?,
                     End::Tickets => tickets::remove_all(changes, id, &tickets, &write_key)?,
                 }
                 Ok(ends)
@@ -191,8 +192,8 @@ impl Store {
 /// What a step of an end has ended.
 #[derive(Debug, Clone, Copy)]
 enum End {
-    /// All of it.
-    Blob,
+    /// All of it, and it gives back so many units.
+    Blob(u32),
     /// Some of the tickets.
     Tickets,
 }
@@ -228,12 +229,14 @@ pub(crate) fn end(
     changes: &Changes<'_>,
     id: BlobId,
     tickets: &[TicketId],
-    write_key: &TokenHash,
+    (write_key, refund): (&TokenHash, u32),
+    today: Day,
 ) -> Result<(), Failure> {
     at_rest_keys::erase(changes, ObjectName::blob(id))?;
     changes.remove(&BlobRow::TABLE, id.as_bytes())?;
     tickets::remove_all(changes, id, tickets, write_key)?;
     ended::keep(changes, ObjectName::blob(id), write_key)?;
+    refunds::keep(changes, id, refund, today)?;
     removal::doom(changes, id)
 }
 

@@ -101,7 +101,7 @@ impl Shown {
 }
 
 /// How often one draw is answered again: each time costs as much as making them.
-const MOST_REPEATS: u8 = 16;
+pub(crate) const MOST_REPEATS: u8 = 16;
 
 impl std::fmt::Debug for Payment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

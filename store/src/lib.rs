@@ -53,6 +53,7 @@ mod open;
 mod operation;
 mod quotas;
 mod recoveries;
+mod refunds;
 mod removal;
 mod renewal;
 mod room;

@@ -25,6 +25,7 @@
 //! log_entries      (space, n) → LogEntryRow              each with the hash of the chain up to it
 //! at_rest_keys     object → key (32)                    see `at_rest_keys`
 //! ended            object → witness of its write key     ids that are never made again, see `ended`
+//! refunds          blob → RefundRow                      what a blob that ended gives back, for some days
 //! doomed           blob → DoomedRow                      its chunks are being removed, see `removal`
 //! set_aside        blob → SetAsideRow                    a part of it could not be removed
 //! ```
@@ -115,6 +116,7 @@ macro_rules! for_each_table {
         $each!($crate::schema::LogEntryRow::TABLE);
         $each!($crate::schema::AT_REST_KEYS);
         $each!($crate::schema::ENDED);
+        $each!($crate::schema::RefundRow::TABLE);
         $each!($crate::schema::DoomedRow::TABLE);
         $each!($crate::schema::SetAsideRow::TABLE);
     };
@@ -389,6 +391,31 @@ pub(crate) struct ClaimRow {
 impl Row for ClaimRow {
     type Key = ClaimKey;
     const TABLE: Table<ClaimKey> = Table::new("claims");
+}
+
+/// What a blob that ended gives back to whoever shows the write key that it had.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct RefundRow {
+    /// Units.
+    pub(crate) units: u32,
+    /// Last day on which it can be asked for.
+    pub(crate) expires: Day,
+    /// The order that was answered; no other one is.
+    pub(crate) given: Option<GivenRefund>,
+}
+
+/// An order of credits that a blob gave back.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct GivenRefund {
+    /// Digest of it.
+    pub(crate) order: [u8; 32],
+    /// How often it was sent again.
+    pub(crate) repeats: u8,
+}
+
+impl Row for RefundRow {
+    type Key = [u8; 16];
+    const TABLE: Table<[u8; 16]> = Table::new("refunds");
 }
 
 /// A blob that ended and whose chunks are being removed.

@@ -85,7 +85,7 @@ fn what_a_blob_holds_is_told_to_its_write_key_until_it_is_finished() {
     fixture.finish(&blob, &blob.finish()).unwrap();
     assert_refused!(held(&blob.write_key), Refused, "finished");
     let open = filled_blob(&fixture);
-    fixture.wait(fixture.store().destroy_blob(open.id, &open.write_key)).unwrap();
+    fixture.wait(fixture.store().destroy_blob(open.id, &open.write_key, TODAY)).unwrap();
     assert_refused!(fixture.store().held_chunks(open.id, &open.write_key, 0), Refused, "ended");
 }
 
@@ -307,16 +307,26 @@ fn a_destroyed_blob_is_gone_with_its_tickets_and_for_good() {
     let (ticket, token) = blob.ticket();
     fixture.ticket(&ticket, &blob.write_key).unwrap();
     let store = fixture.store();
-    assert_refused!(fixture.wait(store.destroy_blob(blob.id, &blob.read_token)), Refused, "the read token");
+    assert_refused!(
+        fixture.wait(store.destroy_blob(blob.id, &blob.read_token, TODAY)),
+        Refused,
+        "the read token"
+    );
     assert!(fixture.read(&blob, 0).is_ok());
 
-    fixture.wait(store.destroy_blob(blob.id, &blob.write_key)).unwrap();
+    fixture.wait(store.destroy_blob(blob.id, &blob.write_key, TODAY)).unwrap();
     assert_refused!(fixture.read(&blob, 0), Refused);
     assert_refused!(store.read_manifest(blob.id, &blob.reading(), NOW), Refused);
     assert_refused!(store.read_ticket(ticket.ticket, &token, NOW), Refused);
     assert_refused!(fixture.put(&blob, 0, &blob.chunks[0]), Refused);
-    fixture.wait(store.destroy_blob(blob.id, &blob.write_key)).expect("who lost the answer is told again");
-    assert_refused!(fixture.wait(store.destroy_blob(blob.id, &blob.read_token)), Refused, "nobody else is");
+    fixture
+        .wait(store.destroy_blob(blob.id, &blob.write_key, TODAY))
+        .expect("who lost the answer is told again");
+    assert_refused!(
+        fixture.wait(store.destroy_blob(blob.id, &blob.read_token, TODAY)),
+        Refused,
+        "nobody else is"
+    );
 
     assert_refused!(fixture.create(&blob.create(fixture.credit())), Conflict, "the id ended");
     let heir = fixture.whole_blob();
@@ -381,7 +391,7 @@ fn a_ticket_ends_by_itself_and_for_good() {
     assert!(holds_key(&mut fixture, &stays.ticket));
     fixture.open();
     fixture
-        .wait(fixture.store().destroy_blob(blob.id, &blob.write_key))
+        .wait(fixture.store().destroy_blob(blob.id, &blob.write_key, TODAY))
         .expect("the blob's end is not in its way");
     assert_refused!(fixture.store().read_ticket(stays.ticket, &stays_token, NOW), Refused);
 }

@@ -14,7 +14,7 @@ use nightdrop_wire::{
             PasswdStarted, RecoverStart, RecoverStarted, Recovery, RecoveryChange, RegisterFinish,
             RegisterStart, RegisterStarted, SessionFacts, Sessions,
         },
-        blob::{CreateBlob, FinishBlob, GrowBlob, HeldChunk, HeldChunks, RenewBlob, WholeBlob},
+        blob::{CreateBlob, Destroyed, FinishBlob, GrowBlob, HeldChunk, HeldChunks, RenewBlob, WholeBlob},
         credit::{Credit, CreditOrder, Credits, IssuedPart, OrderedPart},
         log::{Append, CreateLog, LogHead, LogPage},
         relay::{EarnInvitation, EarnedInvitation, Registration, RelayInfo},
@@ -92,6 +92,7 @@ fn limits() {
         ("MAX_CHUNKS".to_owned(), limits::MAX_CHUNKS as usize),
         ("MAX_CREDITS_PER_ORDER".to_owned(), limits::MAX_CREDITS_PER_ORDER),
         ("MAX_CREDITS_PER_PAYMENT".to_owned(), limits::MAX_CREDITS_PER_PAYMENT),
+        ("REFUND_DAYS".to_owned(), limits::REFUND_DAYS as usize),
         ("PERIOD_DAYS".to_owned(), limits::PERIOD_DAYS as usize),
         ("ENVELOPE_OVERHEAD".to_owned(), limits::ENVELOPE_OVERHEAD),
         ("MASTER_KEY_ENVELOPE".to_owned(), limits::MASTER_KEY_ENVELOPE),
@@ -238,6 +239,7 @@ fn control_bodies() {
         walk("CreateBlob", &create);
     }
     walk("GrowBlob", &GrowBlob { chunks: 300, payment: payment() });
+    walk("Destroyed", &Destroyed { refund: 300 });
     walk("FinishBlob", &FinishBlob { chunks_digest: [18; 32], manifest: vec![19; 4028] });
     let held = HeldChunk { index: 300, hash: [29; 32] };
     walk("HeldChunks", &HeldChunks { chunks: vec![held, held] });

@@ -55,6 +55,8 @@ pub enum Endpoint {
     RenewBlob(BlobId),
     /// Destroys a blob and its tickets.
     DestroyBlob(BlobId),
+    /// Gives back what a destroyed blob was paid with.
+    RefundBlob(BlobId),
     /// Makes a ticket.
     CreateTicket,
     /// Reads a ticket's envelope.
@@ -105,7 +107,7 @@ const fn row(
 const CHUNK: usize = SizeClass::FULL.sealed();
 
 /// The table.
-pub const ENDPOINTS: [EndpointRow; 30] = [
+pub const ENDPOINTS: [EndpointRow; 31] = [
     row("GET", "/v1/relay", "account", "nothing", "empty", "RelayInfo", 0),
     row("POST", "/v1/invitations", "account", "work", "EarnInvitation", "EarnedInvitation", MAX_SMALL_BODY),
     row(
@@ -144,7 +146,8 @@ pub const ENDPOINTS: [EndpointRow; 30] = [
     row("GET", "/v1/blobs/{blob}/have/{n}", "data", "write key", "empty", "HeldChunks", 0),
     row("GET", "/v1/blobs/{blob}/head", "data", "read token, ticket or claim", "empty", "sealed manifest", 0),
     row("POST", "/v1/blobs/{blob}/renew", "data", "write key", "RenewBlob", "empty", MAX_SMALL_BODY),
-    row("DELETE", "/v1/blobs/{blob}", "data", "write key", "empty", "empty", 0),
+    row("DELETE", "/v1/blobs/{blob}", "data", "write key", "empty", "Destroyed", 0),
+    row("POST", "/v1/blobs/{blob}/refund", "data", "write key", "CreditOrder", "Credits", MAX_SMALL_BODY),
     row("POST", "/v1/tickets", "data", "write key", "CreateTicket", "empty", MAX_SMALL_BODY),
     row("GET", "/v1/tickets/{ticket}", "data", "ticket", "empty", "ticket envelope", 0),
     row(
@@ -200,6 +203,7 @@ impl Endpoint {
             ("POST", "blobs", None, None) => Some(Self::CreateBlob),
             ("POST", "blobs", Some(blob), Some("finish")) => Some(Self::FinishBlob(blob.parse().ok()?)),
             ("POST", "blobs", Some(blob), Some("grow")) => Some(Self::GrowBlob(blob.parse().ok()?)),
+            ("POST", "blobs", Some(blob), Some("refund")) => Some(Self::RefundBlob(blob.parse().ok()?)),
             ("GET", "blobs", Some(blob), Some("head")) => Some(Self::GetHead(blob.parse().ok()?)),
             ("PUT", "blobs", Some(blob), Some(n)) => {
                 Some(Self::PutChunk(blob.parse().ok()?, chunk_index(n)?))
@@ -230,6 +234,7 @@ impl Endpoint {
             Self::PutChunk(blob, n) | Self::GetChunk(blob, n) => format!("/v1/blobs/{blob}/{n}"),
             Self::FinishBlob(blob) => format!("/v1/blobs/{blob}/finish"),
             Self::GrowBlob(blob) => format!("/v1/blobs/{blob}/grow"),
+            Self::RefundBlob(blob) => format!("/v1/blobs/{blob}/refund"),
             Self::HeldChunks(blob, from) => format!("/v1/blobs/{blob}/have/{from}"),
             Self::RenewBlob(blob) => format!("/v1/blobs/{blob}/renew"),
             Self::GetHead(blob) => format!("/v1/blobs/{blob}/head"),
@@ -269,6 +274,7 @@ impl Endpoint {
             get_head,
             renew_blob,
             destroy_blob,
+            refund_blob,
             create_ticket,
             get_ticket,
             take_claim,
@@ -301,6 +307,7 @@ impl Endpoint {
             Self::GetHead(_) => get_head,
             Self::RenewBlob(_) => renew_blob,
             Self::DestroyBlob(_) => destroy_blob,
+            Self::RefundBlob(_) => refund_blob,
             Self::CreateTicket => create_ticket,
             Self::GetTicket(_) => get_ticket,
             Self::TakeClaim(_) => take_claim,
@@ -327,7 +334,7 @@ fn canonical_number(text: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn sample_of_each() -> [Endpoint; 30] {
+    fn sample_of_each() -> [Endpoint; 31] {
         let (blob, ticket) = (BlobId::from_bytes([5; 16]), TicketId::from_bytes([6; 16]));
         let space = SpaceId::from_bytes([7; 32]);
         [
@@ -354,6 +361,7 @@ mod tests {
             Endpoint::GetHead(blob),
             Endpoint::RenewBlob(blob),
             Endpoint::DestroyBlob(blob),
+            Endpoint::RefundBlob(blob),
             Endpoint::CreateTicket,
             Endpoint::GetTicket(ticket),
             Endpoint::TakeClaim(ticket),

@@ -8,6 +8,8 @@ pub const MAX_CHUNKS: u32 = 16_384;
 pub const MAX_CREDITS_PER_ORDER: usize = 128;
 /// Credits of one payment at most: enough for whatever a blob can cost, paid with as few as possible, and their number takes one byte.
 pub const MAX_CREDITS_PER_PAYMENT: usize = 112;
+/// Days for which what a destroyed blob gives back can be asked for.
+pub const REFUND_DAYS: u32 = 14;
 /// Days of a period: what an account may draw is counted anew in each, for all accounts on the same day.
 pub const PERIOD_DAYS: u32 = 182;
 /// Bytes of a sealed master key: the envelope's overhead and 32 bytes.

@@ -7,6 +7,8 @@ use crate::{denomination::UNIT, limits::MAX_CHUNKS, size_class::SizeClass};
 
 /// What a log costs.
 pub const LOG: u32 = 1;
+/// What stays paid when a blob is destroyed: for what is remembered of it, and so that making and destroying is not free.
+pub const KEPT: u32 = 1;
 /// Bytes of a manifest beside the hashes of its chunks, at most.
 const MANIFEST_BESIDE_HASHES: usize = 512;
 

@@ -194,7 +194,8 @@ async fn destroy_leaving<T: Transport>(
     let mut left = 0;
     for (blob, write_key) in space.state().leaving() {
         match transfer::destroy(&mut lane, blob, write_key).await {
-            Ok(()) => {}
+            // Its credits would be dropped with the others.
+            Ok(_refund) => {}
             Err(ClientError::Withheld) => left += 1,
             Err(error) => return Err(error),
         }

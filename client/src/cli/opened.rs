@@ -9,7 +9,7 @@ use crate::{
     relay::RelayLane,
     renewal::renew_carried,
     space::HomeSpace,
-    transfer::{self, Journals},
+    transfer::{self, Journals, Refund},
     transport::{AnyTransport, Transport},
     unlocked::Unlocked,
 };
@@ -90,7 +90,9 @@ async fn with_unlocked<R>(
     };
     unlocked.keep_space(opened.space);
     unlocked.put_back_unspent().await;
-    outcome
+    let refunded = unlocked.claim_refunds().await;
+    let outcome = outcome?;
+    refunded.map(|()| outcome)
 }
 
 impl Opened<'_> {
@@ -204,6 +206,11 @@ impl Opened<'_> {
         Ok(payments)
     }
 
+    /// Notes what is given back at the end of the command.
+    pub(super) fn note_refund(&self, refund: Refund) {
+        self.unlocked.refunds().note(refund);
+    }
+
     /// Pays for what is on its way.
     pub(super) async fn pay_one(&self, price: u32) -> Result<Payment, ClientError> {
         self.unlocked.pay(&[price]).await?.pop().ok_or(ClientError::NoCredits)
@@ -278,13 +285,17 @@ impl Opened<'_> {
             (destroyed, _) => destroyed,
         };
         match destroyed {
+            Ok(refund) => {
+                self.note_refund(refund);
+                Ok(())
+            }
             Err(ClientError::Withheld) if state.lost().any(|(lost, _)| lost == blob) => {
                 self.printer.warn(
                     "a file that was lost is off the list; the relay may keep it for whoever took it over",
                 );
                 Ok(())
             }
-            destroyed => destroyed,
+            Err(error) => Err(error),
         }
     }
 

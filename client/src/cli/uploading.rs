@@ -283,9 +283,12 @@ async fn leave_unlisted(opened: &Opened<'_>, path: &SpacePath, stored: Stored, p
     }
     let mut lane = opened.lane().once();
     let FileRecord { blob, write_key, .. } = stored.file();
-    if matches!(transfer::destroy(&mut lane, *blob, write_key).await, Ok(()) | Err(ClientError::Withheld)) {
-        let _ = stored.done();
+    match transfer::destroy(&mut lane, *blob, write_key).await {
+        Ok(refund) => opened.note_refund(refund),
+        Err(ClientError::Withheld) => {}
+        Err(_) => return,
     }
+    let _ = stored.done();
 }
 
 /// The file of a blob, under whatever name.

@@ -204,7 +204,10 @@ async fn destroy_at_relay<T: Transport>(
 ) -> Result<bool, ClientError> {
     let JournalHead { blob, write_key, .. } = journal.head();
     match destroy(lane, *blob, write_key).await {
-        Ok(()) => Ok(true),
+        Ok(refund) => {
+            journal.journals().refunds().note(refund);
+            Ok(true)
+        }
         Err(ClientError::Withheld) => Ok(false),
         Err(error) => Err(error),
     }

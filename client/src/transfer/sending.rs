@@ -195,10 +195,13 @@ impl Sending {
     /// Destroys it at the relay, if the relay can be reached, and forgets it.
     pub(super) async fn destroy<T: Transport>(&self, lane: &mut RelayLane<T>) {
         let BlobCapabilities { blob, write_key, .. } = &self.capabilities;
-        if matches!(destroy(lane, *blob, write_key).await, Ok(()) | Err(ClientError::Withheld)) {
-            // If it cannot be removed, it is left to be dropped.
-            let _ = self.journal.remove();
+        match destroy(lane, *blob, write_key).await {
+            Ok(refund) => self.journal.journals().refunds().note(refund),
+            Err(ClientError::Withheld) => {}
+            Err(_) => return,
         }
+        // If it cannot be removed, it is left to be dropped.
+        let _ = self.journal.remove();
     }
 }
 

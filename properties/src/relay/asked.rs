@@ -94,6 +94,7 @@ pub(super) enum Asked {
     ReadChunk { blob: u8, n: u32, reading: Reading },
     ReadManifest { blob: u8, reading: Reading },
     DestroyBlob { blob: u8, shown: Shown },
+    Refund { blob: u8, shown: Shown, order: u8, units: u8 },
     CreateTicket { ticket: u8, blob: u8, shown: Shown, terms: TicketTerms },
     TakeClaim { ticket: u8, shown: Shown, claim: u8 },
     ReadTicket { ticket: u8, shown: Shown },
@@ -118,7 +119,7 @@ impl Asked {
     /// What four bytes tell. Zeros are the simplest, so that a failing sequence shrinks towards them.
     pub(super) fn told_by([what, thing, how, more]: [u8; 4]) -> Self {
         let days = u32::from(more % 3);
-        match what % 35 {
+        match what % 36 {
             0 => Self::Invite { invitation: thing % INVITATIONS, days },
             1 | 2 => {
                 Self::Register { account: thing % ACCOUNTS, invitation: how % INVITATIONS, variant: more % 2 }
@@ -129,6 +130,12 @@ impl Asked {
                 Self::DrawCredits { session: thing % SESSIONS, request: how % CREDITS, wanted }
             }
             8..=10 => Self::CreateBlob { blob: thing % BLOBS, paying: paying(how), shape: shape(more) },
+            35 => Self::Refund {
+                blob: thing % BLOBS,
+                shown: shown(more),
+                order: how % 2,
+                units: [1, 16, 17, 255][usize::from(more / 8 % 4)],
+            },
             34 => Self::GrowBlob {
                 blob: thing % BLOBS,
                 shown: shown(more),

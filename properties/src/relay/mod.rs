@@ -20,6 +20,8 @@ enum Answer {
     Bytes(Vec<u8>),
     Account(u8),
     Drawn([u16; 2]),
+    /// What a destroyed blob gives back.
+    Units(u32),
     /// Chunks that are held, and their hashes.
     Held(Vec<(u32, [u8; 32])>),
     /// A log's entries, by number, and its head.

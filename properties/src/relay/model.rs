@@ -28,6 +28,8 @@ pub(super) struct Model {
     blobs: BTreeMap<u8, Blob>,
     /// Ended blobs, and the write key that ended them.
     ended_blobs: BTreeMap<u8, [u8; 32]>,
+    /// What they give back.
+    refunds: BTreeMap<u8, Refund>,
     tickets: Tickets,
     logs: BTreeMap<u8, Log>,
 }
@@ -48,6 +50,14 @@ struct Invitation {
     spent: bool,
     /// Account and variant that it registered.
     registered: Option<(u8, u8)>,
+}
+
+#[derive(Debug)]
+struct Refund {
+    units: u32,
+    expires: Day,
+    /// The order that was answered, and how often again.
+    asked: Option<((u8, u8), u8)>,
 }
 
 #[derive(Debug)]
@@ -86,6 +96,7 @@ impl Model {
             drawn: BTreeMap::new(),
             blobs: BTreeMap::new(),
             ended_blobs: BTreeMap::new(),
+            refunds: BTreeMap::new(),
             tickets: Tickets::default(),
             logs: BTreeMap::new(),
         }
@@ -153,7 +164,8 @@ impl Model {
                 let finished = self.readable(blob, reading)?.finished.ok_or(Answer::Refused)?;
                 return Ok(Answer::Bytes(manifest(finished)));
             }
-            Asked::DestroyBlob { blob, shown } => self.destroy(blob, shown)?,
+            Asked::DestroyBlob { blob, shown } => return self.destroy(blob, shown).map(Answer::Units),
+            Asked::Refund { blob, shown, order, units } => self.refund(blob, shown, (order, units))?,
             Asked::CreateTicket { ticket, blob, shown, terms } => {
                 refuse_if(terms.variant == 2, Answer::Refused)?;
                 let finished = self.writable(blob, shown)?.finished.is_some();
@@ -320,15 +332,34 @@ impl Model {
         held.ok_or(Answer::Refused)
     }
 
-    fn destroy(&mut self, blob: u8, shown: Shown) -> Result<(), Answer> {
+    fn destroy(&mut self, blob: u8, shown: Shown) -> Result<u32, Answer> {
         let key = write_key(shown, blob);
         if self.ended_blobs.get(&blob) == Some(&key) {
-            return Ok(());
+            let owed = self.refunds.get(&blob).filter(|owed| owed.asked.is_none());
+            return Ok(owed.filter(|owed| owed.expires >= self.today).map_or(0, |owed| owed.units));
         }
-        self.writable(blob, shown)?;
+        let units = self.writable(blob, shown)?.paid - 1;
         self.blobs.remove(&blob);
         self.ended_blobs.insert(blob, key);
         self.tickets.end_all_of(blob, key);
+        self.refunds.insert(blob, Refund { units, expires: self.today.plus(14), asked: None });
+        Ok(units)
+    }
+
+    fn refund(&mut self, blob: u8, shown: Shown, order: (u8, u8)) -> Result<(), Answer> {
+        refuse_if(self.ended_blobs.get(&blob) != Some(&write_key(shown, blob)), Answer::Refused)?;
+        let owed = self.refunds.get_mut(&blob).filter(|owed| owed.units > 0 && owed.expires >= self.today);
+        let owed = owed.ok_or(Answer::Conflict)?;
+        match &mut owed.asked {
+            Some((asked, repeats)) => {
+                refuse_if(*asked != order || *repeats == 16, Answer::Conflict)?;
+                *repeats += 1;
+            }
+            None => {
+                refuse_if(u32::from(order.1) > owed.units, Answer::Conflict)?;
+                owed.asked = Some((order, 0));
+            }
+        }
         Ok(())
     }
 

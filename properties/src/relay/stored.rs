@@ -212,7 +212,13 @@ impl Stored {
             }
             Asked::DestroyBlob { blob, shown: which } => {
                 let key = shown(which, Role::Write, Role::Read, blob);
-                self.wait(self.store().destroy_blob(blob_id(blob), &key))
+                let destroyed = self.store().destroy_blob(blob_id(blob), &key, self.today);
+                self.runtime.block_on(destroyed).map_or_else(refusal, Answer::Units)
+            }
+            Asked::Refund { blob, shown: which, order, units } => {
+                let key = shown(which, Role::Write, Role::Read, blob);
+                let (wanted, body) = (Assortment([units.into(), 0, 0, 0]), BodyDigest::of(&[order, units]));
+                self.wait(self.store().refund(blob_id(blob), &key, wanted, body, self.today))
             }
             Asked::CreateTicket { ticket, blob, shown: which, terms } => {
                 let message = CreateTicket {

@@ -30,7 +30,7 @@ use nightdrop_wire::{
             RegisterFinish, RegisterStart, RegisterStarted, SessionFacts, Sessions,
         },
         admin::{Invitations, NewInvitations},
-        blob::{CreateBlob, FinishBlob, GrowBlob, HeldChunk, HeldChunks, WholeBlob},
+        blob::{CreateBlob, Destroyed, FinishBlob, GrowBlob, HeldChunk, HeldChunks, WholeBlob},
         credit::{Credit, CreditOrder, Credits, IssuedPart, OrderedPart},
         log::{Append, CreateLog, LogHead, LogPage},
         relay::EarnedInvitation,
@@ -134,6 +134,7 @@ fn messages() -> Vec<Input> {
         encoded(9, "create_whole_blob", &CreateBlob { whole, ..create.clone() }),
         encoded(9, "create_blob_for_two", &CreateBlob { payment: vec![CREDIT, CREDIT], ..create }),
         encoded(10, "grow_blob", &GrowBlob { chunks: 300, payment: vec![CREDIT] }),
+        encoded(10, "destroyed", &Destroyed { refund: 300 }),
         encoded(10, "finish_blob", &FinishBlob { chunks_digest: [1; 32], manifest: vec![2; 40] }),
         encoded(10, "held_chunks", &HeldChunks { chunks: vec![HeldChunk { index: 300, hash: [3; 32] }] }),
         encoded(

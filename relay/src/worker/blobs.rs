@@ -10,7 +10,7 @@ use nightdrop_store::BodyDigest;
 use nightdrop_wire::{
     authorization::Authorization,
     ids::BlobId,
-    messages::blob::{CreateBlob, FinishBlob, GrowBlob, RenewBlob},
+    messages::blob::{CreateBlob, Destroyed, FinishBlob, GrowBlob, RenewBlob},
     refusal::Refusal,
     token::Token,
 };
@@ -130,7 +130,8 @@ impl Service {
 
     /// `DELETE /v1/blobs/{blob}`.
     pub(super) async fn destroy_blob(&self, blob: BlobId, write_key: &Token) -> Result<Bytes, Refusal> {
-        self.inner.store.destroy_blob(blob, write_key).await.map_err(|error| refusal_of(&error))?;
-        Ok(Bytes::new())
+        let destroyed = self.inner.store.destroy_blob(blob, write_key, self.inner.environment.today());
+        let refund = destroyed.await.map_err(|error| refusal_of(&error))?;
+        encode(&Destroyed { refund })
     }
 }

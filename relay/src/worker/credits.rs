@@ -8,10 +8,12 @@ use bytes::Bytes;
 use nightdrop_credit::may_be_drawn;
 use nightdrop_store::{BodyDigest, Payment};
 use nightdrop_wire::{
+    denomination::Assortment,
+    ids::BlobId,
     limits::MAX_CREDITS_PER_PAYMENT,
     messages::credit::{Credit, CreditOrder},
     refusal::Refusal,
-    token::TokenHash,
+    token::{Token, TokenHash},
 };
 use std::sync::Arc;
 
@@ -29,9 +31,29 @@ impl Service {
         }
         let drawn = self.inner.store.draw_credits(session, wanted, BodyDigest::of(&body), today).await;
         let drawn = drawn.map_err(|error| refusal_of(&error))?;
+        self.issue(order, drawn).await
+    }
+
+    /// `POST /v1/blobs/{blob}/refund`. They are noted before they are made; the same order again makes the same ones.
+    pub(super) async fn refund_blob(
+        &self,
+        blob: BlobId,
+        write_key: Token,
+        body: Bytes,
+    ) -> Result<Bytes, Refusal> {
+        let order: CreditOrder = decode(&body)?;
+        let today = self.inner.environment.today();
+        let wanted = order.assortment().filter(|_| may_be_drawn(order.expires, today.0));
+        let wanted = wanted.ok_or(Refusal::Refused)?;
+        let given = self.inner.store.refund(blob, &write_key, wanted, BodyDigest::of(&body), today).await;
+        given.map_err(|error| refusal_of(&error))?;
+        self.issue(order, wanted).await
+    }
+
+    async fn issue(&self, order: CreditOrder, given: Assortment) -> Result<Bytes, Refusal> {
         let inner = Arc::clone(&self.inner);
         let issue = move || {
-            let issued = inner.issuer.issue(&order, drawn, &mut inner.environment.rng());
+            let issued = inner.issuer.issue(&order, given, &mut inner.environment.rng());
             issued.map_err(|_| Refusal::Refused)
         };
         // One at a time: a batch is milliseconds of a processor that logins and reads need as well.

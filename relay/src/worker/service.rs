@@ -146,6 +146,7 @@ impl Service {
             Endpoint::GetHead(blob) => self.get_head(blob, any(shown)?).await,
             Endpoint::RenewBlob(blob) => self.renew_blob(blob, &bearer(shown)?, &body).await,
             Endpoint::DestroyBlob(blob) => self.destroy_blob(blob, &bearer(shown)?).await,
+            Endpoint::RefundBlob(blob) => self.refund_blob(blob, bearer(shown)?, body).await,
             Endpoint::CreateTicket => self.create_ticket(&bearer(shown)?, &body).await,
             Endpoint::GetTicket(ticket) => self.get_ticket(ticket, any(shown)?).await,
             Endpoint::TakeClaim(ticket) => self.take_claim(ticket, any(shown)?, &body).await,

@@ -421,7 +421,7 @@ pub fn fetch(count: u16) -> CreditOrder {
     order(count).request().clone()
 }
 
-async fn issuing_key<S: AsyncRead + AsyncWrite + Unpin>(connection: &mut Connection<S>) -> [u8; 32] {
+pub async fn issuing_key<S: AsyncRead + AsyncWrite + Unpin>(connection: &mut Connection<S>) -> [u8; 32] {
     let answer = connection.request("GET", "/v1/relay", None, &[]).await.success();
     codec::decode::<RelayInfo>(&answer).unwrap().issuing_key
 }

@@ -14,7 +14,7 @@ use crate::{
 };
 use nightdrop_wire::{
     codec,
-    denomination::Denomination,
+    denomination::{Assortment, Denomination},
     ids::{AccountId, ChangeId},
     messages::{
         account::{ChangeFinish, Keyring, RecoveryChange},
@@ -287,7 +287,11 @@ fn tell_blobs(teller: &mut Teller, credits: &[Credit]) {
     });
     for blob in [&small, &long] {
         teller.step("destroyed blob", |fixture| {
-            fixture.wait(fixture.store().destroy_blob(blob.id, &blob.write_key))
+            fixture.wait(fixture.store().destroy_blob(blob.id, &blob.write_key, TODAY)).map(drop)
+        });
+        teller.step("refund", |fixture| {
+            let (wanted, order) = (Assortment([15, 0, 0, 0]), BodyDigest::of(b"order"));
+            fixture.wait(fixture.store().refund(blob.id, &blob.write_key, wanted, order, TODAY))
         });
     }
 }

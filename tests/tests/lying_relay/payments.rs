@@ -75,7 +75,7 @@ async fn a_stream_pays_as_it_comes() {
     let stage = Stage::set().await;
     let person = stage.person().await;
     let mut session = person.log_in().await.unwrap();
-    let drawn = session.fetch_credits(Assortment([4, 16, 2, 0])).await.unwrap();
+    let drawn = session.fetch_credits(Assortment([4, 0, 4, 0])).await.unwrap();
     let purse = RefCell::new(drawn);
     let take = |price: u32| {
         let mut left = price;

@@ -49,6 +49,13 @@ pub struct WholeBlob {
     pub manifest: Vec<u8>,
 }
 
+/// Answer to `DELETE /v1/blobs/{id}`: the same again is answered alike until what it gives back was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Destroyed {
+    /// Units that it gives back: fresh credits of so much worth can be ordered once, with `POST /v1/blobs/{id}/refund` and the write key that it had.
+    pub refund: u32,
+}
+
 /// `POST /v1/blobs/{id}/renew`: replaces what reads and what changes a blob, and ends all its tickets but those that are named. Shown: the
 /// write key that it has, or, after a lost answer, the one that it got: then nothing is changed again.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -24,7 +24,7 @@ mod kept;
 
 pub(super) use kept::Kept;
 
-use super::own_file;
+use super::{Refunds, own_file};
 use crate::{ClientError, payment::Payment, random};
 use directory::{UNFINISHED, lock, make, read, remove, sync};
 use kept::Parsed;
@@ -46,6 +46,7 @@ use std::{
 #[derive(Debug, Clone)]
 pub struct Journals {
     shared: Arc<Shared>,
+    refunds: Refunds,
 }
 
 #[derive(Debug)]
@@ -102,7 +103,18 @@ impl Journals {
     /// Those in a directory, which is made when it is needed. `keyring` is the version of the account's keyring.
     #[must_use]
     pub fn new(directory: PathBuf, key: JournalKey, keyring: u64) -> Self {
-        Self { shared: Arc::new(Shared { directory, key, keyring }) }
+        Self { shared: Arc::new(Shared { directory, key, keyring }), refunds: Refunds::default() }
+    }
+
+    /// The same, which notes here what is given back for uploads that are destroyed.
+    #[must_use]
+    pub fn with_refunds(self, refunds: Refunds) -> Self {
+        Self { refunds, ..self }
+    }
+
+    /// What is given back for uploads that were destroyed.
+    pub(super) const fn refunds(&self) -> &Refunds {
+        &self.refunds
     }
 
     /// Version of the account's keyring.
