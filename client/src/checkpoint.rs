@@ -7,6 +7,7 @@
 use crate::{
     ClientError,
     limits::ClientLimits,
+    payment::Payment,
     random,
     relay::RelayLane,
     space::{HomeSpace, read_page},
@@ -30,10 +31,10 @@ use nightdrop_wire::{
     limits::{MAX_ENTRIES, MAX_LOG_ENTRIES},
     messages::{
         blob::{ChunkHash, CreateBlob, FinishBlob},
-        credit::Credit,
         log::LogHead,
     },
     onion::OnionAddress,
+    price,
 };
 use sha2::{Digest, Sha256};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -121,20 +122,22 @@ async fn fetch<T: Transport>(
     Ok(content)
 }
 
-/// Writes a checkpoint as the next entry, if the log stands where it was read; gives whether it was.
+/// Writes a checkpoint as the next entry, if the log stands where it was read; gives whether it was. `pay` is asked for its price.
 ///
 /// # Errors
 /// [`ClientError`]; nothing is lost by it.
 pub(crate) async fn write<T: Transport>(
     (transport, relay, limits): (&T, &OnionAddress, &ClientLimits),
     space: &mut HomeSpace<T>,
-    credit: Credit,
+    pay: impl AsyncFnOnce(u32) -> Result<Payment, ClientError>,
 ) -> Result<bool, ClientError> {
     let mut lane = RelayLane::isolated(transport, relay, limits);
     let log = space.log().clone();
     let content = tokio::task::spawn_blocking(move || log.checkpoint());
     let content = content.await.map_err(|_| ClientError::Stopped)?.map_err(ClientError::Sealing)?;
-    let blob = Blob::put(&mut lane, &content, credit).await?;
+    let layout = Layout::of_size(content.len() as u64).map_err(ClientError::Sealing)?;
+    let payment = pay(price::of_open(layout.chunks()).unwrap_or_default()).await?;
+    let blob = Blob::put(&mut lane, &content, layout, payment).await?;
     let operation = Operation::Checkpoint { file: Box::new(blob.file.clone()) };
     match space.append_here(vec![operation]).await {
         Ok(true) => blob.finish(&mut lane).await.map(|()| true),
@@ -157,16 +160,15 @@ impl Blob {
     async fn put<T: Transport>(
         lane: &mut RelayLane<T>,
         content: &[u8],
-        credit: Credit,
+        layout: Layout,
+        payment: Payment,
     ) -> Result<Self, ClientError> {
-        let size = content.len() as u64;
-        let layout = Layout::of_size(size).map_err(ClientError::Sealing)?;
         let mut rng = random::system();
         let (capabilities, key) = (BlobCapabilities::generate(&mut rng), FileKey::generate(&mut rng));
         let BlobCapabilities { blob, read_token, write_key } = &capabilities;
         let create = CreateBlob {
             blob: *blob,
-            credit,
+            payment: payment.show(),
             read_token: hash_token(read_token),
             write_key: hash_token(write_key),
             chunks: layout.chunks(),
@@ -187,10 +189,10 @@ impl Blob {
             lane.exchange(endpoint, Some(&authorization), body, 0).await.map_err(ClientError::upload)?;
         }
         let name = FileName::parse(NAME).map_err(ClientError::Sealing)?;
-        let facts = FileFacts { name, size, modified: None };
+        let facts = FileFacts { name, size: layout.size(), modified: None };
         let manifest = seal_manifest(&facts, &hashes, &key, *blob, &mut rng).map_err(ClientError::Sealing)?;
         let hash = Sha256::digest(content).into();
-        let file = FileRecord::new(capabilities, &key, manifest.hash, size, None, hash);
+        let file = FileRecord::new(capabilities, &key, manifest.hash, layout.size(), None, hash);
         Ok(Self { file, manifest })
     }
 

@@ -24,6 +24,7 @@ mod local_copy;
 mod opening;
 mod outgoing;
 mod password_policy;
+pub mod payment;
 pub mod qr;
 mod random;
 pub mod relay;

@@ -3,6 +3,7 @@
 use crate::{
     ClientError,
     limits::ClientLimits,
+    payment::Payment,
     random,
     relay::{RelayLane, RequestError},
     transport::Transport,
@@ -14,7 +15,6 @@ use nightdrop_wire::{
     codec,
     endpoint::Endpoint,
     limits::{ENTRY_SIZES, MAX_ENTRIES, MAX_ENTRIES_BODY, MAX_LOG_ENTRIES},
-    messages::credit::Credit,
     messages::log::{Append, CreateLog, LogHead, LogPage},
     onion::OnionAddress,
     refusal::Refusal,
@@ -158,14 +158,20 @@ impl<T: Transport> HomeSpace<T> {
     /// Makes the space, or reads it if another device was faster.
     ///
     /// # Errors
-    /// [`ClientError`]; it can be tried again with another credit.
-    pub async fn create(&mut self, credit: Credit) -> Result<(), ClientError> {
+    /// [`ClientError`]; it can be tried again with another payment.
+    pub async fn create(&mut self, payment: Payment) -> Result<(), ClientError> {
         let keys = self.log.keys();
         let (read_token, append_token) = keys.token_hashes();
         let space = keys.space();
         let create = vec![self.log.create()];
         let entries = self.log.seal_next(create, &mut random::system()).map_err(ClientError::Sealing)?;
-        let create = CreateLog { space, credit, read_token, append_token, entries: to_wire(&entries) };
+        let create = CreateLog {
+            space,
+            payment: payment.show(),
+            read_token,
+            append_token,
+            entries: to_wire(&entries),
+        };
         match self.lane.tell(Endpoint::CreateLog, None, &create).await {
             Ok(()) => Ok(self.log.take(&entries)?),
             Err(RequestError::Refused(Refusal::Conflict)) => self.read_further(None).await.map(|_| ()),

@@ -1,60 +1,84 @@
-//! Credits at hand: drawn by as many as everybody draws, and by the agent ahead of when they are needed, so that number and time tell the relay
-//! little about who spends one. Without an agent they are drawn when there are too few.
+//! Credits at hand: drawn in a few assortments, the same for everybody, and by the agent ahead of when they are needed, so that number and time tell
+//! the relay little about who spends one. Without an agent they are drawn when there are too few. A large upload that needs more than is at hand
+//! draws more at that moment, and how much in steps of 4 GiB.
 //!
 //! They lie in `HOME/credits`, sealed under the memory key. A credit is off that file before anybody is shown it, so this device shows none
-//! twice, unless the file is restored from a copy; and one that a crash took with it is lost. Credits that cannot be opened are lost as well;
-//! others can be drawn.
+//! for two things, unless the file is restored from a copy. One that was taken and not shown comes back; one that a crash took with it before it
+//! stood in a journal is lost. Credits that cannot be opened are lost as well; others can be drawn.
 
-use crate::{ClientError, Home, account::Session, clock, transport::Transport};
+use crate::{
+    ClientError, Home,
+    account::Session,
+    clock,
+    payment::{STANDARD, refill, take_covering, take_exactly, to_draw},
+    transport::Transport,
+};
 use nightdrop_envelope::wallet::Wallet;
-use nightdrop_wire::{limits::MAX_CREDITS_PER_REQUEST, messages::credit::Credit};
+use nightdrop_wire::{
+    denomination::{Assortment, Denomination},
+    messages::credit::Credit,
+};
 use rand::RngExt;
 
-/// With fewer at hand, more are drawn as soon as nothing waits for them.
-const LOW: usize = 32;
+/// With fewer of a denomination at hand, more are drawn as soon as nothing waits for them.
+const LOW: Assortment = Assortment([32, 16, 8, 0]);
 /// With as many at hand, none are drawn ahead.
-const ENOUGH: usize = 128;
+const ENOUGH: Assortment = Assortment([128, 64, 32, 0]);
+/// Draws for each price at most: a relay that gives little each time is not asked for ever.
+const MOST_DRAWS: usize = 8;
 
-/// Takes credits out of the home directory; only if there are too few, draws more first.
+/// Takes payments of these prices out of the home directory, all or none; only if there is too little, draws more first.
 ///
 /// # Errors
 /// As [`Session::fetch_credits`]: then none is taken. [`ClientError::File`].
 pub(crate) async fn take<T: Transport>(
     home: &Home,
     session: &mut Session<T>,
-    count: usize,
-) -> Result<Vec<Credit>, ClientError> {
-    let mut taken = take_at_hand(home, session, count)?;
-    while taken.len() < count {
-        if let Err(error) = draw(home, session).await {
-            put(home, session, taken)?;
-            return Err(error);
-        }
-        taken.extend(take_at_hand(home, session, count - taken.len())?);
+    prices: &[u32],
+) -> Result<Vec<Vec<Credit>>, ClientError> {
+    let mut taken = Vec::with_capacity(prices.len());
+    let outcome = take_all(home, session, prices, &mut taken).await;
+    if let Err(error) = outcome {
+        put(home, session, taken.into_iter().flatten().collect())?;
+        return Err(error);
     }
     Ok(taken)
 }
 
-/// Whether more should be drawn now, when nothing waits for them: always if few are left, and sometimes, by chance, if some were spent. So the
-/// time of a draw says little about when those before were spent.
-pub(crate) fn wants_more<T: Transport>(home: &Home, session: &Session<T>) -> bool {
-    match at_hand(home, session).map(|wallet| wallet.credits.len()) {
-        Ok(..LOW) => true,
-        Ok(LOW..ENOUGH) => rand::rng().random_ratio(1, 8),
-        Ok(_) | Err(_) => false,
+async fn take_all<T: Transport>(
+    home: &Home,
+    session: &mut Session<T>,
+    prices: &[u32],
+    taken: &mut Vec<Vec<Credit>>,
+) -> Result<(), ClientError> {
+    let mut draws = 0;
+    while let Some(order) = take_at_hand(home, session, prices, taken, take_exactly)? {
+        draws += 1;
+        match draw(home, session, order).await {
+            Ok(()) if draws <= prices.len().saturating_mul(MOST_DRAWS) => {}
+            // What is left is paid with what there is.
+            Ok(()) | Err(ClientError::NoCredits) => {
+                let lacking = take_at_hand(home, session, prices, taken, take_covering)?;
+                return if lacking.is_none() { Ok(()) } else { Err(ClientError::NoCredits) };
+            }
+            Err(error) => return Err(error),
+        }
     }
+    Ok(())
 }
 
-/// Draws more.
+/// Puts credits back that nobody was shown.
 ///
 /// # Errors
-/// As [`take`].
-pub(crate) async fn draw<T: Transport>(home: &Home, session: &mut Session<T>) -> Result<(), ClientError> {
-    let drawn = session.fetch_credits(MAX_CREDITS_PER_REQUEST).await?;
-    put(home, session, drawn)
-}
-
-fn put<T: Transport>(home: &Home, session: &Session<T>, credits: Vec<Credit>) -> Result<(), ClientError> {
+/// [`ClientError::File`].
+pub(crate) fn put<T: Transport>(
+    home: &Home,
+    session: &Session<T>,
+    credits: Vec<Credit>,
+) -> Result<(), ClientError> {
+    if credits.is_empty() {
+        return Ok(());
+    }
     let lock = home.lock()?;
     let mut wallet = at_hand(home, session)?;
     wallet.credits.extend(credits);
@@ -62,18 +86,66 @@ fn put<T: Transport>(home: &Home, session: &Session<T>, credits: Vec<Credit>) ->
     home.keep_credits(&session.seal_wallet(&wallet)?, &lock)
 }
 
+/// What should be drawn now, when nothing waits for it: always if few are left of a denomination, and sometimes, by chance, if some were spent. So the
+/// time of a draw says little about when those before were spent.
+pub(crate) fn wanted<T: Transport>(home: &Home, session: &Session<T>) -> Option<Assortment> {
+    let credits = at_hand(home, session).ok()?.credits;
+    if credits.is_empty() {
+        return Some(STANDARD);
+    }
+    let held = |one| credits.iter().filter(|credit| credit.denomination() == one).count();
+    let wants = |one: Denomination| {
+        let [low, enough] = [LOW, ENOUGH].map(|all| usize::from(all.of(one)));
+        held(one) < low || (held(one) < enough && rand::rng().random_ratio(1, 8))
+    };
+    Denomination::ALL.into_iter().find(|one| wants(*one)).map(refill)
+}
+
+/// Draws more.
+///
+/// # Errors
+/// As [`take`].
+pub(crate) async fn draw<T: Transport>(
+    home: &Home,
+    session: &mut Session<T>,
+    order: Assortment,
+) -> Result<(), ClientError> {
+    let drawn = session.fetch_credits(order).await?;
+    put(home, session, drawn)
+}
+
+/// How credits are chosen for a price.
+type Choose = fn(&mut Vec<Credit>, u32) -> Option<Vec<Credit>>;
+
+/// Takes payments for the prices that follow those that are taken already, as far as there are credits; gives what is to be drawn for the next.
 fn take_at_hand<T: Transport>(
     home: &Home,
     session: &Session<T>,
-    count: usize,
-) -> Result<Vec<Credit>, ClientError> {
+    prices: &[u32],
+    taken: &mut Vec<Vec<Credit>>,
+    choose: Choose,
+) -> Result<Option<Assortment>, ClientError> {
     let lock = home.lock()?;
-    let mut wallet = at_hand(home, session)?;
-    let taken: Vec<Credit> = wallet.credits.drain(..count.min(wallet.credits.len())).collect();
-    if !taken.is_empty() {
-        home.keep_credits(&session.seal_wallet(&wallet)?, &lock)?;
+    let (mut wallet, before) = (at_hand(home, session)?, taken.len());
+    let mut lacking = None;
+    for price in prices.get(before..).unwrap_or_default() {
+        match choose(&mut wallet.credits, *price) {
+            Some(payment) => taken.push(payment),
+            None => {
+                lacking = Some(to_draw(&wallet.credits, *price));
+                break;
+            }
+        }
     }
-    Ok(taken)
+    if taken.len() > before {
+        let kept = session.seal_wallet(&wallet).and_then(|sealed| home.keep_credits(&sealed, &lock));
+        if let Err(error) = kept {
+            // They are in the file still.
+            taken.truncate(before);
+            return Err(error);
+        }
+    }
+    Ok(lacking)
 }
 
 /// Those that pay tomorrow, too: the relay's clock may be ahead.

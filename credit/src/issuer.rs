@@ -2,8 +2,9 @@
 
 use crate::{CreditError, Suite, info};
 use nightdrop_wire::{
+    denomination::Assortment,
     labels,
-    messages::credit::{BLINDED, Credit, MARK, PROOF},
+    messages::credit::{BLINDED, Credit, CreditOrder, Credits, IssuedPart, MARK, PROOF},
 };
 use rand08::{CryptoRng, RngCore};
 use subtle::ConstantTimeEq;
@@ -31,14 +32,34 @@ impl Issuer {
         <Suite as voprf::CipherSuite>::Group::serialize_elem(self.0.get_public_key()).into()
     }
 
-    /// Evaluates blinded credits that pay until `expires`, in their order, and proves that it was done with this key.
+    /// Evaluates the first of what is ordered, as many of each denomination as are granted, and proves for each denomination that it was done
+    /// with this key.
     ///
     /// # Errors
-    /// [`CreditError::Malformed`] if one of them is no group element, or there is none.
+    /// [`CreditError::Malformed`] if the order is, or nothing is granted.
     pub fn issue<R: RngCore + CryptoRng>(
         &self,
+        order: &CreditOrder,
+        granted: Assortment,
+        rng: &mut R,
+    ) -> Result<Credits, CreditError> {
+        order.assortment().ok_or(CreditError::Malformed)?;
+        let mut parts = Vec::with_capacity(order.parts.len());
+        for (denomination, count) in granted.parts() {
+            let ordered = order.parts.iter().find(|part| part.denomination == denomination);
+            let Some(ordered) = ordered.filter(|_| count > 0) else { continue };
+            let most = usize::from(count).min(ordered.blinded.len());
+            let blinded = ordered.blinded.get(..most).unwrap_or_default();
+            let (evaluated, proof) = self.evaluate(blinded, &info(denomination, order.expires), rng)?;
+            parts.push(IssuedPart { denomination, evaluated, proof });
+        }
+        if parts.is_empty() { Err(CreditError::Malformed) } else { Ok(Credits { parts }) }
+    }
+
+    fn evaluate<R: RngCore + CryptoRng>(
+        &self,
         blinded: &[[u8; BLINDED]],
-        expires: u32,
+        info: &[u8],
         rng: &mut R,
     ) -> Result<(Vec<[u8; BLINDED]>, [u8; PROOF]), CreditError> {
         let blinded: Vec<_> = blinded
@@ -46,22 +67,17 @@ impl Issuer {
             .map(|element| BlindedElement::<Suite>::deserialize(element))
             .collect::<Result<_, _>>()
             .map_err(|_| CreditError::Malformed)?;
-        if blinded.is_empty() {
-            return Err(CreditError::Malformed);
-        }
-        let issued = self
-            .0
-            .batch_blind_evaluate(rng, &blinded, Some(&info(expires)))
-            .map_err(|_| CreditError::Malformed)?;
+        let issued = self.0.batch_blind_evaluate(rng, &blinded, Some(info));
+        let issued = issued.map_err(|_| CreditError::Malformed)?;
         let evaluated = issued.messages.iter().map(|element| element.serialize().into()).collect();
         let proof = issued.proof.serialize().as_slice().try_into().map_err(|_| CreditError::Malformed)?;
         Ok((evaluated, proof))
     }
 
-    /// Whether a credit was issued with this key for the last day that stands in it. Takes the same time for any mark.
+    /// Whether a credit was issued with this key for the denomination and the last day that stand in it. Takes the same time for any mark.
     #[must_use]
     pub fn knows(&self, credit: &Credit) -> bool {
-        mark(&self.0, credit.nonce(), &info(credit.expires()))
+        mark(&self.0, credit.nonce(), &info(credit.denomination(), credit.expires()))
             .is_some_and(|mark| mark.as_slice().ct_eq(credit.mark()).into())
     }
 }

@@ -4,15 +4,15 @@
 //!
 //! ```text
 //! client  nonce (32, random) for each credit
-//!         --  expires, blinded elements (32 each)       -->  relay   on the account plane, against the account's quota
-//!         <--  evaluated elements (32 each), proof (64)  --  relay   the client checks the proof against the pinned key
-//!         credit = expires ‖ nonce ‖ mark,  mark = first 32 bytes of POPRF(key; input = nonce, info)
-//! later   --  credit                                     -->  relay   on the data plane: it computes the same mark, and remembers SHA-256(nonce)
+//!         --  expires; of each denomination blinded elements (32 each)       -->  relay   on the account plane, against the account's quota
+//!         <--  of each denomination evaluated elements (32 each), proof (64)  --  relay   the client checks each proof against the pinned key
+//!         credit = denomination ‖ expires ‖ nonce ‖ mark,  mark = first 32 bytes of POPRF(key; input = nonce, info)
+//! later   --  credits                                     -->  relay   on the data plane: it computes the same marks, and remembers each SHA-256(nonce)
 //!
-//! info = "nightdrop/v1 credit" ‖ expires (4, big-endian)
+//! info = "nightdrop/v1 credit" ‖ denomination (1) ‖ expires (4, big-endian)
 //! ```
 //! What the proof (DLEQ) shows is that all credits are made with one key, the pinned one, and not with another for each account, by which they
-//! could be told apart. For the same reason a credit's last day is that of a whole week, the client says which, and the relay may only refuse
+//! could be told apart. For the same reason a credit's last day is that of a whole season of 13 weeks, the client says which, and the relay may only refuse
 //! ([`good_until`]).
 //!
 //! This crate does no IO; randomness and the day are parameters.
@@ -38,13 +38,13 @@ mod order;
 pub use issuer::Issuer;
 pub use order::Order;
 
-use nightdrop_wire::{labels, messages::credit::BLINDED};
+use nightdrop_wire::{denomination::Denomination, labels, limits::PERIOD_DAYS, messages::credit::BLINDED};
 use voprf::{Group, Ristretto255 as Suite};
 
-/// Days of a week.
-const WEEK: u32 = 7;
-/// Weeks that a credit pays for, the one in which it is drawn included.
-const WEEKS: u32 = 5;
+/// Days of a season: two are a period, in which an account draws its quota.
+const SEASON: u32 = PERIOD_DAYS / 2;
+/// Seasons for which a credit pays, the one in which it is drawn included.
+const SEASONS: u32 = 3;
 
 /// Why credits were not made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -57,18 +57,18 @@ pub enum CreditError {
     Unproven,
 }
 
-/// The last day of credits that are drawn on `today`, in days since 1970-01-01 (UTC): the same for all that are drawn in one week, and 29 to 35
-/// days from then on.
+/// The last day of credits that are drawn on `today`, in days since 1970-01-01 (UTC): the same for all that are drawn in one season, and 183 to
+/// 273 days from then on: who draws a quota can spend it for a whole period at least.
 #[must_use]
 pub const fn good_until(today: u32) -> u32 {
-    (today / WEEK).saturating_add(WEEKS).saturating_mul(WEEK).saturating_sub(1)
+    (today / SEASON).saturating_add(SEASONS).saturating_mul(SEASON).saturating_sub(1)
 }
 
-/// Whether a relay issues credits with this last day on `today`: a client's clock may stand in the week before, or in the next.
+/// Whether a relay issues credits with this last day on `today`: a client's clock may stand in the season before, or in the next.
 #[must_use]
 pub const fn may_be_drawn(expires: u32, today: u32) -> bool {
     let usual = good_until(today);
-    expires == usual || expires == usual.saturating_add(WEEK) || expires == usual.saturating_sub(WEEK)
+    expires == usual || expires == usual.saturating_add(SEASON) || expires == usual.saturating_sub(SEASON)
 }
 
 /// Whether these bytes can be an issuing key.
@@ -78,8 +78,8 @@ pub fn is_key(bytes: &[u8; BLINDED]) -> bool {
 }
 
 /// What a credit is bound to.
-fn info(expires: u32) -> Vec<u8> {
-    [labels::CREDIT, expires.to_be_bytes().as_slice()].concat()
+fn info(denomination: Denomination, expires: u32) -> Vec<u8> {
+    [labels::CREDIT, [denomination.byte()].as_slice(), expires.to_be_bytes().as_slice()].concat()
 }
 
 #[cfg(test)]
@@ -87,19 +87,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_credits_of_a_week_end_on_the_same_day() {
-        assert_eq!((good_until(0), good_until(6), good_until(7)), (34, 34, 41));
-        for today in [0, 20_000, 20_005] {
-            assert!((29..=35).contains(&(good_until(today) + 1 - today)));
+    fn all_credits_of_a_season_end_on_the_same_day() {
+        assert_eq!((good_until(0), good_until(90), good_until(91)), (272, 272, 363));
+        for today in [0, 20_000, 20_050, 20_090] {
+            assert!((183..=273).contains(&(good_until(today) + 1 - today)));
         }
         assert_eq!(good_until(u32::MAX), u32::MAX - 1, "no overflow");
     }
 
     #[test]
-    fn a_relay_takes_the_weeks_that_a_clock_may_stand_in_and_no_others() {
+    fn a_relay_takes_the_seasons_that_a_clock_may_stand_in_and_no_others() {
         let today = 20_000;
         let taken: Vec<u32> = (0..40_000).filter(|expires| may_be_drawn(*expires, today)).collect();
-        assert_eq!(taken, [good_until(today - 7), good_until(today), good_until(today + 7)]);
+        assert_eq!(taken, [good_until(today - 91), good_until(today), good_until(today + 91)]);
     }
 
     #[test]
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_day_is_bound() {
-        assert_eq!(info(0x0102_0304), b"nightdrop/v1 credit\x01\x02\x03\x04");
+    fn denomination_and_last_day_are_bound() {
+        assert_eq!(info(Denomination::Large, 0x0102_0304), b"nightdrop/v1 credit\x02\x01\x02\x03\x04");
     }
 }

@@ -23,7 +23,7 @@ use nightdrop_wire::{
     ids::{AccountId, BlobId},
     labels,
     limits::ENVELOPE_OVERHEAD,
-    messages::blob::ChunkHash,
+    messages::{blob::ChunkHash, credit::Credit},
     onion::OnionAddress,
     text,
     token::Token,
@@ -89,7 +89,7 @@ pub struct Stamp {
 }
 
 /// What is about to be sent. The order of the variants and of their fields is the byte order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum JournalRecord {
     /// A sealed chunk.
     Chunk {
@@ -111,6 +111,8 @@ pub enum JournalRecord {
         /// Modification time, seconds since the epoch.
         modified: Option<i64>,
     },
+    /// One of the credits that pay for the blob: shown again with it, or never.
+    Paid(Credit),
 }
 
 impl JournalHead {
@@ -256,6 +258,7 @@ impl std::fmt::Debug for JournalKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nightdrop_wire::denomination::Denomination;
 
     fn key(first: u8) -> JournalKey {
         let relay = "2gzyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen53wid".parse().unwrap();
@@ -296,10 +299,11 @@ mod tests {
                 size: u64::MAX,
                 modified: Some(i64::MIN),
             },
+            JournalRecord::Paid(Credit::new(Denomination::Large, u32::MAX, [5; 32], [6; 32])),
         ] {
             let sealed = key(2).seal_record(&record, blob, 7, &mut rand::rng()).unwrap();
             assert_eq!(sealed.len(), SEALED_RECORD);
-            assert_eq!(key(2).open_record(&sealed, blob, 7), Ok(record));
+            assert_eq!(key(2).open_record(&sealed, blob, 7), Ok(record.clone()));
             assert_eq!(key(2).open_record(&sealed, blob, 8), Err(OpenError::WrongKey));
             assert_eq!(key(2).open_record(&sealed, other, 7), Err(OpenError::WrongKey));
             assert_eq!(key(3).open_record(&sealed, blob, 7), Err(OpenError::WrongKey));

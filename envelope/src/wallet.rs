@@ -1,7 +1,7 @@
 //! The credits that a device holds, drawn and not spent yet: sealed for its disk, and as long however many there are.
 //!
 //! ```text
-//! plaintext: length (4) ‖ postcard of the credits ‖ zeros, 16,384 bytes in all
+//! plaintext: length (4) ‖ postcard of the credits ‖ zeros, 65,536 bytes in all
 //! ```
 
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
 use nightdrop_wire::{ids::AccountId, messages::credit::Credit, onion::OnionAddress};
 use rand::CryptoRng;
 
-const PLAINTEXT: usize = 16_384;
+const PLAINTEXT: usize = 65_536;
 
 /// Credits, oldest first.
 #[derive(Debug, Default)]
@@ -25,7 +25,7 @@ pub struct Wallet {
 
 impl Wallet {
     /// Credits that it has room for.
-    pub const MOST: usize = 240;
+    pub const MOST: usize = 949;
 
     /// Seals it for this device's disk.
     ///
@@ -65,9 +65,14 @@ fn context(relay: &OnionAddress, account: AccountId) -> Context {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nightdrop_wire::denomination::Denomination;
 
     fn wallet(count: usize) -> Wallet {
-        Wallet { credits: (0..count).map(|_| Credit::new(u32::MAX, [0xff; 32], [0xff; 32])).collect() }
+        Wallet {
+            credits: (0..count)
+                .map(|_| Credit::new(Denomination::Largest, u32::MAX, [0xff; 32], [0xff; 32]))
+                .collect(),
+        }
     }
 
     #[test]

@@ -22,8 +22,9 @@ use nightdrop_envelope::{
     ticket::{ClaimSeed, TicketRoot, TicketSecret},
 };
 use nightdrop_wire::{
+    denomination::Denomination,
     ids::{AccountId, BlobId},
-    messages::account,
+    messages::{account, credit::Credit},
     onion::OnionAddress,
     size_class::SizeClass,
     text,
@@ -144,7 +145,9 @@ fn a_journal() {
     let listed = opened.finished_by(&finish).unwrap();
     assert_eq!((listed.size, listed.manifest, listed.file_key().secret_bytes()), (19, [0x77; 32], &KEY));
     assert!(opened.finished_by(&chunk).is_none());
-    for (position, record) in [chunk, finish].into_iter().enumerate() {
+    let paid = JournalRecord::Paid(Credit::new(Denomination::Large, 300, [0xbb; 32], [0xcc; 32]));
+    assert!(opened.finished_by(&paid).is_none());
+    for (position, record) in [chunk, finish, paid].into_iter().enumerate() {
         let name = format!("journal_record_{position}.bin");
         let position = position as u64;
         let sealed = vector(&name, || key.seal_record(&record, BLOB, position, &mut rand::rng()).unwrap());

@@ -8,8 +8,8 @@ use nightdrop_wire::{
             RecoverStart, RecoverStarted, RegisterFinish, RegisterStart, RegisterStarted, Sessions,
         },
         admin::{AccountPage, InvitationPage, Invitations, NewInvitations, RevokeInvitation, SetQuota},
-        blob::{CreateBlob, FinishBlob, HeldChunks, RenewBlob},
-        credit::{Credits, FetchCredits},
+        blob::{CreateBlob, Destroyed, FinishBlob, GrowBlob, HeldChunks, RenewBlob},
+        credit::{CreditOrder, Credits},
         log::{Append, CreateLog, LogPage},
         relay::{EarnInvitation, EarnedInvitation, RelayInfo},
         ticket::{CreateTicket, TakeClaim},
@@ -28,10 +28,15 @@ pub(crate) fn message(input: &[u8]) -> bool {
         4 => canonical::<LoginStarted>(body),
         5 => canonical::<LoginFinish>(body),
         6 => canonical::<LoggedIn>(body),
-        7 => canonical::<FetchCredits>(body),
+        7 => canonical::<CreditOrder>(body),
         8 => canonical::<Credits>(body),
         9 => canonical::<CreateBlob>(body),
-        10 => canonical::<FinishBlob>(body) | canonical::<HeldChunks>(body),
+        10 => {
+            canonical::<FinishBlob>(body)
+                | canonical::<GrowBlob>(body)
+                | canonical::<Destroyed>(body)
+                | canonical::<HeldChunks>(body)
+        }
         11 => canonical::<CreateTicket>(body) | canonical::<RenewBlob>(body) | canonical::<TakeClaim>(body),
         12 => canonical::<CreateLog>(body),
         13 => canonical::<Append>(body),

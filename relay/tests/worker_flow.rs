@@ -3,22 +3,27 @@
 
 mod worker_support;
 
+use nightdrop_credit::{Order, good_until};
 use nightdrop_relay::worker::HttpLimits;
 use nightdrop_wire::{
     authorization::Authorization,
     codec,
+    denomination::{Assortment, Denomination},
     ids::AccountId,
     messages::{
         account::{LoginFinish, LoginStarted},
-        blob::{HeldChunk, HeldChunks},
-        credit::{Credit, Credits, FetchCredits},
+        blob::{CreateBlob, Destroyed, HeldChunk, HeldChunks},
+        credit::{Credit, CreditOrder, Credits, OrderedPart},
     },
     onion::OnionAddress,
     token::Token,
 };
+use rand08::rngs::OsRng;
 use sha2::{Digest, Sha256};
 use std::sync::atomic::Ordering;
-use worker_support::{Connection, TestBlob, TestLog, User, Worker, address, fetch, random};
+use worker_support::{
+    Connection, TODAY, TestBlob, TestLog, User, Worker, address, fetch, issuing_key, random,
+};
 
 #[tokio::test]
 async fn register_log_in_upload_share_and_read() {
@@ -169,27 +174,32 @@ async fn credits_are_drawn_within_limits() {
     let mut connection = worker.connect();
     let user = worker.user(&mut connection).await;
     let one = fetch(1);
+    let (part, element) = (one.parts[0].clone(), one.parts[0].blinded[0]);
+    let of_one =
+        |blinded| CreditOrder { parts: vec![OrderedPart { blinded, ..part.clone() }], ..one.clone() };
     for (why, refused, status) in [
-        ("none", fetch(0), 404),
-        ("too many", fetch(65), 404),
-        ("a day of their own", FetchCredits { expires: one.expires + 1, ..one.clone() }, 409),
-        ("for ever", FetchCredits { expires: u32::MAX, ..one.clone() }, 409),
-        ("no element", FetchCredits { blinded: vec![[0xff; 32]], ..one }, 404),
+        ("none", of_one(Vec::new()), 404),
+        ("no part", CreditOrder { parts: Vec::new(), ..one.clone() }, 404),
+        ("too many", of_one(vec![element; 129]), 404),
+        ("a part twice", CreditOrder { parts: vec![part.clone(), part.clone()], ..one.clone() }, 404),
+        ("a day of their own", CreditOrder { expires: one.expires + 1, ..one.clone() }, 409),
+        ("for ever", CreditOrder { expires: u32::MAX, ..one.clone() }, 409),
+        ("no element", of_one(vec![[0xff; 32]]), 404),
     ] {
         let answer = connection.post("/v1/credits", Some(&user.shown()), &refused).await;
         assert_eq!(answer.status(), status, "{why}");
         connection = worker.connect();
     }
     for _ in 0..15 {
-        user.credits(&mut connection, 64).await;
+        user.credits(&mut connection, 128).await;
     }
     assert_eq!(
-        user.credits(&mut connection, 64).await.len(),
-        39,
-        "what is left of a thousand, one of which was no element"
+        user.credits(&mut connection, 128).await.len(),
+        127,
+        "what is left of 32 GiB, one credit of which was no element"
     );
     let answer = connection.post("/v1/credits", Some(&user.shown()), &fetch(1)).await;
-    assert_eq!(answer.status(), 409, "more than a thousand in a day");
+    assert_eq!(answer.status(), 409, "more than the quota of a period");
 }
 
 /// The same request again, after a lost answer: the same credits, which count once.
@@ -203,7 +213,7 @@ async fn credits_whose_answer_was_lost_can_be_asked_for_again() {
     let mut answers = Vec::new();
     for _ in 0..17 {
         let answer = connection.post("/v1/credits", Some(&user.shown()), &request).await.success();
-        answers.push(codec::decode::<Credits>(&answer).unwrap().evaluated);
+        answers.push(codec::decode::<Credits>(&answer).unwrap().parts.remove(0).evaluated);
     }
     assert!(answers.iter().all(|answer| answer == &answers[0] && answer.len() == 64));
     user.credits(&mut connection, 1).await;
@@ -217,11 +227,14 @@ async fn a_forged_credit_pays_for_nothing() {
     let user = worker.user(&mut connection).await;
     let credit = user.credits(&mut connection, 1).await.remove(0);
     let stranger = other.user(&mut other.connect()).await.credits(&mut other.connect(), 1).await.remove(0);
-    let later = Credit::new(credit.expires() + 7, *credit.nonce(), *credit.mark());
-    let renamed = Credit::new(credit.expires(), random(), *credit.mark());
-    let unmarked = Credit::new(credit.expires(), *credit.nonce(), [0; 32]);
+    let large = credit.denomination();
+    let larger = Credit::new(Denomination::Largest, credit.expires(), *credit.nonce(), *credit.mark());
+    let later = Credit::new(large, credit.expires() + 91, *credit.nonce(), *credit.mark());
+    let renamed = Credit::new(large, credit.expires(), random(), *credit.mark());
+    let unmarked = Credit::new(large, credit.expires(), *credit.nonce(), [0; 32]);
     for (why, forged) in [
         ("another relay's", stranger),
+        ("shown as a larger one", larger),
         ("lasts longer", later),
         ("another nonce", renamed),
         ("no mark", unmarked),
@@ -235,6 +248,50 @@ async fn a_forged_credit_pays_for_nothing() {
         connection = worker.connect();
     }
     connection.post("/v1/blobs", None, &TestBlob::new(1).create_whole(credit)).await.success();
+}
+
+/// What is destroyed pays for something else: once, for whoever destroyed it, and without a session.
+#[tokio::test]
+async fn a_destroyed_blob_gives_back_what_was_paid() {
+    let worker = Worker::start().await;
+    let mut connection = worker.connect();
+    let user = worker.user(&mut connection).await;
+    let credit = user.credits(&mut connection, 1).await.remove(0);
+    let (blob, other) = (TestBlob::new(2), TestBlob::new(2));
+    connection.post("/v1/blobs", None, &blob.create(credit)).await.success();
+    let order = |expires, assortment| Order::new(assortment, expires, &mut OsRng).unwrap();
+    let today = good_until(TODAY);
+    let (path, shown, all) = (blob.path("/refund"), blob.writing(), Assortment([15, 15, 0, 0]));
+    let early = connection.post(&path, Some(&shown), order(today, all).request()).await;
+    assert_eq!(early.status(), 404, "it is there still");
+    let destroyed = worker.connect().request("DELETE", &blob.path(""), Some(&shown), &[]).await.success();
+    assert_eq!(codec::decode::<Destroyed>(&destroyed), Ok(Destroyed { refund: 255 }));
+
+    let ours = order(today, all);
+    for (why, shown, order, status) in [
+        ("more than was paid", &shown, order(today, Assortment([0, 0, 1, 0])), 409),
+        ("a day of their own", &shown, order(today + 1, all), 404),
+        ("another blob's key", &other.writing(), order(today, all), 404),
+        ("its reader", &blob.reading(), order(today, all), 404),
+    ] {
+        let answer = worker.connect().post(&path, Some(shown), order.request()).await;
+        assert_eq!(answer.status(), status, "{why}");
+    }
+    let mut given = Vec::new();
+    for _ in 0..2 {
+        let answer = worker.connect().post(&path, Some(&shown), ours.request()).await.success();
+        given.push(codec::decode::<Credits>(&answer).unwrap());
+    }
+    let evaluated =
+        |credits: &Credits| credits.parts.iter().map(|part| part.evaluated.clone()).collect::<Vec<_>>();
+    assert_eq!(evaluated(&given[0]), evaluated(&given[1]), "the same again, after a lost answer");
+    let more = order(today, Assortment([1, 0, 0, 0]));
+    assert_eq!(worker.connect().post(&path, Some(&shown), more.request()).await.status(), 409, "once");
+
+    let credits = ours.take(&given[0], &issuing_key(&mut worker.connect()).await).unwrap();
+    let payment = [credits[..1].to_vec(), credits[15..17].to_vec()].concat();
+    let create = CreateBlob { payment, ..other.create(credits[0].clone()) };
+    worker.connect().post("/v1/blobs", None, &create).await.success();
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use nightdrop_relay::worker::Plane;
 use nightdrop_wire::{
     authorization::Authorization,
     codec,
+    denomination::Denomination,
     ids::{SpaceId, TicketId},
     limits::{MAX_ENTRIES, MAX_ENTRIES_BODY},
     messages::{
@@ -154,8 +155,9 @@ async fn creations_that_may_not_be_are_refused_and_spend_nothing() {
     let taken = stored_log(&worker).await;
     let (log, credit) = (TestLog::new(), credits(&worker, 1).await.remove(0));
     let good = log.create(credit);
+    let made_up = Credit::new(Denomination::Large, TODAY, random(), random());
     for (why, bad) in [
-        ("a made-up credit", CreateLog { credit: Credit::new(TODAY, random(), random()), ..good.clone() }),
+        ("a made-up credit", CreateLog { payment: vec![made_up], ..good.clone() }),
         ("no entries", CreateLog { entries: Vec::new(), ..good.clone() }),
         ("an entry of no size", CreateLog { entries: entries(1, 1), ..good.clone() }),
         ("too many entries", CreateLog { entries: entries(MAX_ENTRIES + 1, 512), ..good.clone() }),

@@ -8,6 +8,7 @@ use nightdrop_store::token_hash;
 use nightdrop_wire::{
     codec,
     ids::{AccountId, InvitationId},
+    limits::PERIOD_DAYS,
     messages::admin::{
         AccountFacts, AccountPage, InvitationFacts, InvitationPage, Invitations, ListAccounts,
         ListInvitations, NewInvitations, RemoveAccount, RevokeInvitation, SetQuota,
@@ -17,6 +18,9 @@ use nightdrop_wire::{
 use serde::{Serialize, de::DeserializeOwned};
 use std::sync::atomic::Ordering;
 use worker_support::{RawAnswer, TestBlob, User, Worker, fetch, random};
+
+/// What each of the credits here is worth.
+const SIXTEEN_MIB: u64 = 16 << 20;
 
 async fn ask<Q: Serialize>(worker: &Worker, endpoint: AdminEndpoint, message: &Q) -> RawAnswer {
     worker.connect_to(Plane::Admin, 1024).post(endpoint.path(), None, message).await
@@ -159,7 +163,7 @@ async fn a_list_of_accounts_tells_what_the_relay_knows() {
     user.credits(&mut connection, 5).await;
 
     let page = accounts(&worker).await;
-    assert_eq!((page.default_quota, page.next), (1_000, None));
+    assert_eq!((page.default_quota, page.next), (32 << 30, None));
     let facts = |account: AccountId, sessions, drawn| AccountFacts {
         account,
         keyring_version: Some(1),
@@ -167,13 +171,13 @@ async fn a_list_of_accounts_tells_what_the_relay_knows() {
         drawn,
         quota: None,
     };
-    let mut expected = vec![facts(user.account, 2, 5), facts(other.account, 0, 0)];
+    let mut expected = vec![facts(user.account, 2, 5 * SIXTEEN_MIB), facts(other.account, 0, 0)];
     expected.sort_by_key(|facts| facts.account);
     assert_eq!(page.accounts, expected);
 
-    worker.day.fetch_add(31, Ordering::Relaxed);
+    worker.day.fetch_add(PERIOD_DAYS, Ordering::Relaxed);
     let later = accounts(&worker).await.accounts;
-    assert!(later.iter().all(|facts| (facts.sessions, facts.drawn) == (0, 0)), "sessions end, days pass");
+    assert!(later.iter().all(|facts| (facts.sessions, facts.drawn) == (0, 0)), "sessions end, periods pass");
 }
 
 #[tokio::test]
@@ -188,15 +192,14 @@ async fn an_account_draws_what_the_operator_says() {
     let draw =
         async |count| worker.connect().post("/v1/credits", Some(&user.shown()), &fetch(count)).await.status();
     assert_eq!(draw(3).await, 200);
-    set(Some(4)).await;
+    set(Some(4 * SIXTEEN_MIB)).await;
     assert_eq!(draw(2).await, 200, "one of them");
     assert_eq!(draw(1).await, 409, "what was drawn before counts");
-    assert_eq!(accounts(&worker).await.accounts[0].quota, Some(4));
+    assert_eq!(accounts(&worker).await.accounts[0].quota, Some(4 * SIXTEEN_MIB));
     set(Some(0)).await;
-    worker.day.fetch_add(1, Ordering::Relaxed);
     assert_eq!(draw(1).await, 409);
     set(None).await;
-    assert_eq!(draw(64).await, 200);
+    assert_eq!(draw(64).await, 200, "as many as every account");
     let nobody = SetQuota { account: AccountId::from_bytes(random()), quota: Some(1) };
     assert_eq!(ask(&worker, AdminEndpoint::SetQuota, &nobody).await.status(), 404);
 }
@@ -210,7 +213,7 @@ async fn a_removed_account_is_gone_and_its_id_is_never_given_again() {
     let blob = TestBlob::new(1);
     let credit = user.credits(&mut connection, 1).await.remove(0);
     connection.post("/v1/blobs", None, &blob.create_whole(credit)).await.success();
-    let quota = SetQuota { account: user.account, quota: Some(7) };
+    let quota = SetQuota { account: user.account, quota: Some(7 * SIXTEEN_MIB) };
     ask(&worker, AdminEndpoint::SetQuota, &quota).await.success();
     let pending = user.login_finish(&mut connection).await;
 

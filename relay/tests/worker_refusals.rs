@@ -101,14 +101,14 @@ async fn bodies_in_another_form_than_the_canonical_one_are_refused() {
     let mut connection = worker.connect();
     let user = worker.user(&mut connection).await;
     let good = codec::encode(&fetch(1)).unwrap();
-    assert_eq!((good.len(), good[4]), (4 + 1 + 32, 1));
+    assert_eq!((good.len(), good[4]), (4 + 1 + 1 + 1 + 32, 1));
     let with = |length: &[u8], end: &[u8]| [&good[..4], length, &good[5..], end].concat();
     let shown = user.shown();
     connection.request("POST", "/v1/credits", Some(&shown), &good).await.success();
     for (why, body) in [
         ("trailing byte", with(&[1], &[0])),
         ("over-long number", with(&[0x81, 0], &[])),
-        ("truncated", good[..36].to_vec()),
+        ("truncated", good[..38].to_vec()),
     ] {
         let answer = worker.connect().request("POST", "/v1/credits", Some(&shown), &body).await;
         assert_eq!(answer.head, REFUSED_AND_LAST, "{why}");

@@ -250,7 +250,7 @@ async fn every_relay_says_as_much_of_itself() {
         let answer = connection(&relay_by).request("GET", "/v1/relay", None, &[]).await;
         let info: RelayInfo = codec::decode(&answer.clone().success()).unwrap();
         assert_eq!((info.version, info.registration, info.work), (PROTOCOL_VERSION, registration, WORK));
-        assert_eq!((info.credits_per_day, info.session_days), (1_000, 30));
+        assert_eq!((info.quota, info.session_days), (32 << 30, 30));
         answers.push((answer.head, answer.body.len()));
     }
     assert!(answers.iter().all(|answer| *answer == answers[0]));

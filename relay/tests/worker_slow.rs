@@ -7,6 +7,7 @@ use nightdrop_relay::worker::{HttpLimits, Plane};
 use nightdrop_wire::{
     authorization::Authorization,
     codec,
+    denomination::Denomination,
     messages::{
         blob::{CreateBlob, FinishBlob, WholeBlob},
         credit::Credit,
@@ -192,7 +193,7 @@ async fn strangers_are_refused_before_there_is_room_for_their_bodies() {
     let worker = Worker::with_limits(limits).await;
     let blob = stored_blob(&worker).await;
     let stranger = Authorization::Bearer(Token::from_bytes(random()));
-    let unpaid = || Credit::new(TODAY, random(), random());
+    let unpaid = || Credit::new(Denomination::Largest, TODAY, random(), random());
     let whole = WholeBlob {
         chunk: random_bytes(SizeClass::FULL.sealed()),
         manifest: random_bytes(SizeClass::FULL.sealed()),
@@ -243,7 +244,7 @@ async fn a_repeated_creation_passes_though_its_credit_is_spent() {
     for _ in 0..2 {
         connection.post("/v1/blobs", None, &create).await.success();
     }
-    let other = blob.create_whole(create.credit.clone());
+    let other = blob.create_whole(create.payment[0].clone());
     let other = CreateBlob { chunks: 1, blob: TestBlob::new(1).id, ..other };
     assert_eq!(connection.post("/v1/blobs", None, &other).await.status(), 404);
 }

@@ -1,6 +1,7 @@
 //! What the operator may know of the accounts: all of it counts or names, none of it opens anything.
 
 use crate::{
+    credits::period_of,
     day::Day,
     error::StoreError,
     quotas,
@@ -9,7 +10,7 @@ use crate::{
     store::Store,
     transaction::Rows,
 };
-use nightdrop_wire::{ids::AccountId, messages::admin::AccountFacts};
+use nightdrop_wire::{denomination::UNIT, ids::AccountId, messages::admin::AccountFacts};
 use std::ops::ControlFlow;
 
 /// Accounts of a list, and where the list goes on if there are more.
@@ -65,7 +66,9 @@ fn facts(
         account,
         keyring_version,
         sessions,
-        drawn: drawn.filter(|drawn| drawn.day == today).map_or(0, |drawn| drawn.drawn),
+        drawn: drawn
+            .filter(|drawn| drawn.period == period_of(today))
+            .map_or(0, |drawn| drawn.drawn.saturating_mul(UNIT)),
         quota: or_nothing(quotas::of(rows, account))?,
     })
 }

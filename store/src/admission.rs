@@ -36,8 +36,8 @@ impl Store {
         logs::appendable(&self.snapshot()?, space, &token_hash(append_token)).map(drop)
     }
 
-    /// Whether a credit pays for the making of a blob, or has paid for this one: then the request may be sent again.
-    /// Whoever does not hold the credit learns nothing of the blob.
+    /// Whether the first credit of a payment pays, or was the first that paid for this blob: then the request may be sent again. Whoever does not hold
+    /// the credit learns nothing of the blob.
     ///
     /// # Errors
     /// [`StoreError::Refused`] if it does neither; [`StoreError::Database`].
@@ -64,7 +64,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let snapshot = self.snapshot()?;
         // Both are looked up whatever the other says, so that time does not tell whether the id is taken.
-        let pays = payment.check(&snapshot, today);
+        let pays = payment.check_unspent(&snapshot, today);
         let paid = snapshot.guard::<R>(id).map(|row| row.is_some_and(was_paid));
         match pays {
             Err(StoreError::Refused) if paid? => Ok(()),

@@ -12,7 +12,7 @@ use crate::{
     error::{Failure, StoreError},
     object::ObjectName,
     operation::Checked,
-    removal,
+    refunds, removal,
     room::Need,
     row::Row,
     schema::{BlobRow, BlobState, ENDED, MANIFESTS},
@@ -26,22 +26,23 @@ use nightdrop_wire::{
     ids::{BlobId, TicketId},
     limits::MAX_CHUNKS,
     messages::blob::{CreateBlob, FinishBlob, WholeBlob},
+    price,
     quarter::QuarterHour,
     size_class::SizeClass,
     token::{Token, TokenHash},
 };
 use rand::CryptoRng;
 
-/// Rows that the end of a blob without tickets changes: blob, key, what remains of it, and what is doomed.
-pub(crate) const ROWS_OF_BLOB: usize = 4;
+/// Rows that the end of a blob without tickets changes: blob, key, what remains of it, what it gives back, and what is doomed.
+pub(crate) const ROWS_OF_BLOB: usize = 5;
 /// Tickets that one commit ends at most.
 const TICKETS_OF_STEP: usize = 64;
 
 impl Store {
-    /// Makes a blob and spends its credit, in one transaction; a whole blob is stored and finished with it.
+    /// Makes a blob and spends its payment, in one transaction; a whole blob is stored and finished with it.
     ///
-    /// The same body again is answered alike. [`StoreError::Refused`] if the request is malformed or its credit does
-    /// not pay, [`StoreError::Conflict`] if the id is taken or ended: the credit is then not spent.
+    /// The same body again is answered alike. [`StoreError::Refused`] if the request is malformed or its payment is none for its price,
+    /// [`StoreError::Conflict`] if the id is taken or ended: nothing is then spent.
     #[must_use]
     pub fn create_blob(
         &self,
@@ -60,18 +61,20 @@ impl Store {
             if matches!(&held, Ok(Some(held)) if held.request == new.row.request) {
                 return Ok(Checked::Already(()));
             }
-            new.payment.check(rows, today)?;
+            new.payment.check_unspent(rows, today)?;
             if held?.is_some() || rows.holds(&ENDED, &ObjectName::blob(new.id).bytes())? {
                 return Err(StoreError::Conflict);
             }
-            Ok(Checked::Write(move |changes: &Changes<'_>| new.write(changes)))
+            // The row of the first one is among those that are counted for any operation.
+            let credits = new.payment.count().saturating_sub(1);
+            Ok(Checked::Scattered(credits, move |changes: &Changes<'_>| new.write(changes)))
         })
     }
 
     /// Closes a blob. The same manifest again is answered alike.
     ///
     /// [`StoreError::Refused`] without its write key or with a manifest of no size class; [`StoreError::Conflict`]
-    /// unless exactly the chunks of the digest are held, or if it was finished with another manifest.
+    /// unless exactly the chunks of the digest are held, if the manifest takes more room than was paid for, or if it was finished with another one.
     #[must_use]
     pub fn finish_blob(
         &self,
@@ -85,7 +88,7 @@ impl Store {
             Ok(manifest) => manifest,
             Err(error) => return refused(error),
         };
-        let chunks_digest = message.chunks_digest;
+        let (chunks_digest, class) = (message.chunks_digest, SizeClass::of_sealed(message.manifest.len()));
         let finished = finish_digest(&chunks_digest, &message.manifest);
         self.queue(manifest.len(), move |rows| {
             let row = writable(rows, id, &write_key)?;
@@ -99,6 +102,9 @@ impl Store {
                 Some((digest, chunks)) if digest == chunks_digest => chunks,
                 Some(_) | None => return Err(StoreError::Conflict),
             };
+            if class.is_none_or(|manifest| price::of_finished(chunks, manifest) > row.paid) {
+                return Err(StoreError::Conflict);
+            }
             let row = BlobRow { state: BlobState::Finished(finished), chunks, ..row };
             Ok(Checked::Write(move |changes: &Changes<'_>| {
                 changes.put_bytes(&MANIFESTS, id.as_bytes(), &manifest)?;
@@ -127,17 +133,18 @@ impl Store {
 
     /// Ends a blob: its row, its key and its tickets are gone at once, and nothing of it is read any more; its chunks and
     /// its manifest are removed after that, step by step. More tickets than one commit or the room takes are ended
-    /// before, some at a time. Neither its id nor theirs is ever made again. The same again is answered alike.
+    /// before, some at a time. Neither its id nor theirs is ever made again. Tells how many
+    /// units it gives back; the same again is answered alike until that was asked for.
     ///
     /// [`StoreError::Refused`] without its write key.
     #[must_use]
-    pub fn destroy_blob(&self, id: BlobId, write_key: &Token) -> Queued<()> {
+    pub fn destroy_blob(&self, id: BlobId, write_key: &Token, today: Day) -> Queued<u32> {
         let (store, write_key) = (self.clone(), token_hash(write_key));
         Box::pin(async move {
             let mut most = TICKETS_OF_STEP;
             loop {
-                match store.end_blob(id, write_key, most).await {
-                    Ok(End::Blob) => return Ok(()),
+                match store.end_blob(id, write_key, most, today).await {
+                    Ok(End::Blob(refund)) => return Ok(refund),
                     Ok(End::Tickets) => {}
                     Err(StoreError::Full) if most > 1 => most /= 2,
                     Err(error) => return Err(error),
@@ -147,19 +154,19 @@ impl Store {
     }
 
     /// Ends a blob with its tickets, or so many of them if it has more.
-    fn end_blob(&self, id: BlobId, write_key: TokenHash, most: usize) -> Queued<End> {
+    fn end_blob(&self, id: BlobId, write_key: TokenHash, most: usize, today: Day) -> Queued<End> {
         self.queue_for(Need::Least, 0, move |rows| {
             if ended::by(rows, ObjectName::blob(id), &write_key)? {
-                return Ok(Checked::Already(End::Blob));
+                return Ok(Checked::Already(End::Blob(refunds::left(rows, id, today)?)));
             }
-            writable(rows, id, &write_key)?;
+            let refund = refunds::of_paid(writable(rows, id, &write_key)?.paid);
             let mut tickets = tickets::of_blob(rows, id)?;
-            let ends = if tickets.len() > most { End::Tickets } else { End::Blob };
+            let ends = if tickets.len() > most { End::Tickets } else { End::Blob(refund) };
             tickets.truncate(most);
             let changed = ROWS_OF_BLOB + tickets.len() * ROWS_OF_TICKET;
             Ok(Checked::Scattered(changed, move |changes: &Changes<'_>| {
                 match ends {
-                    End::Blob => end(changes, id, &tickets, &write_key)?,
+                    End::Blob(_) => end(changes, id, &tickets, (&write_key, refund), today)?,
                     End::Tickets => tickets::remove_all(changes, id, &tickets, &write_key)?,
                 }
                 Ok(ends)
@@ -185,8 +192,8 @@ impl Store {
 /// What a step of an end has ended.
 #[derive(Debug, Clone, Copy)]
 enum End {
-    /// All of it.
-    Blob,
+    /// All of it, and it gives back so many units.
+    Blob(u32),
     /// Some of the tickets.
     Tickets,
 }
@@ -222,12 +229,14 @@ pub(crate) fn end(
     changes: &Changes<'_>,
     id: BlobId,
     tickets: &[TicketId],
-    write_key: &TokenHash,
+    (write_key, refund): (&TokenHash, u32),
+    today: Day,
 ) -> Result<(), Failure> {
     at_rest_keys::erase(changes, ObjectName::blob(id))?;
     changes.remove(&BlobRow::TABLE, id.as_bytes())?;
     tickets::remove_all(changes, id, tickets, write_key)?;
     ended::keep(changes, ObjectName::blob(id), write_key)?;
+    refunds::keep(changes, id, refund, today)?;
     removal::doom(changes, id)
 }
 
@@ -238,6 +247,12 @@ fn finish_digest(chunks_digest: &[u8; 32], manifest: &[u8]) -> [u8; 32] {
 
 fn manifest_place(id: BlobId) -> Place {
     Place { table: MANIFESTS.name, object: ObjectName::blob(id), index: 0 }
+}
+
+/// What a whole blob costs, if its parts are of size classes.
+fn price_of_whole(whole: &WholeBlob) -> Option<u32> {
+    let [chunk, manifest] = [&whole.chunk, &whole.manifest].map(|part| SizeClass::of_sealed(part.len()));
+    Some(price::of_whole(chunk?, manifest?))
 }
 
 /// A blob to be made, with what it is made whole of sealed at rest.
@@ -267,6 +282,11 @@ impl NewBlob {
         if message.chunks == 0 || message.chunks > most {
             return Err(StoreError::Refused);
         }
+        let price = match &message.whole {
+            Some(whole) => price_of_whole(whole),
+            None => price::of_open(message.chunks),
+        };
+        payment.check_price(price.ok_or(StoreError::Refused)?)?;
         let key = AtRestKey::generate(rng);
         let whole = match &message.whole {
             Some(whole) => Some(SealedWhole::seal(message.blob, &key, whole, rng)?),
@@ -281,6 +301,8 @@ impl NewBlob {
             created: today,
             request: body.0,
             receipt: payment.receipt(ObjectName::blob(message.blob)),
+            paid: payment.units(),
+            grown_by: None,
         };
         Ok(Self { id: message.blob, key, payment, row, whole })
     }
@@ -307,8 +329,6 @@ impl SealedWhole {
         whole: &WholeBlob,
         rng: &mut dyn CryptoRng,
     ) -> Result<Self, StoreError> {
-        SizeClass::of_sealed(whole.chunk.len()).ok_or(StoreError::Refused)?;
-        SizeClass::of_sealed(whole.manifest.len()).ok_or(StoreError::Refused)?;
         let chunks_digest = sha256(&[&chunk_hash(&whole.chunk)]);
         Ok(Self {
             chunk: SealedChunk::seal(id, 0, key, whole.chunk.as_slice().into(), rng)?,

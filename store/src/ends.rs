@@ -35,7 +35,7 @@ fn long_blob(fixture: &Fixture, chunks: u32) -> TestBlob {
 }
 
 fn destroy(fixture: &Fixture, blob: &TestBlob) -> Result<(), StoreError> {
-    fixture.wait(fixture.store().destroy_blob(blob.id, &blob.write_key))
+    fixture.wait(fixture.store().destroy_blob(blob.id, &blob.write_key, TODAY)).map(drop)
 }
 
 /// How many chunks, hashes of chunks and doomed blobs there are.
@@ -102,7 +102,7 @@ fn the_end_of_a_long_blob_keeps_others_waiting_for_one_step_and_not_for_the_whol
         begun.recv().unwrap();
         Ok(Checked::Write(|_: &Changes<'_>| Ok(())))
     }));
-    let end = queued(store.destroy_blob(blob.id, &blob.write_key));
+    let end = queued(store.destroy_blob(blob.id, &blob.write_key, TODAY));
     let others: Vec<_> = (0..=CHUNKS / STEP).map(|_| queued(other_write(store, &blob))).collect();
     begin.send(()).unwrap();
     fixture.wait(first).unwrap();

@@ -174,7 +174,7 @@ fn a_removal_that_cannot_read_the_disk_tells_the_owner_though_nobody_writes() {
     }
     // For the end, and for no removal after it.
     commits.store(1, Ordering::SeqCst);
-    let ended = fixture.store().destroy_blob(blob.id, &blob.write_key);
+    let ended = fixture.store().destroy_blob(blob.id, &blob.write_key, TODAY);
     fixture.wait(ended).unwrap();
     disk.state().unreadable = true;
     let told = runtime_with_time().block_on(async { timeout(LIMIT, fixture.store().failed()).await });

@@ -42,6 +42,7 @@ mod ends;
 mod error;
 #[cfg(test)]
 mod faults;
+mod growth;
 mod guesses;
 mod identity;
 mod invitations;
@@ -52,6 +53,7 @@ mod open;
 mod operation;
 mod quotas;
 mod recoveries;
+mod refunds;
 mod removal;
 mod renewal;
 mod room;

@@ -15,8 +15,8 @@ pub struct StoreLimits {
     pub batch_bytes: usize,
     /// Sessions of one account; one more ends the oldest.
     pub sessions_per_account: usize,
-    /// Credits that one account draws in a day.
-    pub credits_per_day: u32,
+    /// Bytes of stored room for which one account draws credits in a period.
+    pub quota_bytes: u64,
     /// Entries of one log.
     pub log_entries: u32,
     /// Tickets of one blob at a time.
@@ -76,7 +76,7 @@ impl Default for StoreLimits {
             batch_operations: 64,
             batch_bytes: 16 << 20,
             sessions_per_account: 32,
-            credits_per_day: 1_000,
+            quota_bytes: 32 << 30,
             log_entries: 1_000_000,
             tickets_per_blob: 1_024,
             claims_per_blob: 4_096,

@@ -22,6 +22,7 @@ use nightdrop_wire::{
     ids::SpaceId,
     limits::{ENTRY_SIZES, MAX_ENTRIES, MAX_ENTRIES_BODY},
     messages::log::{Append, CreateLog, LogHead, LogPage},
+    price,
     token::{Token, TokenHash},
 };
 use rand::CryptoRng;
@@ -34,11 +35,10 @@ const PAGE_OVERHEAD: usize = 10 + 32 + 2;
 const ENTRY_OVERHEAD: usize = 2;
 
 impl Store {
-    /// Makes a log with its first entries and spends its credit, in one transaction.
+    /// Makes a log with its first entries and spends its payment, in one transaction.
     ///
-    /// The same body again is answered alike. [`StoreError::Refused`] if the entries are malformed, the credit does not
-    /// pay; [`StoreError::Conflict`] if the id is taken or ended, or a log may not be so long: the credit is then not
-    /// spent.
+    /// The same body again is answered alike. [`StoreError::Refused`] if the entries are malformed, the payment is none for a
+    /// log's price; [`StoreError::Conflict`] if the id is taken or ended, or a log may not be so long: nothing is then spent.
     #[must_use]
     pub fn create_log(
         &self,
@@ -58,7 +58,7 @@ impl Store {
             if matches!(&held, Ok(Some(held)) if held.request == new.row.request) {
                 return Ok(Checked::Already(()));
             }
-            new.payment.check(rows, today)?;
+            new.payment.check_unspent(rows, today)?;
             if held?.is_some() || rows.holds(&ENDED, &ObjectName::log(new.space).bytes())? {
                 return Err(StoreError::Conflict);
             }
@@ -217,6 +217,7 @@ impl NewLog {
         rng: &mut dyn CryptoRng,
     ) -> Result<Self, StoreError> {
         check_form(&message.entries)?;
+        payment.check_price(price::LOG)?;
         let key = AtRestKey::generate(rng);
         let before = LogHead::before_first(message.space);
         let entries = SealedEntries::seal(message.space, &key, &before, &message.entries, rng)?;

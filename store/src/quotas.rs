@@ -1,4 +1,4 @@
-//! Quotas: how many credits an account draws in a day, where the operator set that.
+//! Quotas: for how many bytes of stored room an account draws credits in a period, where the operator set that.
 
 use crate::{
     error::StoreError,
@@ -12,18 +12,18 @@ use crate::{
 use nightdrop_wire::ids::AccountId;
 
 impl Store {
-    /// Sets the credits that an account draws in a day; `None` gives it what every account has. What it drew today
-    /// counts against it.
+    /// Sets for how many bytes an account draws credits in a period; `None` gives it what every account has. What it drew in this period counts against
+    /// it.
     ///
     /// [`StoreError::Refused`] if there is no such account.
     #[must_use]
-    pub fn set_quota(&self, account: AccountId, quota: Option<u32>) -> Queued<()> {
+    pub fn set_quota(&self, account: AccountId, quota: Option<u64>) -> Queued<()> {
         self.queue_for(Need::Little, 0, move |rows| {
             if !rows.holds(&AccountRow::TABLE, account.as_bytes())? {
                 return Err(StoreError::Refused);
             }
             Ok(Checked::Write(move |changes: &Changes<'_>| match quota {
-                Some(credits_per_day) => changes.put(account.as_bytes(), &QuotaRow { credits_per_day }),
+                Some(bytes) => changes.put(account.as_bytes(), &QuotaRow { bytes }),
                 None => changes.remove(&QuotaRow::TABLE, account.as_bytes()),
             }))
         })
@@ -31,6 +31,6 @@ impl Store {
 }
 
 /// The quota that the operator set for an account.
-pub(crate) fn of(rows: &impl Rows, account: AccountId) -> Result<Option<u32>, StoreError> {
-    Ok(rows.row::<QuotaRow>(account.as_bytes())?.map(|row| row.credits_per_day))
+pub(crate) fn of(rows: &impl Rows, account: AccountId) -> Result<Option<u64>, StoreError> {
+    Ok(rows.row::<QuotaRow>(account.as_bytes())?.map(|row| row.bytes))
 }

@@ -25,6 +25,7 @@
 //! log_entries      (space, n) → LogEntryRow              each with the hash of the chain up to it
 //! at_rest_keys     object → key (32)                    see `at_rest_keys`
 //! ended            object → witness of its write key     ids that are never made again, see `ended`
+//! refunds          blob → RefundRow                      what a blob that ended gives back, for some days
 //! doomed           blob → DoomedRow                      its chunks are being removed, see `removal`
 //! set_aside        blob → SetAsideRow                    a part of it could not be removed
 //! ```
@@ -37,6 +38,7 @@ use crate::{
     row::{FixedKey, Row},
 };
 use nightdrop_wire::{
+    denomination::Denomination,
     ids::{AccountId, BlobId, RecoveryId},
     messages::{blob::ChunkHash, log::LogHead},
     onion::OnionAddress,
@@ -47,7 +49,7 @@ use redb::TableDefinition;
 use serde::{Deserialize, Serialize};
 
 /// Version of everything below. There is no release yet, hence no other version to read.
-pub(crate) const SCHEMA_VERSION: u32 = 6;
+pub(crate) const SCHEMA_VERSION: u32 = 7;
 
 /// A table with values of any length.
 pub(crate) struct Table<K: FixedKey> {
@@ -114,6 +116,7 @@ macro_rules! for_each_table {
         $each!($crate::schema::LogEntryRow::TABLE);
         $each!($crate::schema::AT_REST_KEYS);
         $each!($crate::schema::ENDED);
+        $each!($crate::schema::RefundRow::TABLE);
         $each!($crate::schema::DoomedRow::TABLE);
         $each!($crate::schema::SetAsideRow::TABLE);
     };
@@ -261,10 +264,10 @@ impl Row for SpentCreditRow {
 /// What an account drew.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct CreditQuotaRow {
-    /// Day of the last draw.
-    pub(crate) day: Day,
-    /// Credits drawn on that day.
-    pub(crate) drawn: u32,
+    /// Period of the last draw.
+    pub(crate) period: u32,
+    /// Units for which it drew credits in that period.
+    pub(crate) drawn: u64,
     /// The last draw, which may be asked for again after a lost answer.
     pub(crate) last: LastDraw,
 }
@@ -274,8 +277,8 @@ pub(crate) struct CreditQuotaRow {
 pub(crate) struct LastDraw {
     /// Digest of the request.
     pub(crate) request: [u8; 32],
-    /// How many credits it was.
-    pub(crate) count: u32,
+    /// How many credits of each denomination it was.
+    pub(crate) given: [u16; Denomination::COUNT],
     /// How often it was asked for again.
     pub(crate) repeats: u8,
 }
@@ -285,11 +288,11 @@ impl Row for CreditQuotaRow {
     const TABLE: Table<[u8; 10]> = Table::new("credit_quotas");
 }
 
-/// What an account may draw in a day.
+/// What an account may draw in a period.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct QuotaRow {
-    /// Credits.
-    pub(crate) credits_per_day: u32,
+    /// Bytes of stored room.
+    pub(crate) bytes: u64,
 }
 
 impl Row for QuotaRow {
@@ -312,8 +315,12 @@ pub(crate) struct BlobRow {
     pub(crate) created: Day,
     /// Digest of the request that made it.
     pub(crate) request: [u8; 32],
-    /// Of the credit that paid for it, which pays for nothing else: who shows it may send that request again.
+    /// Of the first credit that paid for it, which pays for nothing else: who shows it may send that request again.
     pub(crate) receipt: TokenHash,
+    /// Units that were paid for it in all.
+    pub(crate) paid: u32,
+    /// Digest of the request that last made it grow.
+    pub(crate) grown_by: Option<[u8; 32]>,
 }
 
 /// Whether a blob may still change.
@@ -386,6 +393,31 @@ impl Row for ClaimRow {
     const TABLE: Table<ClaimKey> = Table::new("claims");
 }
 
+/// What a blob that ended gives back to whoever shows the write key that it had.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct RefundRow {
+    /// Units.
+    pub(crate) units: u32,
+    /// Last day on which it can be asked for.
+    pub(crate) expires: Day,
+    /// The order that was answered; no other one is.
+    pub(crate) given: Option<GivenRefund>,
+}
+
+/// An order of credits that a blob gave back.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct GivenRefund {
+    /// Digest of it.
+    pub(crate) order: [u8; 32],
+    /// How often it was sent again.
+    pub(crate) repeats: u8,
+}
+
+impl Row for RefundRow {
+    type Key = [u8; 16];
+    const TABLE: Table<[u8; 16]> = Table::new("refunds");
+}
+
 /// A blob that ended and whose chunks are being removed.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct DoomedRow {
@@ -425,7 +457,7 @@ pub(crate) struct LogRow {
     pub(crate) created: Day,
     /// Digest of the request that made it.
     pub(crate) request: [u8; 32],
-    /// Of the credit that paid for it, as for a blob.
+    /// Of the first credit that paid for it, as for a blob.
     pub(crate) receipt: TokenHash,
 }
 

@@ -118,7 +118,7 @@ impl StorageBackend for Disk {
 fn limits() -> StoreLimits {
     StoreLimits {
         reserve_bytes: RESERVE,
-        credits_per_day: u32::MAX,
+        quota_bytes: u64::MAX,
         // So small a cache that redb writes while a transaction is under way.
         cache_bytes: 1 << 20,
         removal_pause: Duration::from_millis(1),
@@ -183,12 +183,14 @@ fn a_blob_of_many_tickets_is_ended_on_an_almost_full_disk_in_small_steps() {
     let mut left = blobs.iter();
     let ended = squeeze(&disk, |_| {
         let blob = left.next().unwrap();
-        fixture.wait(fixture.store().destroy_blob(blob.id, &blob.write_key))
+        fixture.wait(fixture.store().destroy_blob(blob.id, &blob.write_key, TODAY)).map(drop)
     });
     assert!((4..6).contains(&ended), "{ended}");
     disk.leave(64 << 20);
     for blob in &blobs {
-        fixture.wait(fixture.store().destroy_blob(blob.id, &blob.write_key)).expect("there is room again");
+        fixture
+            .wait(fixture.store().destroy_blob(blob.id, &blob.write_key, TODAY))
+            .expect("there is room again");
     }
     assert_eq!(rows(fixture.store(), &BlobTicketRow::TABLE), 0);
 }
@@ -239,7 +241,7 @@ fn a_removal_that_found_no_room_goes_on_by_itself_when_there_is_some() {
     }
     // For the end, and for no removal after it.
     disk.state().commits = Some(1);
-    fixture.wait(fixture.store().destroy_blob(blob.id, &blob.write_key)).unwrap();
+    fixture.wait(fixture.store().destroy_blob(blob.id, &blob.write_key, TODAY)).unwrap();
     std::thread::sleep(Duration::from_millis(50));
     let doomed = || rows(fixture.store(), &DoomedRow::TABLE);
     assert_eq!(doomed(), 1);
@@ -269,8 +271,8 @@ fn fill(fixture: &Fixture, credits: &mut Vec<Credit>) -> Vec<TestBlob> {
             Ok(()) => stored.push(blob),
             Err(error) => {
                 assert!(matches!(error, StoreError::Full), "{error:?}");
-                match fixture.wait(fixture.store().destroy_blob(blob.id, &blob.write_key)) {
-                    Ok(()) | Err(StoreError::Refused) => {}
+                match fixture.wait(fixture.store().destroy_blob(blob.id, &blob.write_key, TODAY)) {
+                    Ok(_) | Err(StoreError::Refused) => {}
                     error => panic!("{error:?}"),
                 }
                 wait_for_removal(fixture);
@@ -292,7 +294,7 @@ fn what_ends_on_a_full_disk_is_room_for_as_much_wherever_the_file_is_written() {
         disk.state().blocks = Some(disk_size * MIB / BLOCK);
         let stored = fill(&fixture, &mut credits);
         for blob in &stored[..5] {
-            fixture.wait(fixture.store().destroy_blob(blob.id, &blob.write_key)).unwrap();
+            fixture.wait(fixture.store().destroy_blob(blob.id, &blob.write_key, TODAY)).unwrap();
         }
         wait_for_removal(&fixture);
         let taken = disk.state().taken.len();

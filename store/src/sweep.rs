@@ -1,4 +1,4 @@
-//! What is over by the day is cleared away: spent credits, sessions, invitations, quotas, claims and tickets of past days, tickets whose
+//! What is over by the day is cleared away: spent credits, sessions, invitations, claims and tickets of past days, draws of past periods, what nobody asked back in time, tickets whose
 //! claims are used up, and blobs that were never finished. Looking reads a snapshot; clearing is done in small operations that stand in the queue like any
 //! other and look again, so that nobody waits for it and nothing is cleared that has changed meanwhile. On an almost
 //! full disk they are made smaller.
@@ -6,15 +6,17 @@
 use crate::{
     blobs::{self, ROWS_OF_BLOB},
     claims,
+    credits::period_of,
     day::Day,
     error::{Failure, StoreError},
     limits::StoreLimits,
     operation::Checked,
+    refunds,
     room::Need,
     row::{self, FixedKey, Row},
     schema::{
-        AccountSessionsRow, BlobRow, BlobState, ClaimRow, CreditQuotaRow, InvitationRow, SessionRow,
-        SpentCreditRow, TicketRow,
+        AccountSessionsRow, BlobRow, BlobState, ClaimRow, CreditQuotaRow, InvitationRow, RefundRow,
+        SessionRow, SpentCreditRow, TicketRow,
     },
     store::{Queued, Store},
     tickets::{self, ROWS_OF_TICKET},
@@ -38,6 +40,7 @@ impl Store {
             + self.sweep_table::<ClaimRow, 48>(when).await?
             // After their claims, so that those that are used up end with the last of them.
             + self.sweep_table::<TicketRow, 16>(when).await?
+            + self.sweep_table::<RefundRow, 16>(when).await?
             + self.sweep_table::<BlobRow, 16>(when).await?)
     }
 
@@ -203,7 +206,13 @@ impl Passing for SpentCreditRow {
 
 impl Passing for CreditQuotaRow {
     fn clearing(self, key: &[u8; 10], _: &impl Rows, when: When) -> Result<Option<Clearing>, StoreError> {
-        remove_if::<Self>(self.day < when.today, key)
+        remove_if::<Self>(self.period < period_of(when.today), key)
+    }
+}
+
+impl Passing for RefundRow {
+    fn clearing(self, key: &[u8; 16], _: &impl Rows, when: When) -> Result<Option<Clearing>, StoreError> {
+        remove_if::<Self>(self.expires < when.today, key)
     }
 }
 
@@ -264,10 +273,12 @@ impl Passing for TicketRow {
 impl Passing for BlobRow {
     /// A blob that was not finished in time ends. It has no tickets, which only finished ones have.
     fn clearing(self, key: &[u8; 16], _: &impl Rows, when: When) -> Result<Option<Clearing>, StoreError> {
-        let (blob, write_key) = (BlobId::from_bytes(*key), self.write_key);
+        let (blob, write_key, refund) =
+            (BlobId::from_bytes(*key), self.write_key, refunds::of_paid(self.paid));
         let over =
             self.state == BlobState::Open && self.created.plus(when.limits.unfinished_days) < when.today;
-        let end = move |changes: &Changes<'_>| blobs::end(changes, blob, &[], &write_key);
+        let end =
+            move |changes: &Changes<'_>| blobs::end(changes, blob, &[], (&write_key, refund), when.today);
         Ok(over.then(|| Clearing::new(ROWS_OF_BLOB, end)))
     }
 }

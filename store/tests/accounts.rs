@@ -4,9 +4,11 @@
 mod common;
 
 use common::{Fixture, TODAY, random, random_token, registration};
-use nightdrop_store::{BodyDigest, token_hash};
+use nightdrop_store::{BodyDigest, Day, StoreLimits, token_hash};
 use nightdrop_wire::{
+    denomination::{Assortment, Denomination, UNIT},
     ids::{AccountId, InvitationId, RecoveryId},
+    limits::PERIOD_DAYS,
     messages::account::{Recovery, RegisterFinish},
     onion::OnionAddress,
     token::{Token, TokenHash},
@@ -210,25 +212,53 @@ fn one_session_too_many_ends_the_oldest() {
     assert_refused!(fixture.open_session(account, &others[0]), Conflict, "in use");
 }
 
+/// A relay whose accounts draw 1,000 credits of the smallest denomination in a period.
+fn fixture_of_small_quota() -> Fixture {
+    let mut fixture = Fixture::new();
+    fixture.open_with(StoreLimits { quota_bytes: 1_000 * UNIT, ..StoreLimits::default() });
+    fixture
+}
+
+/// The first day of the period after this one.
+const NEXT_PERIOD: Day = Day((TODAY.0 / PERIOD_DAYS + 1) * PERIOD_DAYS);
+
 #[test]
-fn an_account_draws_its_quota_each_day_and_no_more() {
-    let fixture = Fixture::new();
+fn an_account_draws_its_quota_in_each_period() {
+    let fixture = fixture_of_small_quota();
     let (session, other) = (fixture.session(1), fixture.session(2));
     let draw = |session: &Token, count, day| fixture.draw(session, count, day);
     assert_eq!(draw(&session, 998, TODAY).unwrap(), 998);
-    assert_eq!(draw(&session, 5, TODAY).unwrap(), 2, "what is left");
+    assert_eq!(draw(&session, 5, Day(NEXT_PERIOD.0 - 1)).unwrap(), 2, "what is left, on its last day");
     assert_refused!(draw(&session, 1, TODAY), QuotaReached);
     assert_eq!(draw(&other, 1, TODAY).unwrap(), 1, "another account");
-    assert_eq!(draw(&session, 2_000, TODAY.plus(1)).unwrap(), 1_000, "another day");
+    assert_eq!(draw(&session, 2_000, NEXT_PERIOD).unwrap(), 1_000, "another period");
     assert_refused!(draw(&random_token(), 1, TODAY), Refused, "no session");
 }
 
 #[test]
+fn what_is_drawn_counts_by_its_worth() {
+    let fixture = fixture_of_small_quota();
+    let session = token_hash(&fixture.session(1));
+    let draw = |request: &[u8], wanted| {
+        let drawn = fixture.store().draw_credits(session, wanted, BodyDigest::of(request), TODAY);
+        fixture.wait(drawn)
+    };
+    assert_eq!(draw(b"one", Assortment([1, 2, 0, 0])).unwrap(), Assortment([1, 2, 0, 0]));
+    // 967 units are left.
+    assert_eq!(draw(b"two", Assortment([7, 0, 9, 9])).unwrap(), Assortment([7, 0, 3, 0]));
+    assert_refused!(draw(b"three", Assortment([0, 0, 1, 1])), QuotaReached);
+    assert_eq!(draw(b"four", Assortment([0, 13, 0, u16::MAX])).unwrap(), Assortment([0, 12, 0, 0]));
+    assert_refused!(draw(b"five", Assortment([1, 1, 1, 1])), QuotaReached);
+}
+
+#[test]
 fn a_draw_whose_answer_was_lost_counts_once() {
-    let fixture = Fixture::new();
+    let fixture = fixture_of_small_quota();
     let session = token_hash(&fixture.session(1));
     let draw = |request: &[u8], wanted, today| {
-        fixture.wait(fixture.store().draw_credits(session, wanted, BodyDigest::of(request), today))
+        let wanted = Assortment::only(Denomination::Smallest, wanted);
+        let drawn = fixture.store().draw_credits(session, wanted, BodyDigest::of(request), today);
+        fixture.wait(drawn).map(|drawn| drawn.0[0])
     };
     assert_eq!(draw(b"first", 900, TODAY).unwrap(), 900);
     assert_eq!(draw(b"first", 900, TODAY).unwrap(), 900, "the same request");
@@ -241,19 +271,20 @@ fn a_draw_whose_answer_was_lost_counts_once() {
         "whoever hears no answer so often does not listen"
     );
     assert_refused!(draw(b"first", 900, TODAY), QuotaReached, "it is not the last one any more");
-    assert_eq!(draw(b"second", 900, TODAY.plus(1)).unwrap(), 900, "another day");
+    assert_eq!(draw(b"second", 900, NEXT_PERIOD).unwrap(), 900, "another period");
 }
 
 /// R10: whoever draws at once from one account gets its quota and no more.
 #[test]
 fn r10_draws_at_once_never_exceed_the_quota() {
-    let fixture = Fixture::new();
+    let fixture = fixture_of_small_quota();
     let session = token_hash(&fixture.session(1));
     let draws: Vec<_> = (0..64_u8)
         .map(|n| {
-            fixture.runtime.spawn(fixture.store().draw_credits(session, 64, BodyDigest::of(&[n]), TODAY))
+            let wanted = Assortment([16, 3, 0, 0]);
+            fixture.runtime.spawn(fixture.store().draw_credits(session, wanted, BodyDigest::of(&[n]), TODAY))
         })
         .collect();
-    let drawn = draws.into_iter().map(|draw| fixture.wait(draw).unwrap().unwrap_or(0));
-    assert_eq!(drawn.sum::<u32>(), 1_000);
+    let drawn = draws.into_iter().map(|draw| fixture.wait(draw).unwrap().unwrap_or_default());
+    assert_eq!(drawn.map(Assortment::units).sum::<u64>(), 1_000);
 }

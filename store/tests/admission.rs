@@ -5,7 +5,7 @@ mod common;
 
 use common::{Fixture, TODAY, TestBlob, TestLog, random_credit};
 use nightdrop_store::{Day, Payment};
-use nightdrop_wire::size_class::SizeClass;
+use nightdrop_wire::{messages::credit::Credit, size_class::SizeClass};
 
 #[test]
 fn a_taken_id_admits_nobody_but_who_shows_the_credit_that_paid_for_it() {
@@ -14,7 +14,7 @@ fn a_taken_id_admits_nobody_but_who_shows_the_credit_that_paid_for_it() {
     let (blob, log, free) = (TestBlob::new(1), TestLog::new(), TestBlob::new(1));
     let (for_blob, for_log, unspent) = (fixture.credit(), fixture.credit(), fixture.credit());
     let old = random_credit(Day(TODAY.0 - 1));
-    let pay = Payment::of_verified;
+    let pay = |credit: &Credit| Payment::of_verified(std::slice::from_ref(credit));
     store.admit_blob(blob.id, &pay(&for_blob), TODAY).expect("a credit that pays");
     store.admit_log(log.space, &pay(&for_log), TODAY).expect("a credit that pays");
     fixture.create(&blob.create_whole(for_blob.clone(), SizeClass::SMALLEST)).unwrap();

@@ -3,13 +3,14 @@
 
 mod common;
 
-use common::{Fixture, NOW, TODAY, TestBlob, random_bytes, random_credit, random_token};
+use common::{Fixture, NOW, TODAY, TestBlob, payment_of, random_bytes, random_credit, random_token};
 use nightdrop_store::{BodyDigest, Day, Payment, token_hash};
 use nightdrop_wire::{
     authorization::Authorization,
     ids::BlobId,
     limits::{MAX_CHUNKS, MAX_HELD_CHUNKS},
     messages::{blob::CreateBlob, blob::FinishBlob, credit::Credit, ticket::CreateTicket},
+    price,
     size_class::SizeClass,
     token::Token,
 };
@@ -49,7 +50,13 @@ fn what_an_unfinished_blob_holds_is_listed_by_pages() {
     let fixture = Fixture::new();
     let blob = TestBlob::new(1);
     let many = u32::try_from(MAX_HELD_CHUNKS).unwrap() + 3;
-    fixture.create(&CreateBlob { chunks: many, ..blob.create(fixture.credit()) }).unwrap();
+    fixture
+        .create(&CreateBlob {
+            chunks: many,
+            payment: payment_of(price::of_open(many).unwrap()),
+            ..blob.create(fixture.credit())
+        })
+        .unwrap();
     let held = |from| fixture.store().held_chunks(blob.id, &blob.write_key, from).unwrap().chunks;
     assert_eq!(held(0), []);
     let chunk = random_bytes(SizeClass::FULL.sealed());
@@ -78,7 +85,7 @@ fn what_a_blob_holds_is_told_to_its_write_key_until_it_is_finished() {
     fixture.finish(&blob, &blob.finish()).unwrap();
     assert_refused!(held(&blob.write_key), Refused, "finished");
     let open = filled_blob(&fixture);
-    fixture.wait(fixture.store().destroy_blob(open.id, &open.write_key)).unwrap();
+    fixture.wait(fixture.store().destroy_blob(open.id, &open.write_key, TODAY)).unwrap();
     assert_refused!(fixture.store().held_chunks(open.id, &open.write_key, 0), Refused, "ended");
 }
 
@@ -114,7 +121,7 @@ fn a_credit_pays_once_and_until_its_last_day() {
     let credit = fixture.credit();
     fixture.create(&TestBlob::new(2).create(credit.clone())).unwrap();
     assert_refused!(fixture.create(&TestBlob::new(2).create(credit.clone())), Refused, "spent");
-    let altered = Credit::new(TODAY.plus(90).0, *credit.nonce(), [1; 32]);
+    let altered = Credit::new(credit.denomination(), TODAY.plus(90).0, *credit.nonce(), [1; 32]);
     assert_refused!(fixture.create(&TestBlob::new(2).create(altered)), Refused, "whatever else stands in it");
     assert_refused!(
         fixture.create(&TestBlob::new(2).create(random_credit(Day(TODAY.0 - 1)))),
@@ -124,7 +131,7 @@ fn a_credit_pays_once_and_until_its_last_day() {
 
     let create_on = |day, credit: Credit| {
         let message = TestBlob::new(2).create(credit);
-        let payment = Payment::of_verified(&message.credit);
+        let payment = Payment::of_verified(&message.payment);
         fixture.wait(fixture.store().create_blob(
             &message,
             payment,
@@ -300,16 +307,26 @@ fn a_destroyed_blob_is_gone_with_its_tickets_and_for_good() {
     let (ticket, token) = blob.ticket();
     fixture.ticket(&ticket, &blob.write_key).unwrap();
     let store = fixture.store();
-    assert_refused!(fixture.wait(store.destroy_blob(blob.id, &blob.read_token)), Refused, "the read token");
+    assert_refused!(
+        fixture.wait(store.destroy_blob(blob.id, &blob.read_token, TODAY)),
+        Refused,
+        "the read token"
+    );
     assert!(fixture.read(&blob, 0).is_ok());
 
-    fixture.wait(store.destroy_blob(blob.id, &blob.write_key)).unwrap();
+    fixture.wait(store.destroy_blob(blob.id, &blob.write_key, TODAY)).unwrap();
     assert_refused!(fixture.read(&blob, 0), Refused);
     assert_refused!(store.read_manifest(blob.id, &blob.reading(), NOW), Refused);
     assert_refused!(store.read_ticket(ticket.ticket, &token, NOW), Refused);
     assert_refused!(fixture.put(&blob, 0, &blob.chunks[0]), Refused);
-    fixture.wait(store.destroy_blob(blob.id, &blob.write_key)).expect("who lost the answer is told again");
-    assert_refused!(fixture.wait(store.destroy_blob(blob.id, &blob.read_token)), Refused, "nobody else is");
+    fixture
+        .wait(store.destroy_blob(blob.id, &blob.write_key, TODAY))
+        .expect("who lost the answer is told again");
+    assert_refused!(
+        fixture.wait(store.destroy_blob(blob.id, &blob.read_token, TODAY)),
+        Refused,
+        "nobody else is"
+    );
 
     assert_refused!(fixture.create(&blob.create(fixture.credit())), Conflict, "the id ended");
     let heir = fixture.whole_blob();
@@ -374,7 +391,7 @@ fn a_ticket_ends_by_itself_and_for_good() {
     assert!(holds_key(&mut fixture, &stays.ticket));
     fixture.open();
     fixture
-        .wait(fixture.store().destroy_blob(blob.id, &blob.write_key))
+        .wait(fixture.store().destroy_blob(blob.id, &blob.write_key, TODAY))
         .expect("the blob's end is not in its way");
     assert_refused!(fixture.store().read_ticket(stays.ticket, &stays_token, NOW), Refused);
 }
@@ -383,7 +400,11 @@ fn a_ticket_ends_by_itself_and_for_good() {
 fn the_last_chunk_index_that_the_protocol_knows_has_a_place() {
     let fixture = Fixture::new();
     let blob = TestBlob::new(2);
-    let create = CreateBlob { chunks: MAX_CHUNKS, ..blob.create(fixture.credit()) };
+    let create = CreateBlob {
+        chunks: MAX_CHUNKS,
+        payment: payment_of(price::of_open(MAX_CHUNKS).unwrap()),
+        ..blob.create(fixture.credit())
+    };
     fixture.create(&create).unwrap();
     fixture.put(&blob, MAX_CHUNKS - 1, &blob.chunks[0]).unwrap();
     assert_refused!(fixture.put(&blob, MAX_CHUNKS, &blob.chunks[0]), Conflict);

@@ -264,7 +264,7 @@ fn the_end_of_a_blob_ends_its_claims() {
     let claim = random_token();
     take(&fixture, &counted, &claim, NOW).unwrap();
     read(&fixture, &blob, &counted, &claim, NOW).unwrap();
-    fixture.wait(fixture.store().destroy_blob(blob.id, &blob.write_key)).unwrap();
+    fixture.wait(fixture.store().destroy_blob(blob.id, &blob.write_key, TODAY)).unwrap();
     assert_refused!(read(&fixture, &blob, &counted, &claim, NOW), Refused);
     assert_refused!(take(&fixture, &counted, &claim, NOW), Refused);
     assert!(fixture.wait(fixture.store().sweep(TODAY)).unwrap() >= 1, "its claim is cleared away");

@@ -23,7 +23,7 @@ fn many_writes_at_once_are_all_there_after_reopening() {
             let body = BodyDigest::of(&codec::encode(&message).unwrap());
             runtime.spawn(fixture.store().create_blob(
                 &message,
-                Payment::of_verified(&message.credit),
+                Payment::of_verified(&message.payment),
                 body,
                 TODAY,
                 &mut rand::rng(),
@@ -104,7 +104,7 @@ fn a_refused_operation_in_a_batch_leaves_nothing_and_the_others_intact() {
         let body = BodyDigest::of(&codec::encode(&message).unwrap());
         fixture.runtime.spawn(fixture.store().create_blob(
             &message,
-            Payment::of_verified(&message.credit),
+            Payment::of_verified(&message.payment),
             body,
             TODAY,
             &mut rand::rng(),
@@ -138,7 +138,7 @@ fn r10_of_racing_writes_that_spend_one_credit_exactly_one_wins() {
             let body = BodyDigest::of(&codec::encode(&message).unwrap());
             fixture.runtime.spawn(fixture.store().create_blob(
                 &message,
-                Payment::of_verified(&message.credit),
+                Payment::of_verified(&message.payment),
                 body,
                 TODAY,
                 &mut rand::rng(),
@@ -185,13 +185,13 @@ fn a_later_schema_and_another_programs_database_are_refused_untouched() {
         }
         transaction.commit().unwrap();
     };
-    set_version(Some(7));
+    set_version(Some(8));
     let newer = Store::open(&fixture.directory(), StoreLimits::default());
-    assert!(matches!(newer, Err(OpenError::NewerSchema { found: 7, known: 6 })), "{newer:?}");
+    assert!(matches!(newer, Err(OpenError::NewerSchema { found: 8, known: 7 })), "{newer:?}");
     set_version(None);
     let foreign = Store::open(&fixture.directory(), StoreLimits::default());
     assert!(matches!(foreign, Err(OpenError::NotAStore { .. })), "{foreign:?}");
-    set_version(Some(6));
+    set_version(Some(7));
     fixture.open();
     assert_eq!(fixture.read(&blob, 0).unwrap(), blob.chunks[0]);
 }
@@ -227,7 +227,7 @@ fn a_closed_store_finishes_what_is_queued() {
     let message = blob.create_whole(fixture.credit(), SizeClass::SMALLEST);
     let created = fixture.store().create_blob(
         &message,
-        Payment::of_verified(&message.credit),
+        Payment::of_verified(&message.payment),
         BodyDigest::of(b"x"),
         TODAY,
         &mut rand::rng(),

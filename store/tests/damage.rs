@@ -111,7 +111,7 @@ fn damaged_rows_and_keys_are_noticed_before_they_are_believed() {
     assert!(matches!(fixture.read(&key_hurt, 0), Err(StoreError::Damaged("chunks"))));
     assert_eq!(fixture.read(&healthy, 0).unwrap(), healthy.chunks[0]);
     fixture
-        .wait(fixture.store().destroy_blob(key_hurt.id, &key_hurt.write_key))
+        .wait(fixture.store().destroy_blob(key_hurt.id, &key_hurt.write_key, TODAY))
         .expect("it can be destroyed");
     fixture.whole_blob();
 }
@@ -139,7 +139,7 @@ fn a_damaged_row_is_the_same_refusal_as_one_that_is_not_there() {
             ("a session", store.authenticate(&token_hash(&session), TODAY).map(drop)),
             ("an invitation", store.check_invitation(&invitation, TODAY)),
             ("an end of a ticket", fixture.wait(store.end_ticket(ticket.ticket, &blob.write_key))),
-            ("an end of a blob", fixture.wait(store.destroy_blob(blob.id, &blob.write_key))),
+            ("an end of a blob", fixture.wait(store.destroy_blob(blob.id, &blob.write_key, TODAY)).map(drop)),
         ]
     };
     fixture.close();

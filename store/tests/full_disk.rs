@@ -90,10 +90,13 @@ fn what_grows_is_refused_first_and_reading_never() {
         assert_eq!(fixture.read(&blob, 0).unwrap(), blob.chunks[0], "reading");
         assert_eq!(fixture.read_log(&log, 0).unwrap().head, log.head(), "reading");
         if !ends {
-            assert_refused!(fixture.wait(fixture.store().destroy_blob(open.id, &open.write_key)), Full);
+            assert_refused!(
+                fixture.wait(fixture.store().destroy_blob(open.id, &open.write_key, TODAY)),
+                Full
+            );
         }
     }
-    fixture.wait(fixture.store().destroy_blob(open.id, &open.write_key)).expect("an end makes room");
+    fixture.wait(fixture.store().destroy_blob(open.id, &open.write_key, TODAY)).expect("an end makes room");
     free.store(200 * MIB, Ordering::SeqCst);
     let fresh = fixture.credit();
     fixture.create(&TestBlob::new(2).create(fresh)).expect("there is room again");
@@ -151,7 +154,7 @@ fn fill(fixture: &Fixture, credits: &mut Vec<Credit>) -> Vec<TestBlob> {
         let put = (0..).zip(&blob.chunks).try_for_each(|(n, chunk)| fixture.put(&blob, n, chunk));
         if let Err(error) = put.and_then(|()| fixture.finish(&blob, &blob.finish())) {
             assert!(matches!(error, StoreError::Full), "{error:?}");
-            fixture.wait(fixture.store().destroy_blob(blob.id, &blob.write_key)).unwrap();
+            fixture.wait(fixture.store().destroy_blob(blob.id, &blob.write_key, TODAY)).unwrap();
             return stored;
         }
         stored.push(blob);
@@ -193,7 +196,7 @@ fn a_small_disk_becomes_full_is_made_room_on_and_filled_again() {
     for round in 0..3 {
         let ended: Vec<_> = stored.drain(..5).collect();
         for blob in &ended {
-            fixture.wait(fixture.store().destroy_blob(blob.id, &blob.write_key)).unwrap();
+            fixture.wait(fixture.store().destroy_blob(blob.id, &blob.write_key, TODAY)).unwrap();
         }
         if round == 1 {
             // What is known of free pages survives.
@@ -223,7 +226,7 @@ fn a_small_disk_becomes_full_is_made_room_on_and_filled_again() {
     drop(file);
     let invited = fixture.store().issue_invitation(token_hash(&random_token()), TODAY);
     assert_refused!(fixture.wait(invited), Full);
-    let ended = fixture.store().destroy_blob(stored[0].id, &stored[0].write_key);
+    let ended = fixture.store().destroy_blob(stored[0].id, &stored[0].write_key, TODAY);
     assert_refused!(fixture.wait(ended), Full, "an end writes, too, and must not find the disk full");
     all_there(&fixture, &stored);
     fixture.close();
@@ -238,7 +241,7 @@ fn a_small_disk_becomes_full_is_made_room_on_and_filled_again() {
     all_there(&fixture, &stored);
     assert_eq!(fixture.read_log(&log, 0).unwrap().head, log.head());
     fixture.wait(fixture.store().end_sessions(token_hash(&session), TODAY)).unwrap();
-    fixture.wait(fixture.store().destroy_blob(stored[0].id, &stored[0].write_key)).unwrap();
+    fixture.wait(fixture.store().destroy_blob(stored[0].id, &stored[0].write_key, TODAY)).unwrap();
     let no_disk = Store::open(Path::new("/dev/full/store"), limits(16 * MIB));
     assert!(matches!(no_disk, Err(OpenError::Files { .. })), "{no_disk:?}");
 }

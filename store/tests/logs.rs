@@ -86,7 +86,7 @@ fn a_log_costs_one_credit_and_a_refused_one_none() {
         ("one long entry of two", with([entries(1, 512), entries(1, 4097)].concat())),
         (
             "a credit whose last day has passed",
-            CreateLog { credit: random_credit(Day(TODAY.0 - 1)), ..good.clone() },
+            CreateLog { payment: vec![random_credit(Day(TODAY.0 - 1))], ..good.clone() },
         ),
     ] {
         assert_refused!(fixture.create_log(&bad), Refused, why);
@@ -111,7 +111,7 @@ fn a_creation_may_be_sent_again_and_its_id_is_taken_for_good() {
     let credit = fixture.credit();
     let thief = TestLog { space: log.space, ..TestLog::new() };
     assert_refused!(fixture.create_log(&thief.create(credit.clone())), Conflict, "other bytes");
-    let again = CreateLog { credit: credit.clone(), ..create };
+    let again = CreateLog { payment: vec![credit.clone()], ..create };
     assert_refused!(fixture.create_log(&again), Conflict, "the same log for another credit");
     fixture.create_log(&TestLog::new().create(credit)).expect("the credit still pays");
     is_whole(&fixture, &log);
@@ -347,7 +347,7 @@ fn appends_share_their_commit_with_everything_else() {
         let body = BodyDigest::of(&codec::encode(&create).unwrap());
         tasks.push(store.create_blob(
             &create,
-            Payment::of_verified(&create.credit),
+            Payment::of_verified(&create.payment),
             body,
             TODAY,
             &mut rand::rng(),

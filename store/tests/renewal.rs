@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Fixture, NOW, TestBlob, random_token};
+use common::{Fixture, NOW, TODAY, TestBlob, random_token};
 use nightdrop_store::{StoreError, token_hash};
 use nightdrop_wire::{authorization::Authorization, messages::blob::RenewBlob, token::Token};
 
@@ -38,7 +38,7 @@ fn what_read_and_changed_a_blob_before_does_so_no_more() {
     );
     let (another, _) = blob.ticket();
     assert!(matches!(fixture.ticket(&another, &blob.write_key), Err(StoreError::Refused)));
-    let destroyed = fixture.wait(fixture.store().destroy_blob(blob.id, &blob.write_key));
+    let destroyed = fixture.wait(fixture.store().destroy_blob(blob.id, &blob.write_key, TODAY));
     assert!(matches!(destroyed, Err(StoreError::Refused)));
     assert!(matches!(renew(&fixture, &blob, &blob.write_key, &message), Err(StoreError::Refused)));
 
@@ -49,7 +49,7 @@ fn what_read_and_changed_a_blob_before_does_so_no_more() {
     assert!(fixture.store().read_ticket(planted.ticket, &planted_token, NOW).is_err(), "it was not");
     fixture.wait(fixture.store().end_ticket(planted.ticket, &write_key)).unwrap();
     fixture.ticket(&another, &write_key).unwrap();
-    fixture.wait(fixture.store().destroy_blob(blob.id, &write_key)).unwrap();
+    fixture.wait(fixture.store().destroy_blob(blob.id, &write_key, TODAY)).unwrap();
 }
 
 #[test]

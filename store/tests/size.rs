@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Fixture, TestBlob};
+use common::{Fixture, TODAY, TestBlob};
 use nightdrop_store::{Store, StoreLimits};
 use nightdrop_wire::size_class::SizeClass;
 
@@ -48,7 +48,7 @@ fn what_is_destroyed_makes_room_for_what_comes() {
             }
         }
         for blob in &blobs {
-            fixture.wait(fixture.store().destroy_blob(blob.id, &blob.write_key)).unwrap();
+            fixture.wait(fixture.store().destroy_blob(blob.id, &blob.write_key, TODAY)).unwrap();
         }
         lengths.push(std::fs::metadata(fixture.file()).unwrap().len());
     }

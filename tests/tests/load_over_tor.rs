@@ -88,13 +88,13 @@ impl Scene {
 
 async fn store(tor: &Tor, relay: &RelayProcess, directory: &Path, name: &str, size: u64) -> FileRecord {
     let mut session = open_account(tor, relay).await.unwrap();
-    let credit = session.fetch_credits(1).await.unwrap().remove(0);
     let path = directory.join(name);
     make_sample(&path, size).unwrap();
+    let credits = session.fetch_credits(uploads::enough_for(&path).unwrap()).await.unwrap();
     let (address, limits) = (relay.address().parse().unwrap(), ClientLimits::default());
     let journals = session.journals(directory.join("transfers"));
     let source = Source::open(&path, None).unwrap();
-    uploads::store((tor, &address, &limits), &journals, source, credit, Arc::new(())).await.unwrap()
+    uploads::store((tor, &address, &limits), &journals, source, credits, Arc::new(())).await.unwrap()
 }
 
 /// Checks that no client of a class did much worse than the mean, and says how they did.

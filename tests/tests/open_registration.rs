@@ -98,7 +98,7 @@ async fn absurd_work_and_unknown_modes_are_refused_before_any_work() {
         registration: Registration::Open,
         work: 8,
         challenge: [1; WORK_CHALLENGE],
-        credits_per_day: 1_000,
+        quota: 1_000,
         issuing_key: [2; 32],
         session_days: 30,
     };

@@ -33,6 +33,7 @@ use nightdrop_tests::{
         speak,
     },
     memory::{PASSWORD, Person, address, patient},
+    uploads::ONE,
 };
 use nightdrop_wire::{
     authorization::Authorization,
@@ -267,7 +268,7 @@ async fn a_stolen_data_directory_does_not_log_in() {
         let asked = Asked {
             endpoint: Endpoint::FetchCredits,
             authorization: Some(Authorization::Bearer(token.clone()).to_header().to_string()),
-            body: codec::encode(Order::new(1, good_until(today), &mut OsRng).unwrap().request()).unwrap(),
+            body: codec::encode(Order::new(ONE, good_until(today), &mut OsRng).unwrap().request()).unwrap(),
         };
         speak(stage.transport.stream(&address()).unwrap(), &asked).await.status == 200
     };

@@ -4,6 +4,7 @@
 use nightdrop_envelope::seal::Kind;
 use nightdrop_wire::{
     codec,
+    denomination::Denomination,
     endpoint::ENDPOINTS,
     ids::{AccountId, BlobId, ChangeId, LoginId, RecoveryId, SessionId, SpaceId, TicketId},
     limits,
@@ -13,8 +14,8 @@ use nightdrop_wire::{
             PasswdStarted, RecoverStart, RecoverStarted, Recovery, RecoveryChange, RegisterFinish,
             RegisterStart, RegisterStarted, SessionFacts, Sessions,
         },
-        blob::{CreateBlob, FinishBlob, HeldChunk, HeldChunks, RenewBlob, WholeBlob},
-        credit::{Credit, Credits, FetchCredits},
+        blob::{CreateBlob, Destroyed, FinishBlob, GrowBlob, HeldChunk, HeldChunks, RenewBlob, WholeBlob},
+        credit::{Credit, CreditOrder, Credits, IssuedPart, OrderedPart},
         log::{Append, CreateLog, LogHead, LogPage},
         relay::{EarnInvitation, EarnedInvitation, Registration, RelayInfo},
         ticket::{CreateTicket, TakeClaim, TicketLimits},
@@ -89,7 +90,10 @@ fn limits() {
         table("Limit").into_iter().map(|row| (row[0].clone(), row[1].parse().unwrap())).collect();
     let program = BTreeMap::from([
         ("MAX_CHUNKS".to_owned(), limits::MAX_CHUNKS as usize),
-        ("MAX_CREDITS_PER_REQUEST".to_owned(), usize::from(limits::MAX_CREDITS_PER_REQUEST)),
+        ("MAX_CREDITS_PER_ORDER".to_owned(), limits::MAX_CREDITS_PER_ORDER),
+        ("MAX_CREDITS_PER_PAYMENT".to_owned(), limits::MAX_CREDITS_PER_PAYMENT),
+        ("REFUND_DAYS".to_owned(), limits::REFUND_DAYS as usize),
+        ("PERIOD_DAYS".to_owned(), limits::PERIOD_DAYS as usize),
         ("ENVELOPE_OVERHEAD".to_owned(), limits::ENVELOPE_OVERHEAD),
         ("MASTER_KEY_ENVELOPE".to_owned(), limits::MASTER_KEY_ENVELOPE),
         ("MAX_KEYRING_ENVELOPE".to_owned(), limits::MAX_KEYRING_ENVELOPE),
@@ -188,15 +192,14 @@ fn walk<T: Serialize>(name: &str, message: &T) {
 #[test]
 fn control_bodies() {
     let token = || Token::from_bytes([1; 32]);
-    let credit = || Credit::new(300, [32; 32], [33; 32]);
+    let credit = || Credit::new(Denomination::Large, 300, [32; 32], [33; 32]);
     let hash = TokenHash::from_bytes([2; 32]);
     let account = AccountId::from_bytes([3; 10]);
     let blob = BlobId::from_bytes([4; 16]);
     let recovery = Recovery { id: RecoveryId::from_bytes([5; 16]), token: hash, envelope: vec![6; 125] };
     let (registration, challenge) = (Registration::Closed, [26; limits::WORK_CHALLENGE]);
-    let (version, credits_per_day, session_days, issuing_key) = (300, 300, 300, [29; 32]);
-    let info =
-        RelayInfo { version, registration, work: 200, challenge, credits_per_day, issuing_key, session_days };
+    let (version, quota, session_days, issuing_key) = (300, 300, 300, [29; 32]);
+    let info = RelayInfo { version, registration, work: 200, challenge, quota, issuing_key, session_days };
     walk("RelayInfo", &info);
     let solution = [27; limits::WORK_SOLUTION];
     walk("EarnInvitation", &EarnInvitation { account, challenge, solution });
@@ -224,13 +227,19 @@ fn control_bodies() {
             keyring,
         },
     );
-    walk("FetchCredits", &FetchCredits { expires: 300, blinded: vec![[30; 32], [31; 32]] });
-    walk("Credits", &Credits { evaluated: vec![[30; 32]], proof: [31; 64] });
+    let (denomination, blinded) = (Denomination::Small, vec![[30; 32], [31; 32]]);
+    let ordered = || OrderedPart { denomination, blinded: blinded.clone() };
+    walk("CreditOrder", &CreditOrder { expires: 300, parts: vec![ordered(), ordered()] });
+    let issued = || IssuedPart { denomination, evaluated: vec![[30; 32]], proof: [31; 64] };
+    walk("Credits", &Credits { parts: vec![issued(), issued()] });
+    let payment = || vec![credit(), credit()];
     for whole in [None, Some(WholeBlob { chunk: vec![16; 4028], manifest: vec![17; 4028] })] {
         let create =
-            CreateBlob { blob, credit: credit(), read_token: hash, write_key: hash, chunks: 300, whole };
+            CreateBlob { blob, payment: payment(), read_token: hash, write_key: hash, chunks: 300, whole };
         walk("CreateBlob", &create);
     }
+    walk("GrowBlob", &GrowBlob { chunks: 300, payment: payment() });
+    walk("Destroyed", &Destroyed { refund: 300 });
     walk("FinishBlob", &FinishBlob { chunks_digest: [18; 32], manifest: vec![19; 4028] });
     let held = HeldChunk { index: 300, hash: [29; 32] };
     walk("HeldChunks", &HeldChunks { chunks: vec![held, held] });
@@ -241,7 +250,7 @@ fn control_bodies() {
     let (space, head) = (SpaceId::from_bytes([22; 32]), LogHead { count: 300, hash: [23; 32] });
     let entries = || vec![ByteBuf::from([24; 512]), ByteBuf::from([25; 1024])];
     let (read_token, append_token) = (hash, hash);
-    let create = CreateLog { space, credit: credit(), read_token, append_token, entries: entries() };
+    let create = CreateLog { space, payment: payment(), read_token, append_token, entries: entries() };
     walk("CreateLog", &create);
     walk("Append", &Append { expected: head, entries: entries() });
     walk("LogPage", &LogPage { head, entries: entries() });

@@ -31,10 +31,12 @@ use nightdrop_tests::{
         lies::{KeptLog, Refuse, Swallow, on},
     },
     memory::{MemoryTransport, PASSWORD, Person, address, patient},
+    uploads,
 };
 use nightdrop_wire::{
     authorization::Authorization,
     codec,
+    denomination::{Assortment, Denomination},
     endpoint::Endpoint,
     limits::MAX_ENTRIES_BODY,
     messages::{
@@ -74,8 +76,8 @@ impl Device {
     /// The first device of a person, with so many files, the first of which is shared by a link.
     async fn with_files(person: &Person, count: usize) -> (Self, FileLink) {
         let mut device = Self::open(person, Some(&person.memory)).await.unwrap();
-        let credit = device.session.fetch_credits(1).await.unwrap().remove(0);
-        device.space.create(credit).await.unwrap();
+        let credit = device.session.fetch_credits(uploads::ONE).await.unwrap();
+        device.space.create(credit.into()).await.unwrap();
         let mut link = None;
         for n in 0..count {
             let (file, first) = stored(person, &format!("file {n}")).await;
@@ -101,7 +103,10 @@ impl Device {
         let (password, wish, limits) = (Password::new(PASSWORD), RecoveryWish::Replace, patient());
         let Self { session, space, memory } = self;
         let transport = &person.transport;
-        let credits = session.fetch_credits(Rekeying::<MemoryTransport>::CREDITS).await?;
+        let logs = Rekeying::<MemoryTransport>::LOGS;
+        let credits = Assortment::only(Denomination::Smallest, u16::try_from(logs).unwrap());
+        let credits = session.fetch_credits(credits).await?;
+        let credits = credits.into_iter().map(|credit| vec![credit].into()).collect();
         let rekeying = Rekeying::prepare(transport, session, space, &password, credits, &limits).await?;
         rekeying.close(space).await?;
         *memory = session.seal_memory(session.open_memory(Some(memory))?, space.head())?;
@@ -360,7 +365,7 @@ async fn another_device_goes_on_with_what_it_remembers() {
     let other = Device::open(&person, None).await.unwrap();
     device.rekey(&person).await.unwrap();
     let mut other = other;
-    let refused = other.session.fetch_credits(1).await;
+    let refused = other.session.fetch_credits(uploads::ONE).await;
     assert!(matches!(refused, Err(ClientError::SessionEnded)), "{refused:?}");
     other.space.refresh().await.unwrap();
     assert_eq!(other.space.state().closed_for(), Some(2));

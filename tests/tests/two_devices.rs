@@ -21,6 +21,7 @@ use nightdrop_tests::{
         lies::{Alter, on},
     },
     memory::{MemoryTransport, Person, address, patient},
+    uploads::ONE,
 };
 use nightdrop_wire::{endpoint::Endpoint, messages::log::LogPage};
 use std::{
@@ -49,7 +50,7 @@ async fn open(
 /// The device where the account was made, with a home space at the relay.
 async fn first_device(person: &Person) -> (Session<MemoryTransport>, Space) {
     let (mut session, mut space) = open(person, Some(&person.memory)).await.unwrap();
-    space.create(session.fetch_credits(1).await.unwrap().remove(0)).await.unwrap();
+    space.create(session.fetch_credits(ONE).await.unwrap().into()).await.unwrap();
     (session, space)
 }
 

@@ -45,6 +45,8 @@ pub enum Endpoint {
     GetChunk(BlobId, u32),
     /// Closes a blob.
     FinishBlob(BlobId),
+    /// Pays for more chunks of an unfinished blob.
+    GrowBlob(BlobId),
     /// Lists the chunks that an unfinished blob holds, from a number on.
     HeldChunks(BlobId, u32),
     /// Reads the sealed manifest.
@@ -53,6 +55,8 @@ pub enum Endpoint {
     RenewBlob(BlobId),
     /// Destroys a blob and its tickets.
     DestroyBlob(BlobId),
+    /// Gives back what a destroyed blob was paid with.
+    RefundBlob(BlobId),
     /// Makes a ticket.
     CreateTicket,
     /// Reads a ticket's envelope.
@@ -103,7 +107,7 @@ const fn row(
 const CHUNK: usize = SizeClass::FULL.sealed();
 
 /// The table.
-pub const ENDPOINTS: [EndpointRow; 29] = [
+pub const ENDPOINTS: [EndpointRow; 31] = [
     row("GET", "/v1/relay", "account", "nothing", "empty", "RelayInfo", 0),
     row("POST", "/v1/invitations", "account", "work", "EarnInvitation", "EarnedInvitation", MAX_SMALL_BODY),
     row(
@@ -125,8 +129,8 @@ pub const ENDPOINTS: [EndpointRow; 29] = [
     row("GET", "/v1/sessions", "account", "session", "empty", "Sessions", 0),
     row("DELETE", "/v1/sessions", "account", "session", "empty", "empty", 0),
     row("DELETE", "/v1/sessions/{session}", "account", "session", "empty", "empty", 0),
-    row("POST", "/v1/credits", "account", "session", "FetchCredits", "Credits", MAX_SMALL_BODY),
-    row("POST", "/v1/blobs", "data", "credit", "CreateBlob", "empty", MAX_LARGE_BODY),
+    row("POST", "/v1/credits", "account", "session", "CreditOrder", "Credits", MAX_SMALL_BODY),
+    row("POST", "/v1/blobs", "data", "credits", "CreateBlob", "empty", MAX_LARGE_BODY),
     row("PUT", "/v1/blobs/{blob}/{n}", "data", "write key", "sealed chunk", "empty", CHUNK),
     row("GET", "/v1/blobs/{blob}/{n}", "data", "read token, ticket or claim", "empty", "sealed chunk", 0),
     row(
@@ -138,10 +142,12 @@ pub const ENDPOINTS: [EndpointRow; 29] = [
         "empty",
         CHUNK + MAX_SMALL_BODY,
     ),
+    row("POST", "/v1/blobs/{blob}/grow", "data", "write key", "GrowBlob", "empty", MAX_SMALL_BODY),
     row("GET", "/v1/blobs/{blob}/have/{n}", "data", "write key", "empty", "HeldChunks", 0),
     row("GET", "/v1/blobs/{blob}/head", "data", "read token, ticket or claim", "empty", "sealed manifest", 0),
     row("POST", "/v1/blobs/{blob}/renew", "data", "write key", "RenewBlob", "empty", MAX_SMALL_BODY),
-    row("DELETE", "/v1/blobs/{blob}", "data", "write key", "empty", "empty", 0),
+    row("DELETE", "/v1/blobs/{blob}", "data", "write key", "empty", "Destroyed", 0),
+    row("POST", "/v1/blobs/{blob}/refund", "data", "write key", "CreditOrder", "Credits", MAX_SMALL_BODY),
     row("POST", "/v1/tickets", "data", "write key", "CreateTicket", "empty", MAX_SMALL_BODY),
     row("GET", "/v1/tickets/{ticket}", "data", "ticket", "empty", "ticket envelope", 0),
     row(
@@ -154,7 +160,7 @@ pub const ENDPOINTS: [EndpointRow; 29] = [
         MAX_SMALL_BODY,
     ),
     row("DELETE", "/v1/tickets/{ticket}", "data", "write key", "empty", "empty", 0),
-    row("POST", "/v1/logs", "data", "credit", "CreateLog", "empty", MAX_ENTRIES_BODY),
+    row("POST", "/v1/logs", "data", "credits", "CreateLog", "empty", MAX_ENTRIES_BODY),
     row("POST", "/v1/logs/{space}", "data", "append token", "Append", "empty", MAX_ENTRIES_BODY),
     row("GET", "/v1/logs/{space}/{from}", "data", "read token", "empty", "LogPage", 0),
 ];
@@ -196,6 +202,8 @@ impl Endpoint {
             ("POST", "credits", None, None) => Some(Self::FetchCredits),
             ("POST", "blobs", None, None) => Some(Self::CreateBlob),
             ("POST", "blobs", Some(blob), Some("finish")) => Some(Self::FinishBlob(blob.parse().ok()?)),
+            ("POST", "blobs", Some(blob), Some("grow")) => Some(Self::GrowBlob(blob.parse().ok()?)),
+            ("POST", "blobs", Some(blob), Some("refund")) => Some(Self::RefundBlob(blob.parse().ok()?)),
             ("GET", "blobs", Some(blob), Some("head")) => Some(Self::GetHead(blob.parse().ok()?)),
             ("PUT", "blobs", Some(blob), Some(n)) => {
                 Some(Self::PutChunk(blob.parse().ok()?, chunk_index(n)?))
@@ -225,6 +233,8 @@ impl Endpoint {
             Self::EndSession(session) => format!("/v1/sessions/{session}"),
             Self::PutChunk(blob, n) | Self::GetChunk(blob, n) => format!("/v1/blobs/{blob}/{n}"),
             Self::FinishBlob(blob) => format!("/v1/blobs/{blob}/finish"),
+            Self::GrowBlob(blob) => format!("/v1/blobs/{blob}/grow"),
+            Self::RefundBlob(blob) => format!("/v1/blobs/{blob}/refund"),
             Self::HeldChunks(blob, from) => format!("/v1/blobs/{blob}/have/{from}"),
             Self::RenewBlob(blob) => format!("/v1/blobs/{blob}/renew"),
             Self::GetHead(blob) => format!("/v1/blobs/{blob}/head"),
@@ -259,10 +269,12 @@ impl Endpoint {
             put_chunk,
             get_chunk,
             finish_blob,
+            grow_blob,
             held_chunks,
             get_head,
             renew_blob,
             destroy_blob,
+            refund_blob,
             create_ticket,
             get_ticket,
             take_claim,
@@ -290,10 +302,12 @@ impl Endpoint {
             Self::PutChunk(..) => put_chunk,
             Self::GetChunk(..) => get_chunk,
             Self::FinishBlob(_) => finish_blob,
+            Self::GrowBlob(_) => grow_blob,
             Self::HeldChunks(..) => held_chunks,
             Self::GetHead(_) => get_head,
             Self::RenewBlob(_) => renew_blob,
             Self::DestroyBlob(_) => destroy_blob,
+            Self::RefundBlob(_) => refund_blob,
             Self::CreateTicket => create_ticket,
             Self::GetTicket(_) => get_ticket,
             Self::TakeClaim(_) => take_claim,
@@ -320,7 +334,7 @@ fn canonical_number(text: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn sample_of_each() -> [Endpoint; 29] {
+    fn sample_of_each() -> [Endpoint; 31] {
         let (blob, ticket) = (BlobId::from_bytes([5; 16]), TicketId::from_bytes([6; 16]));
         let space = SpaceId::from_bytes([7; 32]);
         [
@@ -342,10 +356,12 @@ mod tests {
             Endpoint::PutChunk(blob, 0),
             Endpoint::GetChunk(blob, MAX_CHUNKS - 1),
             Endpoint::FinishBlob(blob),
+            Endpoint::GrowBlob(blob),
             Endpoint::HeldChunks(blob, MAX_CHUNKS - 1),
             Endpoint::GetHead(blob),
             Endpoint::RenewBlob(blob),
             Endpoint::DestroyBlob(blob),
+            Endpoint::RefundBlob(blob),
             Endpoint::CreateTicket,
             Endpoint::GetTicket(ticket),
             Endpoint::TakeClaim(ticket),

@@ -59,7 +59,7 @@ pub const RESUME_NAME: &[u8] = b"nightdrop/v1 resume name";
 pub const ISSUING_SEED: &[u8] = b"nightdrop/v1 issuing seed";
 /// The issuing key, from its seed (`DeriveKeyPair` of RFC 9497).
 pub const ISSUING_KEY: &[u8] = b"nightdrop/v1 issuing key";
-/// What a credit is bound to, before its last day.
+/// What a credit is bound to, before its denomination and its last day.
 pub const CREDIT: &[u8] = b"nightdrop/v1 credit";
 /// Name of the journal of an unfinished upload, from the memory key; followed by the length of its path (u64, big-endian), the path, and the name
 /// that the file is to get.

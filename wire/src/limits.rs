@@ -4,8 +4,14 @@ use crate::size_class::SizeClass;
 
 /// Chunks of one blob, padding included. Bounds the manifest: 32 bytes per chunk in one sealed head.
 pub const MAX_CHUNKS: u32 = 16_384;
-/// Tokens fetched in one `POST /v1/credits`.
-pub const MAX_CREDITS_PER_REQUEST: u16 = 64;
+/// Credits of one order at most.
+pub const MAX_CREDITS_PER_ORDER: usize = 128;
+/// Credits of one payment at most: enough for whatever a blob can cost, paid with as few as possible, and their number takes one byte.
+pub const MAX_CREDITS_PER_PAYMENT: usize = 112;
+/// Days for which what a destroyed blob gives back can be asked for.
+pub const REFUND_DAYS: u32 = 14;
+/// Days of a period: what an account may draw is counted anew in each, for all accounts on the same day.
+pub const PERIOD_DAYS: u32 = 182;
 /// Bytes of a sealed master key: the envelope's overhead and 32 bytes.
 pub const MASTER_KEY_ENVELOPE: usize = ENVELOPE_OVERHEAD + 32;
 /// Bytes of a sealed keyring at most.

@@ -34,6 +34,12 @@ impl SizeClass {
         (Self::SMALLEST.page_bits..=Self::FULL.page_bits).map(|page_bits| Self { page_bits })
     }
 
+    /// Bytes of the page that it fills.
+    #[must_use]
+    pub const fn page(self) -> u64 {
+        1 << self.page_bits
+    }
+
     /// Bytes of the value as the relay stores it.
     #[must_use]
     pub const fn stored(self) -> usize {

@@ -13,8 +13,8 @@
 
 use super::{NewAccess, RecoveryWish, Session, access::MasterKeyChange};
 use crate::{
-    ClientError, clock, limits::ClientLimits, random, relay::RelayLane, renewal::renew_carried,
-    space::HomeSpace, transfer, transport::Transport,
+    ClientError, clock, limits::ClientLimits, payment::Payment, random, relay::RelayLane,
+    renewal::renew_carried, space::HomeSpace, transfer, transport::Transport,
 };
 use nightdrop_envelope::{
     device_memory::DeviceMemory,
@@ -25,7 +25,6 @@ use nightdrop_login::password::Password;
 use nightdrop_wire::{
     ids::{BlobId, TicketId},
     limits::MAX_KEPT_TICKETS,
-    messages::credit::Credit,
     onion::OnionAddress,
     quarter::QuarterHour,
 };
@@ -51,18 +50,18 @@ pub struct Rekeying<T> {
     next: HomeSpace<T>,
     carried: Vec<Carried>,
     /// Left over.
-    credits: Vec<Credit>,
+    payments: Vec<Payment>,
 }
 
 /// Which files are carried, with which tickets.
 type Carried = (SpacePath, BlobId, Vec<TicketId>);
 
 impl<T: Transport> Rekeying<T> {
-    /// Credits that it may need: for a home space that was never written to, for the next one, and for that again.
-    pub const CREDITS: u16 = 3;
+    /// Logs that it may have to pay for: a home space that was never written to, the next one, and that again.
+    pub const LOGS: usize = 3;
 
-    /// Makes the home space to be, and proves the password. `space` is the one that is to be closed, read. `credits` are
-    /// [`Self::CREDITS`].
+    /// Makes the home space to be, and proves the password. `space` is the one that is to be closed, read. `payments` are
+    /// for [`Self::LOGS`].
     ///
     /// # Errors
     /// As [`HomeSpace::append`] and [`super::change_password`]; nothing was changed.
@@ -71,7 +70,7 @@ impl<T: Transport> Rekeying<T> {
         session: &mut Session<T>,
         space: &mut HomeSpace<T>,
         password: &Password,
-        mut credits: Vec<Credit>,
+        mut payments: Vec<Payment>,
         limits: &ClientLimits,
     ) -> Result<Self, ClientError> {
         let relay = session.code().relay().clone();
@@ -79,13 +78,13 @@ impl<T: Transport> Rekeying<T> {
         renew_carried(transport, &relay, space, limits, &()).await?;
         if space.is_new() {
             // No other device may begin it after this.
-            space.create(one_of(&mut credits)?).await?;
+            space.create(one_of(&mut payments)?).await?;
         }
         let keyring = session.keyring().rekeyed(clock::today(), &mut random::system());
         let keyring = keyring.map_err(ClientError::Sealing)?;
-        let next = carry(transport, session, one_of(&mut credits)?, &keyring, space.state(), limits).await?;
+        let next = carry(transport, session, one_of(&mut payments)?, &keyring, space.state(), limits).await?;
         let change = MasterKeyChange::begin(transport, session, password, limits).await?;
-        Ok(Self { change, keyring, next, carried: listed(space.state()), credits })
+        Ok(Self { change, keyring, next, carried: listed(space.state()), payments })
     }
 
     /// Closes the old home space.
@@ -116,8 +115,8 @@ impl<T: Transport> Rekeying<T> {
         let code = session.code().clone();
         if listed(space.state()) != self.carried {
             // Another device wrote while this one prepared; what it was told is kept.
-            let credit = one_of(&mut self.credits)?;
-            self.next = carry(transport, session, credit, &self.keyring, space.state(), limits).await?;
+            let payment = one_of(&mut self.payments)?;
+            self.next = carry(transport, session, payment, &self.keyring, space.state(), limits).await?;
         }
         let left = destroy_leaving(transport, space, code.relay(), limits).await?;
         let head = self.next.head();
@@ -132,7 +131,7 @@ impl<T: Transport> Rekeying<T> {
 
 impl<T> std::fmt::Debug for Rekeying<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { change: _, keyring: _, next: _, carried: _, credits: _ } = self;
+        let Self { change: _, keyring: _, next: _, carried: _, payments: _ } = self;
         f.write_str("Rekeying")
     }
 }
@@ -148,13 +147,13 @@ fn listed(state: &State) -> Vec<Carried> {
 async fn carry<T: Transport>(
     transport: &T,
     session: &Session<T>,
-    credit: Credit,
+    payment: Payment,
     keyring: &Keyring,
     state: &State,
     limits: &ClientLimits,
 ) -> Result<HomeSpace<T>, ClientError> {
     let mut next = HomeSpace::never_written(transport, session.code().relay(), keyring.home_keys(), limits);
-    next.create(credit).await?;
+    next.create(payment).await?;
     let operations = operations(state);
     next.append(|_state| Ok(operations.clone())).await?;
     Ok(next)
@@ -196,7 +195,8 @@ async fn destroy_leaving<T: Transport>(
     let checkpoint = space.state().checkpoint().map(|(_, file)| (file.blob, &file.write_key));
     for (blob, write_key) in space.state().leaving().chain(checkpoint) {
         match transfer::destroy(&mut lane, blob, write_key).await {
-            Ok(()) => {}
+            // Its credits would be dropped with the others.
+            Ok(_refund) => {}
             Err(ClientError::Withheld) => left += 1,
             Err(error) => return Err(error),
         }
@@ -204,6 +204,6 @@ async fn destroy_leaving<T: Transport>(
     Ok(left)
 }
 
-fn one_of(credits: &mut Vec<Credit>) -> Result<Credit, ClientError> {
-    credits.pop().ok_or(ClientError::NoCredits)
+fn one_of(payments: &mut Vec<Payment>) -> Result<Payment, ClientError> {
+    payments.pop().ok_or(ClientError::NoCredits)
 }

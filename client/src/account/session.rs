@@ -15,6 +15,7 @@ use nightdrop_envelope::{
 use nightdrop_wire::{
     authorization::Authorization,
     codec,
+    denomination::Assortment,
     endpoint::Endpoint,
     ids::SessionId,
     messages::{
@@ -96,13 +97,13 @@ impl<T: Transport> Session<T> {
         &self.keyring
     }
 
-    /// Draws credits; each pays for one blob. There may be fewer than `count`, and at least one.
+    /// Draws credits. There may be fewer than were asked for, and at least one.
     ///
     /// # Errors
-    /// [`ClientError::NoCredits`] when the relay gives no more today; [`ClientError::MarkedCredits`] if it does not prove that they are made
+    /// [`ClientError::NoCredits`] when the relay gives no more in this period; [`ClientError::MarkedCredits`] if it does not prove that they are made
     /// with the key that this account pins.
-    pub async fn fetch_credits(&mut self, count: u16) -> Result<Vec<Credit>, ClientError> {
-        let order = Order::new(count, good_until(clock::today()), &mut random::for_login());
+    pub async fn fetch_credits(&mut self, assortment: Assortment) -> Result<Vec<Credit>, ClientError> {
+        let order = Order::new(assortment, good_until(clock::today()), &mut random::for_login());
         let order = order.map_err(|_| ClientError::Stopped)?;
         let credits: Credits = self
             .lane

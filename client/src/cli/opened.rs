@@ -8,16 +8,17 @@ use crate::{
     ClientError,
     account::{self, RecoveryWish, Rekeyed},
     limits::ClientLimits,
+    payment::Payment,
     relay::RelayLane,
     renewal::renew_carried,
     space::HomeSpace,
-    transfer::{self, Journals},
+    transfer::{self, Journals, Refund},
     transport::{AnyTransport, Transport},
     unlocked::Unlocked,
 };
 use nightdrop_envelope::space::{FileRecord, Operation, SpacePath, State};
 use nightdrop_login::password::Password;
-use nightdrop_wire::{ids::BlobId, messages::credit::Credit, onion::OnionAddress, token::Token};
+use nightdrop_wire::{ids::BlobId, onion::OnionAddress, price, token::Token};
 
 /// The account is open, the home space is read.
 pub(super) struct Opened<'a> {
@@ -100,7 +101,10 @@ async fn with_unlocked<R>(
         opened.keep_copy().await;
     }
     unlocked.keep_space(opened.space);
-    outcome
+    unlocked.put_back_unspent().await;
+    let refunded = unlocked.claim_refunds().await;
+    let outcome = outcome?;
+    refunded.map(|()| outcome)
 }
 
 impl Opened<'_> {
@@ -205,14 +209,26 @@ impl Opened<'_> {
         self.space.state().file(name).ok_or_else(|| ClientError::NoSuchFile(name.as_str().to_owned()))
     }
 
-    /// Credits for so many new blobs; makes the home space if it is not there yet.
-    pub(super) async fn credits(&mut self, blobs: u16) -> Result<Vec<Credit>, ClientError> {
-        let mut credits = self.unlocked.take_credits(blobs + u16::from(self.space.is_new())).await?;
-        if self.space.is_new() {
-            self.space.create(credits.pop().ok_or(ClientError::NoCredits)?).await?;
+    /// Payments of these prices; makes the home space if it is not there yet.
+    pub(super) async fn pay(&mut self, prices: &[u32]) -> Result<Vec<Payment>, ClientError> {
+        let log = self.space.is_new().then_some(price::LOG);
+        let prices: Vec<u32> = prices.iter().copied().chain(log).collect();
+        let mut payments = self.unlocked.pay(&prices).await?;
+        if log.is_some() {
+            self.space.create(payments.pop().ok_or(ClientError::NoCredits)?).await?;
             self.remember().await?;
         }
-        Ok(credits)
+        Ok(payments)
+    }
+
+    /// Notes what is given back at the end of the command.
+    pub(super) fn note_refund(&self, refund: Refund) {
+        self.unlocked.refunds().note(refund);
+    }
+
+    /// Pays for what is on its way.
+    pub(super) async fn pay_one(&self, price: u32) -> Result<Payment, ClientError> {
+        self.unlocked.pay(&[price]).await?.pop().ok_or(ClientError::NoCredits)
     }
 
     /// Appends to the home space and remembers it.
@@ -285,13 +301,17 @@ impl Opened<'_> {
             (destroyed, _) => destroyed,
         };
         match destroyed {
+            Ok(refund) => {
+                self.note_refund(refund);
+                Ok(())
+            }
             Err(ClientError::Withheld) if state.is_lost(blob) => {
                 self.printer.warn(
                     "a file that was lost is off the list; the relay may keep it for whoever took it over",
                 );
                 Ok(())
             }
-            destroyed => destroyed,
+            Err(error) => Err(error),
         }
     }
 

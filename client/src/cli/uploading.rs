@@ -12,11 +12,11 @@ use crate::{
     transport::AnyTransport,
 };
 use nightdrop_envelope::space::{FileRecord, Operation, SpacePath, State};
-use nightdrop_wire::{ids::BlobId, limits::MAX_CREDITS_PER_REQUEST};
+use nightdrop_wire::ids::BlobId;
 use std::sync::Arc;
 
-/// Files that are paid for, and listed, together: one request for credits, of which a new home space takes one.
-pub(super) const BATCH: usize = MAX_CREDITS_PER_REQUEST as usize - 1;
+/// Files that are paid for, and listed, together: one draw of the smallest credits pays for as many small ones and a new home space.
+pub(super) const BATCH: usize = 63;
 
 /// Stores at most [`BATCH`] files and lists them. Gives those that are listed, and the first failure.
 pub(super) async fn upload(
@@ -134,12 +134,16 @@ async fn send(
             Prepared::Unpaid(new) => unpaid.push((name, new)),
         }
     }
-    let count = u16::try_from(unpaid.len()).unwrap_or(u16::MAX);
-    if count > 0 || opened.space.is_new() {
-        match opened.credits(count).await {
-            Ok(credits) => {
-                let paid = unpaid.into_iter().zip(credits);
-                uploads.extend(paid.map(|((name, new), credit)| (name, new.pay(credit))));
+    if !unpaid.is_empty() || opened.space.is_new() {
+        let prices: Result<Vec<u32>, ClientError> = unpaid.iter().map(|(_, new)| new.price()).collect();
+        let payments = match prices {
+            Ok(prices) => opened.pay(&prices).await,
+            Err(error) => Err(error),
+        };
+        match payments {
+            Ok(payments) => {
+                let paid = unpaid.into_iter().zip(payments);
+                uploads.extend(paid.map(|((name, new), payment)| (name, new.pay(payment))));
             }
             // What needs none is finished all the same.
             Err(error) if uploads.is_empty() => return (stored, Some(error)),
@@ -172,7 +176,9 @@ async fn send_all(
         if let Some((name, upload)) = uploads.pop() {
             let (mut lane, way) = (opened.lane(), (opened.transport(), opened.relay(), opened.limits()));
             let is_stream = upload.is_stream();
-            match upload.carry_out(&mut lane, way, Arc::new(bar.clone())).await {
+            let carry_out =
+                async |funds| upload.with_funds(funds).carry_out(&mut lane, way, Arc::new(bar.clone())).await;
+            match transfer::with_funds(carry_out, |price| opened.pay_one(price)).await {
                 Ok(stored) => sent.0.push((name, stored)),
                 Err(error) => {
                     if is_stream {
@@ -277,9 +283,12 @@ async fn leave_unlisted(opened: &Opened<'_>, path: &SpacePath, stored: Stored, p
     }
     let mut lane = opened.lane().once();
     let FileRecord { blob, write_key, .. } = stored.file();
-    if matches!(transfer::destroy(&mut lane, *blob, write_key).await, Ok(()) | Err(ClientError::Withheld)) {
-        let _ = stored.done();
+    match transfer::destroy(&mut lane, *blob, write_key).await {
+        Ok(refund) => opened.note_refund(refund),
+        Err(ClientError::Withheld) => {}
+        Err(_) => return,
     }
+    let _ = stored.done();
 }
 
 /// The file of a blob, under whatever name.

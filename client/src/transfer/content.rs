@@ -2,9 +2,17 @@
 
 use super::{ChunkQueue, Source, Stream};
 use crate::ClientError;
-use nightdrop_envelope::{chunk::ChunkBuffer, journal::Origin, manifest::FileFacts};
-use nightdrop_wire::limits::MAX_CHUNKS;
+use nightdrop_envelope::{
+    chunk::ChunkBuffer,
+    journal::Origin,
+    layout::Layout,
+    manifest::{FileFacts, manifest_class},
+};
+use nightdrop_wire::{limits::MAX_CHUNKS, price};
 use std::collections::BTreeSet;
+
+/// Chunks that a stream pays for when it begins.
+pub(super) const FIRST_CHUNKS: u32 = 16;
 
 /// What is uploaded.
 #[derive(Debug)]
@@ -38,6 +46,11 @@ impl From<Source> for Content {
 impl FileContent {
     pub(super) const fn source(&self) -> &Source {
         &self.source
+    }
+
+    /// What its blob costs, in units.
+    pub(super) fn price(&self) -> Result<u32, ClientError> {
+        price_of(Some(&self.source.layout()))
     }
 
     /// The same without the chunks that the relay holds.
@@ -79,6 +92,14 @@ impl Content {
         match self {
             Self::File(file) => Some(file.source.origin()),
             Self::Stream(_) => None,
+        }
+    }
+
+    /// What its blob costs, in units; of a stream of many chunks, the first of them.
+    pub(super) fn price(&self) -> Result<u32, ClientError> {
+        match self {
+            Self::File(file) => file.price(),
+            Self::Stream(stream) => price_of(stream.layout_of_one().as_ref()),
         }
     }
 
@@ -139,4 +160,18 @@ impl Content {
             Self::Stream(stream) => Ok(stream.finish()),
         }
     }
+}
+
+/// What a blob of this layout costs, or of one that is not known yet.
+fn price_of(layout: Option<&Layout>) -> Result<u32, ClientError> {
+    let price = match layout {
+        Some(layout) if layout.chunks() == 1 => {
+            let manifest = manifest_class(layout).map_err(ClientError::Sealing)?;
+            Some(price::of_whole(layout.class(), manifest))
+        }
+        Some(layout) => price::of_open(layout.chunks()),
+        None => price::of_open(FIRST_CHUNKS),
+    };
+    // Nothing is without chunks.
+    price.ok_or(ClientError::Stopped)
 }

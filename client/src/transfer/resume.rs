@@ -12,7 +12,7 @@ use super::{
     journal::{Found, Journal, Journals},
     upload::{Left, NewUpload, Stage, Stored, Upload},
 };
-use crate::{ClientError, relay::RelayLane, transport::Transport};
+use crate::{ClientError, clock, payment::Payment, relay::RelayLane, transport::Transport};
 use nightdrop_envelope::{journal::JournalHead, space::SpacePath};
 use nightdrop_wire::ids::BlobId;
 use std::sync::Arc;
@@ -126,11 +126,14 @@ impl Earlier {
             return Ok(Prepared::Stored(Stored::new(stored, Arc::from(journal), true)));
         }
         let chunks = file.source().layout().chunks();
-        if chunks == 1 {
-            return Ok(Prepared::Unpaid(again(journal, file, replace)));
-        }
-        let Some(held) = held_chunks(lane, journal.head(), chunks).await? else {
-            return begin_anew(lane, journal, file, replace).await;
+        let held = if chunks > 1 { held_chunks(lane, journal.head(), chunks).await? } else { None };
+        let Some(held) = held else {
+            let had_it = destroy_at_relay(lane, &journal).await?;
+            return Ok(match paid(&journal, &file) {
+                // The one request for it did not come to the relay, or has not come yet.
+                Some(payment) if !had_it => Prepared::Upload(again(journal, file, replace).pay(payment)),
+                Some(_) | None => Prepared::Unpaid(instead(journal, file, replace)),
+            });
         };
         let compare = move || (same_chunks(&journal, file.source(), held), journal, file);
         let compared = tokio::task::spawn_blocking(compare).await.map_err(|_| ClientError::Stopped)?;
@@ -138,7 +141,8 @@ impl Earlier {
             (Err(error), ..) => Err(error),
             (Ok(Some(held)), journal, file) => {
                 let content = Content::File(file.without(held.keys().copied().collect()));
-                Ok(Prepared::Upload(Upload { content, stage: Stage::Created(journal), held }))
+                let stage = Stage::Created(journal);
+                Ok(Prepared::Upload(Upload { content, stage, held, funds: None }))
             }
             (Ok(None), journal, file) => begin_anew(lane, journal, file, replace).await,
         }
@@ -153,12 +157,26 @@ async fn begin_anew<T: Transport>(
     replace: bool,
 ) -> Result<Prepared, ClientError> {
     destroy_at_relay(lane, &journal).await?;
+    Ok(Prepared::Unpaid(instead(journal, file, replace)))
+}
+
+/// In the place of one whose blob is destroyed.
+fn instead(journal: Box<Journal>, file: FileContent, replace: bool) -> NewUpload {
     let new = anew(&journal, file, replace);
-    Ok(Prepared::Unpaid(NewUpload { left: Some(Left::Ended(journal)), ..new }))
+    NewUpload { left: Some(Left::Ended(journal)), ..new }
 }
 
 fn anew(journal: &Journal, file: FileContent, replace: bool) -> NewUpload {
     NewUpload::new(journal.journals(), Content::File(file), journal.head().name.clone(), replace)
+}
+
+/// What was to pay for the blob, if it still can: shown for that blob, perhaps, and for no other.
+fn paid(journal: &Journal, file: &FileContent) -> Option<Payment> {
+    let payment = Payment::from(journal.kept().payment.clone());
+    let is_good = payment.credits().iter().all(|credit| credit.expires() > clock::today());
+    // Of a payment that was not all written down, nothing was shown.
+    let price = file.price().ok()?;
+    (is_good && payment.units() >= price).then_some(payment)
 }
 
 /// Under the same names, because the relay may yet get the one request of the earlier run: then it is not stored twice.
@@ -179,13 +197,18 @@ pub(super) async fn drop_at_relay<T: Transport>(
     journal.remove()
 }
 
+/// Whether the relay had it, or says so.
 async fn destroy_at_relay<T: Transport>(
     lane: &mut RelayLane<T>,
     journal: &Journal,
-) -> Result<(), ClientError> {
+) -> Result<bool, ClientError> {
     let JournalHead { blob, write_key, .. } = journal.head();
     match destroy(lane, *blob, write_key).await {
-        Ok(()) | Err(ClientError::Withheld) => Ok(()),
+        Ok(refund) => {
+            journal.journals().refunds().note(refund);
+            Ok(true)
+        }
+        Err(ClientError::Withheld) => Ok(false),
         Err(error) => Err(error),
     }
 }

@@ -3,7 +3,7 @@
 //! A file of one chunk is created, stored and finished in one request. Chunk and manifest are in the journal before they are sent.
 
 use super::{
-    Content, Progress, destroy,
+    Content, Funds, Progress, destroy,
     held::{finished_earlier, held_chunks},
     journal::Journal,
     lanes::{Freight, Lanes, Turn, move_all},
@@ -11,6 +11,7 @@ use super::{
 use crate::{
     ClientError,
     limits::ClientLimits,
+    payment::Payment,
     random,
     relay::{RelayLane, RequestError},
     transport::Transport,
@@ -27,10 +28,9 @@ use nightdrop_envelope::{
 use nightdrop_wire::{
     authorization::Authorization,
     endpoint::Endpoint,
-    messages::{
-        blob::{ChunkHash, CreateBlob, FinishBlob, WholeBlob},
-        credit::Credit,
-    },
+    limits::MAX_CHUNKS,
+    messages::blob::{ChunkHash, CreateBlob, FinishBlob, GrowBlob, WholeBlob},
+    price,
     refusal::Refusal,
     size_class::SizeClass,
 };
@@ -47,6 +47,8 @@ use tokio::sync::Semaphore;
 const WORKS: u32 = 1024;
 /// How often it is looked again at what the relay holds when it does not agree at the end.
 const MOST_MENDED: u32 = 2;
+/// Chunks by which a stream's blob grows at once, at most.
+const MOST_GROWTH: u32 = 256;
 
 /// An upload that has a journal.
 pub(super) struct Sending {
@@ -58,11 +60,21 @@ pub(super) struct Sending {
     held: Mutex<BTreeMap<u32, ChunkHash>>,
     /// Whether an earlier run may have asked for the same.
     is_repeated: bool,
+    /// What is paid for of a stream's blob.
+    paid: tokio::sync::Mutex<Paid>,
+    funds: Option<Funds>,
     /// Whether its end was written down, and may have been sent.
     has_end: AtomicBool,
     progress: Arc<dyn Progress>,
     /// A permit is out for each piece of work that threads do for it.
     works: Arc<Semaphore>,
+}
+
+/// What is paid for: so many units, and so many chunks that they cover.
+#[derive(Default)]
+struct Paid {
+    units: u32,
+    chunks: u32,
 }
 
 /// What finishes a blob.
@@ -79,11 +91,12 @@ impl Sending {
         journal: Journal,
         held: BTreeMap<u32, ChunkHash>,
         is_repeated: bool,
+        funds: Option<Funds>,
         progress: Arc<dyn Progress>,
     ) -> Self {
         let (key, capabilities) = (journal.head().file_key(), journal.head().capabilities());
         let (journal, has_end) = (Arc::new(journal), AtomicBool::new(false));
-        let held = Mutex::new(held);
+        let (held, paid) = (Mutex::new(held), Default::default());
         Self {
             content,
             key,
@@ -91,13 +104,15 @@ impl Sending {
             journal,
             held,
             is_repeated,
+            paid,
+            funds,
             has_end,
             progress,
             works: Arc::new(Semaphore::new(WORKS as usize)),
         }
     }
 
-    /// Stores it; a credit pays for a blob that is not there yet.
+    /// Stores it; a payment is for a blob that is not there yet.
     ///
     /// # Errors
     /// [`ClientError`].
@@ -105,20 +120,26 @@ impl Sending {
         self: &Arc<Self>,
         limits: &ClientLimits,
         lane: &mut RelayLane<T>,
-        credit: Option<Credit>,
+        payment: Option<Payment>,
     ) -> Result<FileRecord, ClientError> {
         // Circuits take seconds to build: those of the chunks are begun before the blob is made.
         let lanes =
             |lane: &RelayLane<T>| Lanes::open_ahead(limits, lane.another(), self.content.chunks_to_send());
-        let Some(credit) = credit else {
+        let Some(payment) = payment else {
             let lanes = lanes(lane);
             return store_chunks(self, lanes, limits, lane).await;
         };
         match blocking(self, |sending| sending.content.whole()).await? {
-            Some(chunk) => store_whole(self, lane, credit, chunk).await,
+            Some(chunk) => store_whole(self, lane, payment, chunk).await,
             None => {
                 let lanes = lanes(lane);
-                let create = self.create(credit, self.content.most_chunks(), None);
+                let units = payment.units();
+                let chunks = self.content.most_chunks().min(price::chunks_for(units));
+                if matches!(self.content, Content::File(_)) && chunks < self.content.most_chunks() {
+                    return Err(ClientError::NoCredits);
+                }
+                *self.paid.lock().await = Paid { units, chunks };
+                let create = self.create(payment, chunks, None);
                 lane.tell(Endpoint::CreateBlob, None, &create).await.map_err(ClientError::upload)?;
                 store_chunks(self, lanes, limits, lane).await
             }
@@ -134,10 +155,11 @@ impl Sending {
         Authorization::Bearer(self.capabilities.write_key.clone())
     }
 
-    fn create(&self, credit: Credit, chunks: u32, whole: Option<WholeBlob>) -> CreateBlob {
+    /// The payment is in the journal: if this does not come to the relay, it is shown with the same blob again.
+    fn create(&self, payment: Payment, chunks: u32, whole: Option<WholeBlob>) -> CreateBlob {
         CreateBlob {
             blob: self.capabilities.blob,
-            credit,
+            payment: payment.show(),
             read_token: hash_token(&self.capabilities.read_token),
             write_key: hash_token(&self.capabilities.write_key),
             chunks,
@@ -210,10 +232,13 @@ impl Sending {
     /// Destroys it at the relay, if the relay can be reached, and forgets it.
     pub(super) async fn destroy<T: Transport>(&self, lane: &mut RelayLane<T>) {
         let BlobCapabilities { blob, write_key, .. } = &self.capabilities;
-        if matches!(destroy(lane, *blob, write_key).await, Ok(()) | Err(ClientError::Withheld)) {
-            // If it cannot be removed, it is left to be dropped.
-            let _ = self.journal.remove();
+        match destroy(lane, *blob, write_key).await {
+            Ok(refund) => self.journal.journals().refunds().note(refund),
+            Err(ClientError::Withheld) => {}
+            Err(_) => return,
         }
+        // If it cannot be removed, it is left to be dropped.
+        let _ = self.journal.remove();
     }
 }
 
@@ -237,6 +262,7 @@ impl Freight for Sending {
         (sealed, hash): Self::Chunk,
         turn: Option<Turn>,
     ) -> Result<ChunkHash, ClientError> {
+        pay_for(self, lane, index).await?;
         put_chunk(self, lane, index, sealed, turn).await.map(|()| hash)
     }
 
@@ -249,7 +275,7 @@ impl Freight for Sending {
 async fn store_whole<T: Transport>(
     sending: &Arc<Sending>,
     lane: &mut RelayLane<T>,
-    credit: Credit,
+    payment: Payment,
     chunk: ChunkBuffer,
 ) -> Result<FileRecord, ClientError> {
     let (chunk, end) = blocking(sending, |sending| {
@@ -260,11 +286,11 @@ async fn store_whole<T: Transport>(
     .await?;
     let sealed = chunk.bytes.len() as u64;
     let whole = WholeBlob { chunk: chunk.bytes, manifest: end.manifest.bytes };
-    let create = sending.create(credit, 1, Some(whole));
+    let create = sending.create(payment, 1, Some(whole));
     let file = match lane.tell(Endpoint::CreateBlob, None, &create).await {
         Ok(()) => end.file,
-        // What an earlier run sent came after all.
-        Err(RequestError::Refused(Refusal::Conflict)) if sending.is_repeated => {
+        // What an earlier run sent came after all, and has spent the same credits, or others.
+        Err(RequestError::Refused(Refusal::Refused | Refusal::Conflict)) if sending.is_repeated => {
             let (head, ends) = (sending.journal.head(), &sending.journal.kept().ends);
             finished_earlier(lane, head, ends).await?.ok_or(ClientError::UploadRefused)?
         }
@@ -329,6 +355,34 @@ async fn mend<T: Transport>(
         let hash = chunk.hash;
         put_chunk(sending, lane, index, Bytes::from(chunk.bytes), None).await?;
         hashes.insert(index, hash);
+    }
+    Ok(())
+}
+
+/// Pays for a chunk of a stream that is not paid for, and for as many more as there are, up to 256.
+async fn pay_for<T: Transport>(
+    sending: &Sending,
+    lane: &mut RelayLane<T>,
+    index: u32,
+) -> Result<(), ClientError> {
+    if matches!(sending.content, Content::File(_)) {
+        return Ok(());
+    }
+    let mut paid = sending.paid.lock().await;
+    while index >= paid.chunks {
+        let chunks = paid.chunks.saturating_add(paid.chunks.clamp(1, MOST_GROWTH)).min(MAX_CHUNKS);
+        let price = price::of_open(chunks).unwrap_or(0).saturating_sub(paid.units);
+        let payment = match &sending.funds {
+            _ if price == 0 => Payment::default(),
+            Some(funds) => funds.pay(price).await?,
+            None => return Err(ClientError::NoCredits),
+        };
+        let units = paid.units.saturating_add(payment.units());
+        let grow = GrowBlob { chunks, payment: payment.show() };
+        let endpoint = Endpoint::GrowBlob(sending.capabilities.blob);
+        let grown = lane.tell(endpoint, Some(&sending.write_authorization()), &grow).await;
+        grown.map_err(ClientError::upload)?;
+        *paid = Paid { units, chunks };
     }
     Ok(())
 }

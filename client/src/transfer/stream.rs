@@ -49,15 +49,19 @@ impl Stream {
         Ok(Self { name, reading: Mutex::new(reading) })
     }
 
+    /// The layout, if there is but one chunk, which is known before any is given out.
+    pub(super) fn layout_of_one(&self) -> Option<Layout> {
+        let reading = self.reading();
+        let is_one = reading.ended && reading.ahead.len() <= 1 && reading.given == 0;
+        if is_one { Layout::of_size(reading.size).ok() } else { None }
+    }
+
     /// The only chunk, in its size class, if there is but one.
     pub(super) fn whole(&self) -> Result<Option<ChunkBuffer>, ClientError> {
+        let Some(layout) = self.layout_of_one() else { return Ok(None) };
         let mut reading = self.reading();
-        if !reading.ended || reading.ahead.len() > 1 || reading.given > 0 {
-            return Ok(None);
-        }
         let mut only = reading.ahead.pop_front().unwrap_or_else(|| ChunkBuffer::new(SizeClass::FULL));
-        let class = Layout::of_size(reading.size).map_err(ClientError::Sealing)?.class();
-        let mut chunk = ChunkBuffer::new(class);
+        let mut chunk = ChunkBuffer::new(layout.class());
         for (to, from) in chunk.plaintext_mut().iter_mut().zip(only.plaintext_mut().iter()) {
             *to = *from;
         }

@@ -1,6 +1,6 @@
 //! Making and ending what shares or holds a file at the relay.
 
-use super::{download::blocking, link::root_with};
+use super::{Refund, download::blocking, link::root_with};
 use crate::{ClientError, random, relay::RelayLane, transport::Transport};
 use bytes::Bytes;
 use nightdrop_envelope::{
@@ -11,9 +11,14 @@ use nightdrop_envelope::{
 use nightdrop_login::password::Password;
 use nightdrop_wire::{
     authorization::Authorization,
+    codec,
     endpoint::Endpoint,
     ids::{BlobId, TicketId},
-    messages::ticket::{CreateTicket, TicketLimits},
+    limits::MAX_SMALL_BODY,
+    messages::{
+        blob::Destroyed,
+        ticket::{CreateTicket, TicketLimits},
+    },
     onion::OnionAddress,
     token::Token,
 };
@@ -69,10 +74,10 @@ pub async fn end_ticket<T: Transport>(
     ticket: TicketId,
     write_key: &Token,
 ) -> Result<(), ClientError> {
-    delete(lane, Endpoint::EndTicket(ticket), write_key).await
+    delete(lane, Endpoint::EndTicket(ticket), write_key, 0).await.map(drop)
 }
 
-/// Destroys a blob and its tickets. A repetition is answered alike.
+/// Destroys a blob and its tickets. A repetition is answered alike, but for what it gives back once that was asked for.
 ///
 /// # Errors
 /// [`ClientError::Withheld`] if the relay denies that there was such a blob: then it may still be there.
@@ -80,16 +85,18 @@ pub async fn destroy<T: Transport>(
     lane: &mut RelayLane<T>,
     blob: BlobId,
     write_key: &Token,
-) -> Result<(), ClientError> {
-    delete(lane, Endpoint::DestroyBlob(blob), write_key).await
+) -> Result<Refund, ClientError> {
+    let answer = delete(lane, Endpoint::DestroyBlob(blob), write_key, MAX_SMALL_BODY).await?;
+    let Destroyed { refund } = codec::decode(&answer).map_err(|_| ClientError::NotARelay)?;
+    Ok(Refund::new(blob, write_key.clone(), refund))
 }
 
 async fn delete<T: Transport>(
     lane: &mut RelayLane<T>,
     endpoint: Endpoint,
     write_key: &Token,
-) -> Result<(), ClientError> {
+    longest: usize,
+) -> Result<Vec<u8>, ClientError> {
     let authorization = Authorization::Bearer(write_key.clone());
-    lane.exchange(endpoint, Some(&authorization), Bytes::new(), 0).await.map_err(ClientError::listed)?;
-    Ok(())
+    lane.exchange(endpoint, Some(&authorization), Bytes::new(), longest).await.map_err(ClientError::listed)
 }

@@ -90,7 +90,7 @@ impl Unfinished {
         let (head, kept) = self.seen.head.as_ref()?;
         let end = kept.ends.last().and_then(|end| match end {
             JournalRecord::Finish { size, .. } => Some(*size),
-            JournalRecord::Chunk { .. } => None,
+            JournalRecord::Chunk { .. } | JournalRecord::Paid(_) => None,
         });
         head.origin.as_ref().map(|origin| origin.stamp.size).or(end)
     }

@@ -4,21 +4,21 @@
 //! the relay got of it is destroyed as far as it can be reached.
 
 use super::{
-    Content, Progress,
+    Content, Funds, Progress,
     journal::{Journal, Journals},
     sending::Sending,
 };
-use crate::{ClientError, clock, limits::ClientLimits, random, relay::RelayLane, transport::Transport};
+use crate::{
+    ClientError, clock, limits::ClientLimits, payment::Payment, random, relay::RelayLane,
+    transport::Transport,
+};
 use nightdrop_envelope::{
     capability::BlobCapabilities,
     journal::JournalHead,
     key::FileKey,
     space::{FileRecord, SpacePath},
 };
-use nightdrop_wire::{
-    messages::{blob::ChunkHash, credit::Credit},
-    onion::OnionAddress,
-};
+use nightdrop_wire::{messages::blob::ChunkHash, onion::OnionAddress};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// An upload of which the relay has nothing, or nothing that needs no further credit.
@@ -48,20 +48,28 @@ impl NewUpload {
         Self { journals: journals.clone(), content: content.into(), name, replace, left: None }
     }
 
-    /// To be paid with this credit.
+    /// What it costs, in units; a stream costs more as it comes.
+    ///
+    /// # Errors
+    /// [`ClientError::Sealing`] if it is longer than any file that can be stored.
+    pub fn price(&self) -> Result<u32, ClientError> {
+        self.content.price()
+    }
+
+    /// To be paid with this payment.
     #[must_use]
-    pub fn pay(self, credit: Credit) -> Upload {
+    pub fn pay(self, payment: Payment) -> Upload {
         let Self { journals, content, name, replace, left } = self;
         let ended = match left {
             Some(Left::Request(journal)) => {
-                let stage = Stage::Again(journal, credit);
-                return Upload { content, stage, held: BTreeMap::new() };
+                let stage = Stage::Again(journal, payment);
+                return Upload { content, stage, held: BTreeMap::new(), funds: None };
             }
             Some(Left::Ended(journal)) => Some(journal),
             None => None,
         };
-        let stage = Stage::New { journals, name, replace, credit, ended };
-        Upload { content, stage, held: BTreeMap::new() }
+        let stage = Stage::New { journals, name, replace, payment, ended };
+        Upload { content, stage, held: BTreeMap::new(), funds: None }
     }
 }
 
@@ -72,6 +80,8 @@ pub struct Upload {
     pub(super) stage: Stage,
     /// Chunks that the relay holds, and that are what they would be if they were sealed again.
     pub(super) held: BTreeMap<u32, ChunkHash>,
+    /// What pays for a stream that is longer than was paid for.
+    pub(super) funds: Option<Funds>,
 }
 
 #[derive(Debug)]
@@ -80,12 +90,12 @@ pub(super) enum Stage {
         journals: Journals,
         name: SpacePath,
         replace: bool,
-        credit: Credit,
+        payment: Payment,
         /// The one whose place it takes.
         ended: Option<Box<Journal>>,
     },
-    /// A blob of one chunk: the relay may have it yet.
-    Again(Box<Journal>, Credit),
+    /// The relay was perhaps asked for the blob before, and may have it yet.
+    Again(Box<Journal>, Payment),
     /// The blob is there.
     Created(Box<Journal>),
 }
@@ -126,6 +136,12 @@ impl Stored {
 }
 
 impl Upload {
+    /// The same, which asks for more as a stream gets longer.
+    #[must_use]
+    pub fn with_funds(self, funds: Funds) -> Self {
+        Self { funds: Some(funds), ..self }
+    }
+
     /// Bytes of its sealed chunks; 0 if it is not known.
     #[must_use]
     pub fn sealed_bytes(&self) -> u64 {
@@ -152,10 +168,10 @@ impl Upload {
         progress.advance(self.content.held_bytes());
         let is_file = !self.is_stream();
         let begin = move || self.begin(progress);
-        let (sending, credit) =
+        let (sending, payment) =
             tokio::task::spawn_blocking(begin).await.map_err(|_| ClientError::Stopped)??;
         let sending = Arc::new(sending);
-        match sending.store(limits, lane, credit).await {
+        match sending.store(limits, lane, payment).await {
             Ok(file) => Ok(Stored::new(file, Arc::clone(&sending.journal), is_file)),
             Err(error) => {
                 // Of a stream, threads may wait for input that never comes.
@@ -173,20 +189,23 @@ impl Upload {
     }
 
     /// Writes the journal, if there is none yet.
-    fn begin(self, progress: Arc<dyn Progress>) -> Result<(Sending, Option<Credit>), ClientError> {
-        let Self { content, stage, held } = self;
-        let (journal, credit, is_repeated) = match stage {
+    fn begin(self, progress: Arc<dyn Progress>) -> Result<(Sending, Option<Payment>), ClientError> {
+        let Self { content, stage, held, funds } = self;
+        let (journal, payment, is_repeated) = match stage {
             Stage::Created(journal) => (*journal, None, true),
-            Stage::Again(journal, credit) => (*journal, Some(credit), true),
-            Stage::New { journals, name, replace, credit, ended } => {
+            Stage::Again(journal, payment) => (*journal, Some(payment), true),
+            Stage::New { journals, name, replace, payment, ended } => {
                 let mut rng = random::system();
                 let (capabilities, key) = (BlobCapabilities::generate(&mut rng), FileKey::generate(&mut rng));
                 let times = (journals.keyring(), clock::seconds());
                 let origin = content.origin().cloned();
                 let head = JournalHead::new(times, capabilities, &key, (name, replace), origin);
-                (journals.begin(head, ended.as_deref())?, Some(credit), false)
+                (journals.begin(head, ended.as_deref())?, Some(payment), false)
             }
         };
-        Ok((Sending::new(content, journal, held, is_repeated, progress), credit))
+        if let Some(payment) = payment.as_ref().filter(|_| journal.kept().payment.is_empty()) {
+            journal.note_payment(payment)?;
+        }
+        Ok((Sending::new(content, journal, held, is_repeated, funds, progress), payment))
     }
 }

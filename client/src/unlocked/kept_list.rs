@@ -7,13 +7,13 @@ impl Unlocked {
     /// Writes a checkpoint if one is due, so that another device need not read the whole list; gives whether it did.
     ///
     /// # Errors
-    /// As [`HomeSpace::append`], [`Self::take_credits`]: no other work depends on it.
+    /// As [`HomeSpace::append`], [`Self::pay`]: no other work depends on it.
     pub async fn write_checkpoint(&self, space: &mut HomeSpace<AnyTransport>) -> Result<bool, ClientError> {
         if !space.log().wants_checkpoint() {
             return Ok(false);
         }
-        let credit = self.take_credits(1).await?.pop().ok_or(ClientError::NoCredits)?;
-        checkpoint::write((&self.transport, &self.relay, &self.limits), space, credit).await
+        let pay = async |price| self.pay(&[price]).await?.pop().ok_or(ClientError::NoCredits);
+        checkpoint::write((&self.transport, &self.relay, &self.limits), space, pay).await
     }
 
     /// Whether the relay did not give the last checkpoint as it was stored; told once.

@@ -14,20 +14,18 @@ use crate::{
     limits::ClientLimits,
     local_copy::LocalCopy,
     opening::Found,
+    payment::{Payment, Unspent},
     relay::RelayLane,
     relay_info::check_issuing_key,
     space::HomeSpace,
-    transfer::Journals,
+    transfer::{Journals, Refunds},
     transport::AnyTransport,
     wallet,
 };
 use nightdrop_credit::CreditError;
 use nightdrop_envelope::{account_code::AccountCode, space::VerifiedLog};
 use nightdrop_login::password::Password;
-use nightdrop_wire::{
-    messages::{credit::Credit, log::LogHead},
-    onion::OnionAddress,
-};
+use nightdrop_wire::{messages::log::LogHead, onion::OnionAddress, price};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Lanes to the home space that are kept when no command uses them.
@@ -43,6 +41,8 @@ pub struct Unlocked {
     /// Of the home space, on the disk.
     copy: tokio::sync::Mutex<LocalCopy>,
     kept: Mutex<Option<Kept>>,
+    unspent: Unspent,
+    refunds: Refunds,
 }
 
 /// What is kept of the home space between two commands.
@@ -88,7 +88,8 @@ impl Unlocked {
             }
         };
         let (lane, log) = space.into_parts();
-        let journals = session.journals(home.transfers());
+        let refunds = Refunds::default();
+        let journals = session.journals(home.transfers()).with_refunds(refunds.clone());
         let kept = Kept {
             log,
             lanes: vec![lane],
@@ -107,6 +108,8 @@ impl Unlocked {
             session: tokio::sync::Mutex::new(Some(session)),
             copy: tokio::sync::Mutex::new(copy),
             kept: Mutex::new(Some(kept)),
+            unspent: Unspent::default(),
+            refunds,
         })
     }
 
@@ -222,11 +225,11 @@ impl Unlocked {
         recovery: RecoveryWish,
     ) -> Result<Rekeyed, ClientError> {
         let (transport, limits) = (&self.transport, &self.limits);
-        let credits = self.take_credits(Rekeying::<AnyTransport>::CREDITS).await?;
+        let payments = self.pay(&[price::LOG; Rekeying::<AnyTransport>::LOGS]).await?;
         let rekeying = {
             let mut session = self.session.lock().await;
             let session = session.as_mut().ok_or(ClientError::Locked)?;
-            Rekeying::prepare(transport, session, space, password, credits, limits).await?
+            Rekeying::prepare(transport, session, space, password, payments, limits).await?
         };
         rekeying.close(space).await?;
         // From here on this device does not believe in an older state, whatever the relay says that it did.
@@ -241,6 +244,7 @@ impl Unlocked {
         // Whoever had the old keys may have had these, too, and would know them again.
         self.home.drop_credits(&lock)?;
         self.home.drop_copy(&lock)?;
+        drop((self.unspent.take(), self.refunds.take()));
         Ok(rekeyed)
     }
 
@@ -253,17 +257,58 @@ impl Unlocked {
         session.as_mut().ok_or(ClientError::Locked)?.end_at_relay(None).await
     }
 
-    /// Takes credits that were drawn before, or draws them now if there are too few.
+    /// Takes payments of these prices out of what was drawn before, or draws more now if there is too little. What of them is not shown to anybody
+    /// comes back with [`Self::put_back_unspent`].
     ///
     /// # Errors
     /// As [`Session::fetch_credits`]; [`ClientError::Locked`].
-    pub async fn take_credits(&self, count: u16) -> Result<Vec<Credit>, ClientError> {
+    pub async fn pay(&self, prices: &[u32]) -> Result<Vec<Payment>, ClientError> {
         if let Some(error) = self.kept().as_ref().and_then(|kept| kept.marked) {
             return Err(ClientError::MarkedCredits(error));
         }
         let mut session = self.session.lock().await;
         let session = session.as_mut().ok_or(ClientError::Locked)?;
-        self.note_end(wallet::take(&self.home, session, usize::from(count)).await)
+        let taken = self.note_end(wallet::take(&self.home, session, prices).await)?;
+        Ok(taken.into_iter().map(|credits| self.unspent.payment(credits)).collect())
+    }
+
+    /// Puts back what was taken to pay and not shown. If it cannot be, it is lost.
+    pub(crate) async fn put_back_unspent(&self) {
+        let unspent = self.unspent.take();
+        if unspent.is_empty() {
+            return;
+        }
+        if let Some(session) = self.session.lock().await.as_ref() {
+            let _ = wallet::put(&self.home, session, unspent);
+        }
+    }
+
+    /// What destroyed blobs give back, to be asked for with [`Self::claim_refunds`].
+    pub(crate) const fn refunds(&self) -> &Refunds {
+        &self.refunds
+    }
+
+    /// Asks for what destroyed blobs give back, without the session, and keeps it with what was drawn. What the relay does not give, or the line keeps from
+    /// coming, is lost.
+    ///
+    /// # Errors
+    /// [`ClientError::MarkedCredits`] if it gives other credits than everybody's: they are not kept.
+    pub(crate) async fn claim_refunds(&self) -> Result<(), ClientError> {
+        let owed = self.refunds.take();
+        let session = self.session.lock().await;
+        let Some(session) = session.as_ref().filter(|_| !owed.is_empty()) else { return Ok(()) };
+        let (mut lane, mut credits) = (self.lane(), Vec::new());
+        let mut outcome = Ok(());
+        for refund in owed {
+            match refund.claim(&mut lane, session.keyring().issuing_key()).await {
+                Ok(given) => credits.extend(given),
+                Err(ClientError::Withheld) => {}
+                Err(error @ ClientError::MarkedCredits(_)) => outcome = Err(error),
+                Err(_) => break,
+            }
+        }
+        wallet::put(&self.home, session, credits)?;
+        outcome
     }
 
     fn note_end<R>(&self, outcome: Result<R, ClientError>) -> Result<R, ClientError> {
@@ -305,10 +350,9 @@ impl Unlocked {
         // Whoever holds it uses it.
         let Ok(mut session) = self.session.try_lock() else { return };
         let Some(session) = session.as_mut() else { return };
-        let used = if wallet::wants_more(&self.home, session) {
-            wallet::draw(&self.home, session).await
-        } else {
-            session.list().await.map(drop)
+        let used = match wallet::wanted(&self.home, session) {
+            Some(order) => wallet::draw(&self.home, session, order).await,
+            None => session.list().await.map(drop),
         };
         let _ = self.note_end(used);
     }
@@ -333,7 +377,17 @@ impl Unlocked {
 
 impl std::fmt::Debug for Unlocked {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { transport: _, limits: _, home: _, relay: _, session: _, copy: _, kept: _ } = self;
+        let Self {
+            transport: _,
+            limits: _,
+            home: _,
+            relay: _,
+            session: _,
+            copy: _,
+            kept: _,
+            unspent: _,
+            refunds: _,
+        } = self;
         f.write_str("Unlocked")
     }
 }

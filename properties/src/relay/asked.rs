@@ -44,6 +44,24 @@ pub(super) enum Shape {
     WholeOfTwo,
 }
 
+/// What is shown to pay: credits that follow one another, or one twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Paying {
+    pub(super) first: u8,
+    pub(super) count: u8,
+    pub(super) twice: bool,
+}
+
+const NOTHING: Paying = Paying { first: 0, count: 0, twice: false };
+
+impl Paying {
+    /// Their names.
+    pub(super) fn credits(self) -> Vec<u8> {
+        let step = u8::from(!self.twice);
+        (0..self.count).map(|n| (self.first + n * step) % CREDITS).collect()
+    }
+}
+
 /// Where an appender believes the log to stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Expected {
@@ -67,19 +85,21 @@ pub(super) enum Asked {
     StartSession { account: u8, session: u8, days: u32 },
     Authenticate { session: u8 },
     EndSession { session: u8 },
-    DrawCredits { session: u8, request: u8, wanted: u8 },
-    CreateBlob { blob: u8, credit: u8, shape: Shape },
+    DrawCredits { session: u8, request: u8, wanted: [u8; 2] },
+    CreateBlob { blob: u8, paying: Paying, shape: Shape },
+    GrowBlob { blob: u8, shown: Shown, chunks: u32, paying: Paying },
     PutChunk { blob: u8, n: u32, shown: Shown, contents: u8, right_size: bool },
     FinishBlob { blob: u8, shown: Shown, right_digest: bool, manifest: u8 },
     HeldChunks { blob: u8, shown: Shown, from: u32 },
     ReadChunk { blob: u8, n: u32, reading: Reading },
     ReadManifest { blob: u8, reading: Reading },
     DestroyBlob { blob: u8, shown: Shown },
+    Refund { blob: u8, shown: Shown, order: u8, units: u8 },
     CreateTicket { ticket: u8, blob: u8, shown: Shown, terms: TicketTerms },
     TakeClaim { ticket: u8, shown: Shown, claim: u8 },
     ReadTicket { ticket: u8, shown: Shown },
     EndTicket { ticket: u8, blob: u8, shown: Shown },
-    CreateLog { log: u8, credit: u8, entries: u8, contents: u8 },
+    CreateLog { log: u8, paying: Paying, entries: u8, contents: u8 },
     Append { log: u8, shown: Shown, expected: Expected, entries: u8, contents: u8 },
     ReadLog { log: u8, shown: Shown, from: u64 },
     NextDay,
@@ -92,23 +112,36 @@ pub(super) const TICKETS: u8 = 2;
 pub(super) const LOGS: u8 = 2;
 pub(super) const SESSIONS: u8 = 3;
 const CLAIMS: u8 = 3;
-const CREDITS: u8 = 8;
+pub(super) const CREDITS: u8 = 8;
 const INVITATIONS: u8 = 3;
 
 impl Asked {
     /// What four bytes tell. Zeros are the simplest, so that a failing sequence shrinks towards them.
     pub(super) fn told_by([what, thing, how, more]: [u8; 4]) -> Self {
         let days = u32::from(more % 3);
-        match what % 34 {
+        match what % 36 {
             0 => Self::Invite { invitation: thing % INVITATIONS, days },
             1 | 2 => {
                 Self::Register { account: thing % ACCOUNTS, invitation: how % INVITATIONS, variant: more % 2 }
             }
             3 | 4 => Self::StartSession { account: thing % ACCOUNTS, session: how % SESSIONS, days },
             5..=7 => {
-                Self::DrawCredits { session: thing % SESSIONS, request: how % CREDITS, wanted: more % 5 }
+                let wanted = [more % 5, more / 8 % 3];
+                Self::DrawCredits { session: thing % SESSIONS, request: how % CREDITS, wanted }
             }
-            8..=10 => Self::CreateBlob { blob: thing % BLOBS, credit: how % CREDITS, shape: shape(more) },
+            8..=10 => Self::CreateBlob { blob: thing % BLOBS, paying: paying(how), shape: shape(more) },
+            35 => Self::Refund {
+                blob: thing % BLOBS,
+                shown: shown(more),
+                order: how % 2,
+                units: [1, 16, 17, 255][usize::from(more / 8 % 4)],
+            },
+            34 => Self::GrowBlob {
+                blob: thing % BLOBS,
+                shown: shown(more),
+                chunks: [3, 4, 2, u32::MAX][usize::from(more / 8 % 4)],
+                paying: if more / 32 % 2 == 0 { paying(how) } else { NOTHING },
+            },
             11 | 12 => Self::PutChunk {
                 blob: thing % BLOBS,
                 n: u32::from(how % 3),
@@ -140,7 +173,7 @@ impl Asked {
             21 => Self::EndTicket { ticket: thing % TICKETS, blob: how % BLOBS, shown: shown(more) },
             22 => Self::CreateLog {
                 log: thing % LOGS,
-                credit: how % CREDITS,
+                paying: paying(how),
                 entries: more % 5,
                 contents: more / 8 % 2,
             },
@@ -220,6 +253,16 @@ fn shape(byte: u8) -> Shape {
         5 => Shape::Open(if byte & 8 == 0 { 0 } else { u32::MAX }),
         6 => Shape::WholeOfNoClass,
         _ => Shape::WholeOfTwo,
+    }
+}
+
+fn paying(byte: u8) -> Paying {
+    let (first, how) = (byte % CREDITS, byte / CREDITS % 8);
+    match how {
+        4 | 5 => Paying { first, count: 3, twice: false },
+        3 | 6 => Paying { first, count: 2, twice: false },
+        7 => Paying { first, count: 2, twice: true },
+        _ => Paying { first, count: 1, twice: false },
     }
 }
 

@@ -19,7 +19,9 @@ enum Answer {
     Done,
     Bytes(Vec<u8>),
     Account(u8),
-    Drawn(u32),
+    Drawn([u16; 2]),
+    /// What a destroyed blob gives back.
+    Units(u32),
     /// Chunks that are held, and their hashes.
     Held(Vec<(u32, [u8; 32])>),
     /// A log's entries, by number, and its head.
@@ -33,13 +35,13 @@ enum Answer {
 #[derive(Debug, Clone, Copy)]
 struct Limits {
     sessions_per_account: usize,
-    credits_per_day: u32,
+    quota_units: u64,
     log_entries: u32,
     claims_per_blob: u32,
 }
 
 const LIMITS: Limits =
-    Limits { sessions_per_account: 2, credits_per_day: 6, log_entries: 6, claims_per_blob: 3 };
+    Limits { sessions_per_account: 2, quota_units: 40, log_entries: 6, claims_per_blob: 3 };
 
 /// Four bytes tell one step.
 pub(crate) fn relay(input: &[u8]) -> bool {

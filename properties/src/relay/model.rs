@@ -2,14 +2,15 @@
 
 use super::{
     Answer, LIMITS,
-    asked::{Asked, Expected, Reading, Shape, Shown},
+    asked::{Asked, Expected, Paying, Reading, Shape, Shown},
     names::{
-        DECOY, FIRST_DAY, Role, chunk, last_day, log_entries, manifest, master_key, registration, shown,
-        space_id, ticket_envelope,
+        DECOY, FIRST_DAY, Role, chunk, credit_of, last_day, log_entries, manifest, master_key, registration,
+        shown, space_id, ticket_envelope,
     },
     tickets::Tickets,
 };
 use nightdrop_store::Day;
+use nightdrop_wire::limits::PERIOD_DAYS;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,17 +28,19 @@ pub(super) struct Model {
     blobs: BTreeMap<u8, Blob>,
     /// Ended blobs, and the write key that ended them.
     ended_blobs: BTreeMap<u8, [u8; 32]>,
+    /// What they give back.
+    refunds: BTreeMap<u8, Refund>,
     tickets: Tickets,
     logs: BTreeMap<u8, Log>,
 }
 
-/// What an account drew on a day: in all, and by its last request.
+/// What an account drew in a period: units in all, and by its last request.
 #[derive(Debug)]
 struct Drawn {
-    day: Day,
-    all: u32,
-    request: (u8, u8),
-    last: u32,
+    period: u32,
+    all: u64,
+    request: (u8, [u8; 2]),
+    last: [u16; 2],
     repeats: u8,
 }
 
@@ -50,8 +53,19 @@ struct Invitation {
 }
 
 #[derive(Debug)]
+struct Refund {
+    units: u32,
+    expires: Day,
+    /// The order that was answered, and how often again.
+    asked: Option<((u8, u8), u8)>,
+}
+
+#[derive(Debug)]
 struct Blob {
-    created_by: (u8, Shape),
+    created_by: (Paying, Shape),
+    /// Units.
+    paid: u32,
+    grown_by: Option<(u32, Paying)>,
     /// What it was made for decides the size of its chunks.
     made_for: u32,
     /// How many it may have, and has once it is finished.
@@ -63,7 +77,7 @@ struct Blob {
 
 #[derive(Debug)]
 struct Log {
-    created_by: (u8, u8, u8),
+    created_by: (Paying, u8, u8),
     entries: Vec<Vec<u8>>,
 }
 
@@ -82,6 +96,7 @@ impl Model {
             drawn: BTreeMap::new(),
             blobs: BTreeMap::new(),
             ended_blobs: BTreeMap::new(),
+            refunds: BTreeMap::new(),
             tickets: Tickets::default(),
             logs: BTreeMap::new(),
         }
@@ -127,7 +142,8 @@ impl Model {
             Asked::DrawCredits { session, request, wanted } => {
                 return self.draw(session, request, wanted).map(Answer::Drawn);
             }
-            Asked::CreateBlob { blob, credit, shape } => self.create_blob(blob, credit, shape)?,
+            Asked::CreateBlob { blob, paying, shape } => self.create_blob(blob, paying, shape)?,
+            Asked::GrowBlob { blob, shown, chunks, paying } => self.grow(blob, shown, chunks, paying)?,
             Asked::PutChunk { blob, n, shown, contents, right_size } => {
                 self.put_chunk(blob, n, shown, contents, right_size)?;
             }
@@ -148,7 +164,8 @@ impl Model {
                 let finished = self.readable(blob, reading)?.finished.ok_or(Answer::Refused)?;
                 return Ok(Answer::Bytes(manifest(finished)));
             }
-            Asked::DestroyBlob { blob, shown } => self.destroy(blob, shown)?,
+            Asked::DestroyBlob { blob, shown } => return self.destroy(blob, shown).map(Answer::Units),
+            Asked::Refund { blob, shown, order, units } => self.refund(blob, shown, (order, units))?,
             Asked::CreateTicket { ticket, blob, shown, terms } => {
                 refuse_if(terms.variant == 2, Answer::Refused)?;
                 let finished = self.writable(blob, shown)?.finished.is_some();
@@ -162,8 +179,8 @@ impl Model {
                 return taken.map(ticket_envelope).map(Answer::Bytes);
             }
             Asked::EndTicket { ticket, blob, shown } => self.end_ticket(ticket, &write_key(shown, blob))?,
-            Asked::CreateLog { log, credit, entries, contents } => {
-                self.create_log(log, credit, entries, contents)?;
+            Asked::CreateLog { log, paying, entries, contents } => {
+                self.create_log(log, paying, entries, contents)?;
             }
             Asked::Append { log, shown, expected, entries, contents } => {
                 let entries = well_formed(entries, contents)?;
@@ -214,42 +231,71 @@ impl Model {
         if *expires >= self.today { Ok(*account) } else { Err(Answer::Refused) }
     }
 
-    fn draw(&mut self, session: u8, request: u8, wanted: u8) -> Result<u32, Answer> {
+    fn draw(&mut self, session: u8, request: u8, wanted: [u8; 2]) -> Result<[u16; 2], Answer> {
         let account = self.owner(session)?;
-        let before = self.drawn.get_mut(&account).filter(|before| before.day == self.today);
+        let period = self.today.0 / PERIOD_DAYS;
+        let before = self.drawn.get_mut(&account).filter(|before| before.period == period);
         let all = before.as_ref().map_or(0, |before| before.all);
         if let Some(before) = before.filter(|before| before.request == (request, wanted)) {
             refuse_if(before.repeats == 16, Answer::QuotaReached)?;
             before.repeats += 1;
             return Ok(before.last);
         }
-        let last = u32::from(wanted).min(LIMITS.credits_per_day - all);
-        refuse_if(last == 0, Answer::QuotaReached)?;
-        let drawn = Drawn { day: self.today, all: all + last, request: (request, wanted), last, repeats: 0 };
-        self.drawn.insert(account, drawn);
+        let (mut left, mut last) = (LIMITS.quota_units - all, [0; 2]);
+        for (place, (wanted, worth)) in last.iter_mut().zip(wanted.into_iter().zip([1, 16])) {
+            while *place < u16::from(wanted) && left >= worth {
+                (*place, left) = (*place + 1, left - worth);
+            }
+        }
+        refuse_if(last == [0, 0], Answer::QuotaReached)?;
+        let all = LIMITS.quota_units - left;
+        self.drawn.insert(account, Drawn { period, all, request: (request, wanted), last, repeats: 0 });
         Ok(last)
     }
 
-    fn pays(&self, credit: u8) -> Result<(), Answer> {
-        let pays = !self.spent.contains(&credit) && last_day(credit) >= self.today;
-        refuse_if(!pays, Answer::Refused)
+    /// Whether what is shown is a payment of this price, and unspent; then what it is worth.
+    fn pays(&self, paying: Paying, price: u32) -> Result<u32, Answer> {
+        let credits = paying.credits();
+        let worth = |credit: &u8| credit_of(*credit).denomination().units();
+        let sum: u32 = credits.iter().map(worth).sum();
+        let without_one = credits.iter().map(|credit| sum - worth(credit)).max();
+        let covers = sum >= price && without_one.is_none_or(|sum| sum < price);
+        let different = credits.iter().collect::<BTreeSet<_>>().len() == credits.len();
+        let good = |credit: &u8| !self.spent.contains(credit) && last_day(*credit) >= self.today;
+        if covers && different && credits.iter().all(good) { Ok(sum) } else { Err(Answer::Refused) }
     }
 
-    fn create_blob(&mut self, blob: u8, credit: u8, shape: Shape) -> Result<(), Answer> {
-        let (chunks, held, finished) = match shape {
-            Shape::Open(chunks @ 1..=2) => (chunks, BTreeMap::new(), None),
-            Shape::Whole(contents) => (1, BTreeMap::from([(0, chunk(1, contents, true))]), Some(0)),
+    fn create_blob(&mut self, blob: u8, paying: Paying, shape: Shape) -> Result<(), Answer> {
+        let (chunks, price, held, finished) = match shape {
+            Shape::Open(chunks @ 1..=2) => (chunks, chunks * 16 + 1, BTreeMap::new(), None),
+            Shape::Whole(contents) => (1, 1, BTreeMap::from([(0, chunk(1, contents, true))]), Some(0)),
             Shape::Open(_) | Shape::WholeOfNoClass | Shape::WholeOfTwo => return Err(Answer::Refused),
         };
-        let created_by = (credit, shape);
+        let created_by = (paying, shape);
         if self.blobs.get(&blob).is_some_and(|held| held.created_by == created_by) {
             return Ok(());
         }
-        self.pays(credit)?;
+        let paid = self.pays(paying, price)?;
         let taken = self.blobs.contains_key(&blob) || self.ended_blobs.contains_key(&blob);
         refuse_if(taken, Answer::Conflict)?;
-        self.spent.insert(credit);
-        self.blobs.insert(blob, Blob { created_by, made_for: chunks, chunks, held, finished });
+        self.spent.extend(paying.credits());
+        let made = Blob { created_by, paid, grown_by: None, made_for: chunks, chunks, held, finished };
+        self.blobs.insert(blob, made);
+        Ok(())
+    }
+
+    fn grow(&mut self, blob: u8, shown: Shown, chunks: u32, paying: Paying) -> Result<(), Answer> {
+        refuse_if(chunks > 16_384, Answer::Refused)?;
+        let held = self.writable(blob, shown)?;
+        if held.grown_by == Some((chunks, paying)) {
+            return Ok(());
+        }
+        let (paid, finished, before) = (held.paid, held.finished, held.chunks);
+        let more = self.pays(paying, (chunks * 16 + 1).saturating_sub(paid))?;
+        refuse_if(finished.is_some() || before == 1 || chunks <= before, Answer::Conflict)?;
+        self.spent.extend(paying.credits());
+        let held = self.writable(blob, shown)?;
+        (held.paid, held.chunks, held.grown_by) = (paid + more, chunks, Some((chunks, paying)));
         Ok(())
     }
 
@@ -286,15 +332,34 @@ impl Model {
         held.ok_or(Answer::Refused)
     }
 
-    fn destroy(&mut self, blob: u8, shown: Shown) -> Result<(), Answer> {
+    fn destroy(&mut self, blob: u8, shown: Shown) -> Result<u32, Answer> {
         let key = write_key(shown, blob);
         if self.ended_blobs.get(&blob) == Some(&key) {
-            return Ok(());
+            let owed = self.refunds.get(&blob).filter(|owed| owed.asked.is_none());
+            return Ok(owed.filter(|owed| owed.expires >= self.today).map_or(0, |owed| owed.units));
         }
-        self.writable(blob, shown)?;
+        let units = self.writable(blob, shown)?.paid - 1;
         self.blobs.remove(&blob);
         self.ended_blobs.insert(blob, key);
         self.tickets.end_all_of(blob, key);
+        self.refunds.insert(blob, Refund { units, expires: self.today.plus(14), asked: None });
+        Ok(units)
+    }
+
+    fn refund(&mut self, blob: u8, shown: Shown, order: (u8, u8)) -> Result<(), Answer> {
+        refuse_if(self.ended_blobs.get(&blob) != Some(&write_key(shown, blob)), Answer::Refused)?;
+        let owed = self.refunds.get_mut(&blob).filter(|owed| owed.units > 0 && owed.expires >= self.today);
+        let owed = owed.ok_or(Answer::Conflict)?;
+        match &mut owed.asked {
+            Some((asked, repeats)) => {
+                refuse_if(*asked != order || *repeats == 16, Answer::Conflict)?;
+                *repeats += 1;
+            }
+            None => {
+                refuse_if(u32::from(order.1) > owed.units, Answer::Conflict)?;
+                owed.asked = Some((order, 0));
+            }
+        }
         Ok(())
     }
 
@@ -308,16 +373,16 @@ impl Model {
         Ok(())
     }
 
-    fn create_log(&mut self, log: u8, credit: u8, entries: u8, contents: u8) -> Result<(), Answer> {
-        let created_by = (credit, entries, contents);
+    fn create_log(&mut self, log: u8, paying: Paying, entries: u8, contents: u8) -> Result<(), Answer> {
+        let created_by = (paying, entries, contents);
         let entries = well_formed(entries, contents)?;
         if self.logs.get(&log).is_some_and(|held| held.created_by == created_by) {
             return Ok(());
         }
-        self.pays(credit)?;
+        self.pays(paying, 1)?;
         let taken = self.logs.contains_key(&log) || entries.len() > LIMITS.log_entries as usize;
         refuse_if(taken, Answer::Conflict)?;
-        self.spent.insert(credit);
+        self.spent.extend(paying.credits());
         self.logs.insert(log, Log { created_by, entries });
         Ok(())
     }

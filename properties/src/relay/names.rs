@@ -3,8 +3,9 @@
 use super::asked::Shown;
 use nightdrop_store::{Day, token_hash};
 use nightdrop_wire::{
+    denomination::Denomination,
     ids::{AccountId, BlobId, RecoveryId, SpaceId, TicketId},
-    limits::{ENTRY_SIZES, TICKET_ENVELOPE},
+    limits::{ENTRY_SIZES, PERIOD_DAYS, TICKET_ENVELOPE},
     messages::{
         account::{REGISTRATION_UPLOAD, Recovery, RegisterFinish},
         credit::Credit,
@@ -13,7 +14,8 @@ use nightdrop_wire::{
     token::{Token, TokenHash},
 };
 
-pub(super) const FIRST_DAY: Day = Day(20_000);
+/// Few days before a period ends.
+pub(super) const FIRST_DAY: Day = Day(110 * PERIOD_DAYS - 3);
 pub(super) use nightdrop_wire::limits::CLAIM_DAYS;
 pub(super) const DECOY: [u8; REGISTRATION_UPLOAD] = [0xdd; REGISTRATION_UPLOAD];
 
@@ -47,7 +49,16 @@ pub(super) fn last_day(credit: u8) -> Day {
 }
 
 pub(super) fn credit_of(credit: u8) -> Credit {
-    Credit::new(last_day(credit).0, [credit; 32], [0; 32])
+    Credit::new(denomination(credit), last_day(credit).0, [credit; 32], [0; 32])
+}
+
+/// Some that follow one another are worth what a blob of two chunks costs.
+fn denomination(credit: u8) -> Denomination {
+    match credit {
+        2 | 5 | 7 => Denomination::Smallest,
+        4 => Denomination::Large,
+        _ => Denomination::Small,
+    }
 }
 
 /// The token of a thing, or what somebody shows in its place.

@@ -2,7 +2,7 @@
 
 use super::{
     Answer, LIMITS,
-    asked::{Asked, Expected, Reading, Shape},
+    asked::{Asked, Expected, Paying, Reading, Shape},
     names::{
         DECOY, FIRST_DAY, Role, account_id, blob_id, chunk, credit_of, hash, log_entries, manifest,
         registration, shown, space_id, ticket_envelope, ticket_id, token,
@@ -15,8 +15,10 @@ use nightdrop_store::{
 use nightdrop_wire::{
     authorization::Authorization,
     codec,
+    denomination::{Assortment, UNIT},
     messages::{
-        blob::{CreateBlob, FinishBlob, WholeBlob},
+        blob::{CreateBlob, FinishBlob, GrowBlob, WholeBlob},
+        credit::Credit,
         log::{Append, CreateLog, LogHead, LogPage},
         ticket::{CreateTicket, TicketLimits},
     },
@@ -61,7 +63,7 @@ impl Stored {
         self.store = None;
         let limits = StoreLimits {
             sessions_per_account: LIMITS.sessions_per_account,
-            credits_per_day: LIMITS.credits_per_day,
+            quota_bytes: LIMITS.quota_units * UNIT,
             log_entries: LIMITS.log_entries,
             claims_per_blob: LIMITS.claims_per_blob,
             ..StoreLimits::default()
@@ -150,9 +152,15 @@ impl Stored {
                 self.wait(self.store().end_session(session, today, session_id(&session)))
             }
             Asked::DrawCredits { session, request, wanted } => {
-                let (session, body) = (hash(Role::Session, session), BodyDigest::of(&[request, wanted]));
-                let drawn = self.store().draw_credits(session, u32::from(wanted), body, today);
-                self.runtime.block_on(drawn).map_or_else(refusal, Answer::Drawn)
+                let [smallest, small] = wanted;
+                let body = BodyDigest::of(&[request, smallest, small]);
+                let (session, wanted) =
+                    (hash(Role::Session, session), Assortment([smallest.into(), small.into(), 0, 0]));
+                let drawn = self.store().draw_credits(session, wanted, body, today);
+                let drawn = self.runtime.block_on(drawn);
+                drawn.map_or_else(refusal, |Assortment([smallest, small, ..])| {
+                    Answer::Drawn([smallest, small])
+                })
             }
             _ => unreachable!("not of the account plane"),
         }
@@ -161,7 +169,14 @@ impl Stored {
     fn blobs(&mut self, asked: &Asked) -> Answer {
         let mut rng = self.rng();
         match *asked {
-            Asked::CreateBlob { blob, credit, shape } => self.create_blob(blob, credit, shape),
+            Asked::CreateBlob { blob, paying, shape } => self.create_blob(blob, paying, shape),
+            Asked::GrowBlob { blob, shown: which, chunks, paying } => {
+                let key = shown(which, Role::Write, Role::Read, blob);
+                let message = GrowBlob { chunks, payment: credits(paying) };
+                let (payment, body) = (Payment::of_verified(&message.payment), digest(&message));
+                let (store, today) = (self.store(), self.today);
+                self.wait(store.grow_blob(blob_id(blob), &key, &message, payment, body, today))
+            }
             Asked::PutChunk { blob, n, shown: which, contents, right_size } => {
                 let chunk = chunk(self.chunks_of(blob), contents, right_size);
                 let key = shown(which, Role::Write, Role::Read, blob);
@@ -197,7 +212,13 @@ impl Stored {
             }
             Asked::DestroyBlob { blob, shown: which } => {
                 let key = shown(which, Role::Write, Role::Read, blob);
-                self.wait(self.store().destroy_blob(blob_id(blob), &key))
+                let destroyed = self.store().destroy_blob(blob_id(blob), &key, self.today);
+                self.runtime.block_on(destroyed).map_or_else(refusal, Answer::Units)
+            }
+            Asked::Refund { blob, shown: which, order, units } => {
+                let key = shown(which, Role::Write, Role::Read, blob);
+                let (wanted, body) = (Assortment([units.into(), 0, 0, 0]), BodyDigest::of(&[order, units]));
+                self.wait(self.store().refund(blob_id(blob), &key, wanted, body, self.today))
             }
             Asked::CreateTicket { ticket, blob, shown: which, terms } => {
                 let message = CreateTicket {
@@ -233,7 +254,7 @@ impl Stored {
         }
     }
 
-    fn create_blob(&mut self, blob: u8, credit: u8, shape: Shape) -> Answer {
+    fn create_blob(&mut self, blob: u8, paying: Paying, shape: Shape) -> Answer {
         let whole = |contents, right_size| {
             Some(WholeBlob { chunk: chunk(1, contents, right_size), manifest: manifest(0) })
         };
@@ -245,14 +266,14 @@ impl Stored {
         };
         let message = CreateBlob {
             blob: blob_id(blob),
-            credit: credit_of(credit),
+            payment: credits(paying),
             read_token: hash(Role::Read, blob),
             write_key: hash(Role::Write, blob),
             chunks,
             whole,
         };
         let mut rng = self.rng();
-        let payment = Payment::of_verified(&message.credit);
+        let payment = Payment::of_verified(&message.payment);
         let made = self.store().create_blob(&message, payment, digest(&message), self.today, &mut rng);
         let answer = self.wait(made);
         if answer == Answer::Done && !self.uploads.contains_key(&blob) {
@@ -265,15 +286,15 @@ impl Stored {
     fn logs(&mut self, asked: &Asked) -> Answer {
         let mut rng = self.rng();
         match *asked {
-            Asked::CreateLog { log, credit, entries, contents } => {
+            Asked::CreateLog { log, paying, entries, contents } => {
                 let message = CreateLog {
                     space: space_id(log),
-                    credit: credit_of(credit),
+                    payment: credits(paying),
                     read_token: hash(Role::LogRead, log),
                     append_token: hash(Role::LogAppend, log),
                     entries: bytes(log_entries(entries, contents)),
                 };
-                let payment = Payment::of_verified(&message.credit);
+                let payment = Payment::of_verified(&message.payment);
                 self.wait(self.store().create_log(&message, payment, digest(&message), self.today, &mut rng))
             }
             Asked::Append { log, shown: which, expected, entries, contents } => {
@@ -347,6 +368,10 @@ fn authorization(blob: u8, reading: Reading) -> Authorization {
 
 fn digest(message: &impl Serialize) -> BodyDigest {
     BodyDigest::of(&codec::encode(message).unwrap())
+}
+
+fn credits(paying: Paying) -> Vec<Credit> {
+    paying.credits().into_iter().map(credit_of).collect()
 }
 
 fn bytes(entries: Vec<Vec<u8>>) -> Vec<ByteBuf> {

@@ -20,6 +20,7 @@ use nightdrop_properties::Fixed;
 use nightdrop_wire::{
     authorization::Authorization,
     codec,
+    denomination::Denomination,
     ids::{AccountId, BlobId, ChangeId, LoginId, RecoveryId, SessionId, SpaceId, TicketId},
     limits::TICKET_ENVELOPE,
     messages::{
@@ -29,8 +30,8 @@ use nightdrop_wire::{
             RegisterFinish, RegisterStart, RegisterStarted, SessionFacts, Sessions,
         },
         admin::{Invitations, NewInvitations},
-        blob::{CreateBlob, FinishBlob, HeldChunk, HeldChunks, WholeBlob},
-        credit::{Credit, Credits, FetchCredits},
+        blob::{CreateBlob, Destroyed, FinishBlob, GrowBlob, HeldChunk, HeldChunks, WholeBlob},
+        credit::{Credit, CreditOrder, Credits, IssuedPart, OrderedPart},
         log::{Append, CreateLog, LogHead, LogPage},
         relay::EarnedInvitation,
         ticket::{CreateTicket, TakeClaim, TicketLimits},
@@ -46,7 +47,7 @@ use std::{fs, num::NonZeroU16, path::Path};
 type Input = (String, Vec<u8>);
 
 const TOKEN: Token = Token::from_bytes([1; 32]);
-const CREDIT: Credit = Credit::new(20_019, [2; 32], [3; 32]);
+const CREDIT: Credit = Credit::new(Denomination::Large, 20_019, [2; 32], [3; 32]);
 const HASH: TokenHash = TokenHash::from_bytes([2; 32]);
 const ACCOUNT: AccountId = AccountId::from_bytes([3; 10]);
 const BLOB: BlobId = BlobId::from_bytes([4; 16]);
@@ -103,13 +104,17 @@ fn messages() -> Vec<Input> {
     let entries = vec![ByteBuf::from(vec![1; 20]), ByteBuf::from(vec![2; 3])];
     let create = CreateBlob {
         blob: BLOB,
-        credit: CREDIT,
+        payment: vec![CREDIT],
         read_token: HASH,
         write_key: HASH,
         chunks: 200,
         whole: None,
     };
     let whole = Some(WholeBlob { chunk: vec![1; 30], manifest: vec![2; 40] });
+    let [small, large] = [Denomination::Small, Denomination::Large];
+    let ordered = OrderedPart { denomination: small, blinded: vec![[1; 32], [2; 32]] };
+    let more = OrderedPart { denomination: large, blinded: vec![[3; 32]] };
+    let issued = IssuedPart { denomination: small, evaluated: vec![[1; 32]], proof: [2; 64] };
     vec![
         encoded(
             0,
@@ -123,10 +128,13 @@ fn messages() -> Vec<Input> {
         encoded(4, "login_started", &LoginStarted { login, response: [1; 320] }),
         encoded(5, "login_finish", &LoginFinish { login, finalization: [1; 64] }),
         encoded(6, "logged_in", &LoggedIn { session: TOKEN, id, master_key: vec![1; 115], keyring }),
-        encoded(7, "fetch_credits", &FetchCredits { expires: 20_019, blinded: vec![[1; 32], [2; 32]] }),
-        encoded(8, "credits", &Credits { evaluated: vec![[1; 32]], proof: [2; 64] }),
+        encoded(7, "credit_order", &CreditOrder { expires: 20_019, parts: vec![ordered, more] }),
+        encoded(8, "credits", &Credits { parts: vec![issued] }),
         encoded(9, "create_blob", &create),
         encoded(9, "create_whole_blob", &CreateBlob { whole, ..create.clone() }),
+        encoded(9, "create_blob_for_two", &CreateBlob { payment: vec![CREDIT, CREDIT], ..create }),
+        encoded(10, "grow_blob", &GrowBlob { chunks: 300, payment: vec![CREDIT] }),
+        encoded(10, "destroyed", &Destroyed { refund: 300 }),
         encoded(10, "finish_blob", &FinishBlob { chunks_digest: [1; 32], manifest: vec![2; 40] }),
         encoded(10, "held_chunks", &HeldChunks { chunks: vec![HeldChunk { index: 300, hash: [3; 32] }] }),
         encoded(
@@ -157,7 +165,7 @@ fn messages() -> Vec<Input> {
             "create_log",
             &CreateLog {
                 space: SPACE,
-                credit: CREDIT,
+                payment: vec![CREDIT],
                 read_token: HASH,
                 append_token: HASH,
                 entries: entries.clone(),

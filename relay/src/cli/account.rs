@@ -1,6 +1,6 @@
 //! `account ls|quota|remove`: what the operator can see and do about accounts, which is not much, by design.
 
-use super::{arguments::Quota, operator::Operator, output};
+use super::{arguments::Quota, operator::Operator, output, size::Size};
 use crate::{error::RelayError, worker::AdminEndpoint};
 use nightdrop_wire::{
     ids::AccountId,
@@ -30,24 +30,24 @@ pub(super) fn ls(operator: &Operator, json: bool) -> Result<(), RelayError> {
     }
 }
 
-/// Says how many credits an account draws in a day.
+/// Says how much an account may store.
 pub(super) fn quota(
     operator: &Operator,
     account: AccountId,
-    credits: Quota,
+    quota: Quota,
     json: bool,
 ) -> Result<(), RelayError> {
-    let quota = match credits {
+    let quota = match quota {
         Quota::Default => None,
-        Quota::Credits(credits) => Some(credits),
+        Quota::Bytes(bytes) => Some(bytes),
     };
     operator.ask::<_, ()>(AdminEndpoint::SetQuota, &SetQuota { account, quota }).map_err(unknown(account))?;
     if json {
         return output::json(&QuotaSet { account: account.to_string(), quota });
     }
     match quota {
-        Some(credits) => output::line(&format!("{account} draws up to {credits} credits a day")),
-        None => output::line(&format!("{account} draws as many credits a day as every account")),
+        Some(bytes) => output::line(&format!("{account} may store {} in half a year", Size(bytes))),
+        None => output::line(&format!("{account} may store as much as every account")),
     }
 }
 
@@ -99,8 +99,8 @@ fn is_yes(mut input: impl BufRead) -> Result<(), RelayError> {
 #[derive(Serialize)]
 struct QuotaSet {
     account: String,
-    /// Nothing: as many as every account.
-    quota: Option<u32>,
+    /// Bytes in a period; nothing: as many as every account.
+    quota: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -115,31 +115,32 @@ struct Listed {
     /// Nothing: what is stored of the account is damaged.
     keyring_version: Option<u64>,
     sessions: u32,
-    credits_drawn_today: u32,
-    credits_per_day: u32,
-    /// Whether the operator set `credits_per_day` for this account.
+    /// Bytes for which it drew credits in this period of half a year.
+    drawn: u64,
+    /// Bytes for which it may.
+    quota: u64,
+    /// Whether the operator set `quota` for this account.
     quota_set: bool,
 }
 
-fn print(facts: &AccountFacts, default_quota: u32, json: bool) -> Result<(), RelayError> {
+fn print(facts: &AccountFacts, default_quota: u64, json: bool) -> Result<(), RelayError> {
     let AccountFacts { account, keyring_version, sessions, drawn, quota } = *facts;
-    let credits_per_day = quota.unwrap_or(default_quota);
+    let most = quota.unwrap_or(default_quota);
     if json {
         return output::json(&Listed {
             account: account.to_string(),
             keyring_version,
             sessions,
-            credits_drawn_today: drawn,
-            credits_per_day,
+            drawn,
+            quota: most,
             quota_set: quota.is_some(),
         });
     }
     let keyring =
         keyring_version.map_or_else(|| "damaged".to_owned(), |version| format!("keyring {version}"));
     let set = if quota.is_some() { " (set)" } else { "" };
-    output::line(&format!(
-        "{account}  {keyring}  sessions {sessions}  credits today {drawn} of {credits_per_day}{set}"
-    ))
+    let (drawn, most) = (Size(drawn), Size(most));
+    output::line(&format!("{account}  {keyring}  sessions {sessions}  drawn {drawn} of {most}{set}"))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The command line, as `--help` shows it.
 
+use super::size::Size;
 use crate::worker::{MAX_INVITATION_DAYS, MAX_INVITATIONS, RegistrationLimits};
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use nightdrop_wire::{
@@ -165,14 +166,14 @@ pub enum InviteCommand {
 pub enum AccountCommand {
     /// List accounts with all that the relay can know of them
     Ls,
-    /// Say how many credits an account draws in a day; each pays for one file
+    /// Say how much an account may store: the credits for it are drawn anew in each half of a year
     Quota {
         /// The account's id, as `account ls` prints it
         #[arg(value_name = "ID", value_parser = account_id)]
         account: AccountId,
-        /// Credits in a day, or `default` for what every account draws
-        #[arg(value_name = "N|default", value_parser = quota)]
-        credits: Quota,
+        /// A size such as 500MiB or 20GiB, or `default` for what every account may
+        #[arg(value_name = "SIZE|default", value_parser = quota)]
+        quota: Quota,
     },
     /// Remove an account: nobody can open it again
     ///
@@ -188,22 +189,22 @@ pub enum AccountCommand {
     },
 }
 
-/// How many credits an account draws in a day.
+/// How much an account may store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Quota {
-    /// As many as every account.
+    /// As much as every account.
     Default,
-    /// So many.
-    Credits(u32),
+    /// So many bytes.
+    Bytes(u64),
 }
 
 fn quota(text: &str) -> Result<Quota, String> {
     match text {
         "default" => Ok(Quota::Default),
-        number => number
+        size => size
             .parse()
-            .map(Quota::Credits)
-            .map_err(|_| format!("a number from 0 to {}, or `default`, is expected", u32::MAX)),
+            .map(|Size(bytes)| Quota::Bytes(bytes))
+            .map_err(|error| format!("{error}, or `default`")),
     }
 }
 
@@ -322,10 +323,11 @@ mod tests {
     }
 
     #[test]
-    fn a_quota_is_a_number_or_the_default() {
-        assert_eq!(quota("0"), Ok(Quota::Credits(0)));
+    fn a_quota_is_a_size_or_the_default() {
+        assert_eq!(quota("0"), Ok(Quota::Bytes(0)));
+        assert_eq!(quota("20GiB"), Ok(Quota::Bytes(20 << 30)));
         assert_eq!(quota("default"), Ok(Quota::Default));
-        assert!(quota("-1").is_err() && quota("4294967296").is_err() && quota("").is_err());
+        assert!(quota("-1").is_err() && quota("20").is_err() && quota("").is_err());
     }
 
     #[test]

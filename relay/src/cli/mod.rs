@@ -7,6 +7,7 @@ pub mod errors;
 mod invite;
 mod operator;
 pub(crate) mod output;
+mod size;
 
 pub use arguments::{
     AccountCommand, Arguments, Child, Command, Global, InviteCommand, Quota, RegistrationArguments,
@@ -67,8 +68,8 @@ fn dispatch(global: &Global, command: &Command) -> Result<ExitCode, RelayError> 
             let operator = Operator::of(&root()?, &limits)?;
             match *command {
                 AccountCommand::Ls => account::ls(&operator, global.json)?,
-                AccountCommand::Quota { account, credits } => {
-                    account::quota(&operator, account, credits, global.json)?;
+                AccountCommand::Quota { account, quota } => {
+                    account::quota(&operator, account, quota, global.json)?;
                 }
                 AccountCommand::Remove { account, yes } => {
                     account::remove(&operator, account, yes, global.json)?;

@@ -40,7 +40,7 @@ pub enum AdminEndpoint {
     RevokeInvitation,
     /// Lists accounts.
     ListAccounts,
-    /// Says how many credits an account draws in a day.
+    /// Says for how many bytes an account draws credits in a period.
     SetQuota,
     /// Removes an account.
     RemoveAccount,
@@ -112,7 +112,7 @@ pub async fn operate(
         }
         AdminEndpoint::ListAccounts => {
             let ListAccounts { after } = decode(body)?;
-            let (today, default_quota) = (environment.today(), store.limits().credits_per_day);
+            let (today, default_quota) = (environment.today(), store.limits().quota_bytes);
             let (accounts, next) = read(move || held.list_accounts(after, ACCOUNTS_PER_PAGE, today)).await?;
             encode(&AccountPage { accounts, default_quota, next })
         }

@@ -10,7 +10,7 @@ use nightdrop_store::BodyDigest;
 use nightdrop_wire::{
     authorization::Authorization,
     ids::BlobId,
-    messages::blob::{CreateBlob, FinishBlob, RenewBlob},
+    messages::blob::{CreateBlob, Destroyed, FinishBlob, GrowBlob, RenewBlob},
     refusal::Refusal,
     token::Token,
 };
@@ -24,9 +24,28 @@ impl Service {
             let (message, digest) = (decode::<CreateBlob>(&body)?, BodyDigest::of(&body));
             // There is room for one copy of it, and sealing makes the next.
             drop(body);
-            let payment = inner.payment(&message.credit)?;
+            let payment = inner.payment(&message.payment)?;
             let (today, rng) = (inner.environment.today(), &mut inner.environment.rng());
             Ok(inner.store.create_blob(&message, payment, digest, today, rng))
+        })
+        .await
+    }
+
+    /// `POST /v1/blobs/{blob}/grow`.
+    pub(super) async fn grow_blob(
+        &self,
+        blob: BlobId,
+        write_key: Token,
+        body: Bytes,
+    ) -> Result<Bytes, Refusal> {
+        let inner = Arc::clone(&self.inner);
+        prepared(move || {
+            let (message, digest) = (decode::<GrowBlob>(&body)?, BodyDigest::of(&body));
+            // Only who may write is worth the work that knowing a credit takes.
+            inner.store.admit_writer(blob, &write_key).map_err(|error| refusal_of(&error))?;
+            let payment = inner.payment(&message.payment)?;
+            let today = inner.environment.today();
+            Ok(inner.store.grow_blob(blob, &write_key, &message, payment, digest, today))
         })
         .await
     }
@@ -111,7 +130,8 @@ impl Service {
 
     /// `DELETE /v1/blobs/{blob}`.
     pub(super) async fn destroy_blob(&self, blob: BlobId, write_key: &Token) -> Result<Bytes, Refusal> {
-        self.inner.store.destroy_blob(blob, write_key).await.map_err(|error| refusal_of(&error))?;
-        Ok(Bytes::new())
+        let destroyed = self.inner.store.destroy_blob(blob, write_key, self.inner.environment.today());
+        let refund = destroyed.await.map_err(|error| refusal_of(&error))?;
+        encode(&Destroyed { refund })
     }
 }

@@ -19,7 +19,7 @@ impl Service {
             let (message, digest) = (decode::<CreateLog>(&body)?, BodyDigest::of(&body));
             // There is room for one copy of it, and sealing makes the next.
             drop(body);
-            let payment = inner.payment(&message.credit)?;
+            let payment = inner.payment(&message.payment)?;
             let (today, rng) = (inner.environment.today(), &mut inner.environment.rng());
             Ok(inner.store.create_log(&message, payment, digest, today, rng))
         })

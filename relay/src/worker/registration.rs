@@ -107,7 +107,7 @@ impl Service {
             registration: limits.registration.registration,
             work: limits.registration.work,
             challenge: open.key.challenge(until).map_err(|_| Refusal::Busy)?,
-            credits_per_day: store.limits().credits_per_day,
+            quota: store.limits().quota_bytes,
             issuing_key: self.inner.issuer.public_key(),
             session_days: limits.session_days,
         })

@@ -14,6 +14,7 @@ use nightdrop_store::{Day, GuessLimits, Minute, NewSession, Store, StoreLimits, 
 use nightdrop_wire::{
     authorization::Authorization,
     codec,
+    denomination::{Assortment, Denomination},
     ids::{AccountId, BlobId, SpaceId, TicketId},
     limits::TICKET_ENVELOPE,
     messages::{
@@ -21,7 +22,7 @@ use nightdrop_wire::{
             LoggedIn, LoginFinish, LoginStart, LoginStarted, RegisterFinish, RegisterStart, RegisterStarted,
         },
         blob::{CreateBlob, FinishBlob, WholeBlob},
-        credit::{Credit, Credits, FetchCredits},
+        credit::{Credit, CreditOrder, Credits},
         log::{Append, CreateLog, LogHead, LogPage},
         relay::RelayInfo,
         ticket::{CreateTicket, TicketLimits},
@@ -410,17 +411,17 @@ impl User {
     }
 }
 
-/// An order of credits on the first day of a worker.
+/// An order of credits on the first day of a worker, each worth 16 MiB.
 pub fn order(count: u16) -> Order {
-    Order::new(count, good_until(TODAY), &mut OsRng).unwrap()
+    Order::new(Assortment::only(Denomination::Large, count), good_until(TODAY), &mut OsRng).unwrap()
 }
 
 /// A request for credits on that day.
-pub fn fetch(count: u16) -> FetchCredits {
+pub fn fetch(count: u16) -> CreditOrder {
     order(count).request().clone()
 }
 
-async fn issuing_key<S: AsyncRead + AsyncWrite + Unpin>(connection: &mut Connection<S>) -> [u8; 32] {
+pub async fn issuing_key<S: AsyncRead + AsyncWrite + Unpin>(connection: &mut Connection<S>) -> [u8; 32] {
     let answer = connection.request("GET", "/v1/relay", None, &[]).await.success();
     codec::decode::<RelayInfo>(&answer).unwrap().issuing_key
 }
@@ -449,7 +450,7 @@ impl TestBlob {
     pub fn create(&self, credit: Credit) -> CreateBlob {
         CreateBlob {
             blob: self.id,
-            credit,
+            payment: vec![credit],
             read_token: token_hash(&self.read_token),
             write_key: token_hash(&self.write_key),
             chunks: u32::try_from(self.chunks.len()).unwrap(),
@@ -515,7 +516,7 @@ impl TestLog {
     pub fn create(&self, credit: Credit) -> CreateLog {
         CreateLog {
             space: self.space,
-            credit,
+            payment: vec![credit],
             read_token: token_hash(&self.read_token),
             append_token: token_hash(&self.append_token),
             entries: self.entries.clone(),

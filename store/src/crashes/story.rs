@@ -3,17 +3,22 @@
 use super::record::{Event, RecordingDisk};
 use crate::{
     AccountChange, Day, Payment, Room, Store, StoreError, StoreLimits,
-    common::{Fixture, NOW, TODAY, TestBlob, TestLog, entries, random_bytes, random_token, registration},
-    digest::{BodyDigest, token_hash},
+    common::{
+        Fixture, NOW, TODAY, TestBlob, TestLog, credit_worth, entries, random_bytes, random_token,
+        registration,
+    },
+    digest::{BodyDigest, sha256, token_hash},
     open::open_with,
     row::{FixedKey, Row, name_of},
     schema::{DoomedRow, Table, for_each_table},
 };
 use nightdrop_wire::{
     codec,
+    denomination::{Assortment, Denomination},
     ids::{AccountId, ChangeId},
     messages::{
         account::{ChangeFinish, Keyring, RecoveryChange},
+        blob::GrowBlob,
         credit::Credit,
         ticket::{CreateTicket, TicketLimits},
     },
@@ -129,9 +134,9 @@ impl Teller {
     /// Six blobs at once, which share commits.
     fn blobs_at_once(&mut self, credits: &[Credit]) {
         let blobs: Vec<_> = credits.iter().map(|credit| (TestBlob::new(1), credit.clone())).collect();
-        let names = blobs.iter().map(|(blob, credit)| {
-            vec![blob.id.as_bytes().to_vec(), Payment::of_verified(credit).nullifier().to_vec()]
-        });
+        let names = blobs
+            .iter()
+            .map(|(blob, credit)| vec![blob.id.as_bytes().to_vec(), sha256(&[credit.nonce()]).to_vec()]);
         self.steps_of("blobs at once", Parts::Named(names.collect()), |fixture| {
             let tasks: Vec<_> = blobs
                 .iter()
@@ -140,7 +145,7 @@ impl Teller {
                     let body = BodyDigest::of(&codec::encode(&message).unwrap());
                     fixture.runtime.spawn(fixture.store().create_blob(
                         &message,
-                        Payment::of_verified(credit),
+                        Payment::of_verified(&message.payment),
                         body,
                         TODAY,
                         &mut rand::rng(),
@@ -272,13 +277,21 @@ fn tell_blobs(teller: &mut Teller, credits: &[Credit]) {
     for (n, chunk) in (0..).zip(&long.chunks) {
         teller.step("long chunk", |fixture| fixture.put(&long, n, chunk));
     }
+    // Two credits at once, and what they pay for, or neither.
+    let payment = vec![credit_worth(Denomination::Large, TODAY), credit_worth(Denomination::Smallest, TODAY)];
+    let grow = GrowBlob { chunks: 272, payment };
+    teller.step("growth", |fixture| fixture.grow(&long, &grow));
     teller.step("finished long blob", |fixture| fixture.finish(&long, &long.finish()));
     teller.step("end of a ticket", |fixture| {
         fixture.wait(fixture.store().end_ticket(ticket.ticket, &small.write_key))
     });
     for blob in [&small, &long] {
         teller.step("destroyed blob", |fixture| {
-            fixture.wait(fixture.store().destroy_blob(blob.id, &blob.write_key))
+            fixture.wait(fixture.store().destroy_blob(blob.id, &blob.write_key, TODAY)).map(drop)
+        });
+        teller.step("refund", |fixture| {
+            let (wanted, order) = (Assortment([15, 0, 0, 0]), BodyDigest::of(b"order"));
+            fixture.wait(fixture.store().refund(blob.id, &blob.write_key, wanted, order, TODAY))
         });
     }
 }

@@ -5,11 +5,12 @@ use nightdrop_store::{BodyDigest, Day, NewSession, Payment, Store, StoreError, S
 use nightdrop_wire::{
     authorization::Authorization,
     codec,
+    denomination::{Assortment, Denomination},
     ids::{AccountId, BlobId, SpaceId, TicketId},
     limits::TICKET_ENVELOPE,
     messages::{
         account::RegisterFinish,
-        blob::{CreateBlob, FinishBlob, WholeBlob},
+        blob::{CreateBlob, FinishBlob, GrowBlob, WholeBlob},
         credit::Credit,
         log::{Append, CreateLog, LogHead, LogPage},
         ticket::{CreateTicket, TicketLimits},
@@ -109,10 +110,12 @@ impl Fixture {
         (0..count).map(|_| random_credit(TODAY.plus(30))).collect()
     }
 
-    /// Draws credits, and tells how many there were.
-    pub fn draw(&self, session: &Token, wanted: u32, today: Day) -> Result<u32, StoreError> {
+    /// Draws credits of the smallest denomination, and tells how many there were.
+    pub fn draw(&self, session: &Token, wanted: u16, today: Day) -> Result<u16, StoreError> {
         let request = BodyDigest::of(&random::<32>());
-        self.wait(self.store().draw_credits(token_hash(session), wanted, request, today))
+        let wanted = Assortment::only(Denomination::Smallest, wanted);
+        let drawn = self.wait(self.store().draw_credits(token_hash(session), wanted, request, today))?;
+        Ok(drawn.0[0])
     }
 
     pub fn credit(&self) -> Credit {
@@ -121,12 +124,18 @@ impl Fixture {
 
     pub fn create(&self, message: &CreateBlob) -> Result<(), StoreError> {
         let (payment, body) =
-            (Payment::of_verified(&message.credit), BodyDigest::of(&codec::encode(message).unwrap()));
+            (Payment::of_verified(&message.payment), BodyDigest::of(&codec::encode(message).unwrap()));
         self.wait(self.store().create_blob(message, payment, body, TODAY, &mut rand::rng()))
     }
 
     pub fn put(&self, blob: &TestBlob, n: u32, chunk: &[u8]) -> Result<(), StoreError> {
         self.wait(self.store().put_chunk(blob.id, n, &blob.write_key, chunk.into(), &mut rand::rng()))
+    }
+
+    pub fn grow(&self, blob: &TestBlob, message: &GrowBlob) -> Result<(), StoreError> {
+        let (payment, body) =
+            (Payment::of_verified(&message.payment), BodyDigest::of(&codec::encode(message).unwrap()));
+        self.wait(self.store().grow_blob(blob.id, &blob.write_key, message, payment, body, TODAY))
     }
 
     pub fn finish(&self, blob: &TestBlob, message: &FinishBlob) -> Result<(), StoreError> {
@@ -144,7 +153,7 @@ impl Fixture {
 
     pub fn create_log(&self, message: &CreateLog) -> Result<(), StoreError> {
         let (payment, body) =
-            (Payment::of_verified(&message.credit), BodyDigest::of(&codec::encode(message).unwrap()));
+            (Payment::of_verified(&message.payment), BodyDigest::of(&codec::encode(message).unwrap()));
         self.wait(self.store().create_log(message, payment, body, TODAY, &mut rand::rng()))
     }
 
@@ -176,9 +185,25 @@ pub fn random_token() -> Token {
     Token::from_bytes(random())
 }
 
-/// A credit as a relay would have issued it; whether it did is not the store's to know.
+/// A credit as a relay would have issued it; whether it did is not the store's to know. It is worth more than any blob here costs.
 pub fn random_credit(expires: Day) -> Credit {
-    Credit::new(expires.0, random(), random())
+    credit_worth(Denomination::Largest, expires)
+}
+
+/// The same of another denomination.
+pub fn credit_worth(denomination: Denomination, expires: Day) -> Credit {
+    Credit::new(denomination, expires.0, random(), random())
+}
+
+/// Credits that are worth so many units, as few as possible.
+pub fn payment_of(mut units: u32) -> Vec<Credit> {
+    let mut payment = Vec::new();
+    for denomination in Denomination::ALL.into_iter().rev() {
+        let count = units / denomination.units();
+        payment.extend((0..count).map(|_| credit_worth(denomination, TODAY.plus(30))));
+        units -= count * denomination.units();
+    }
+    payment
 }
 
 pub fn random<const N: usize>() -> [u8; N] {
@@ -235,7 +260,7 @@ impl TestBlob {
     pub fn create(&self, credit: Credit) -> CreateBlob {
         CreateBlob {
             blob: self.id,
-            credit,
+            payment: vec![credit],
             read_token: token_hash(&self.read_token),
             write_key: token_hash(&self.write_key),
             chunks: u32::try_from(self.chunks.len()).unwrap(),
@@ -295,7 +320,7 @@ impl TestLog {
     pub fn create(&self, credit: Credit) -> CreateLog {
         CreateLog {
             space: self.space,
-            credit,
+            payment: vec![credit],
             read_token: token_hash(&self.read_token),
             append_token: token_hash(&self.append_token),
             entries: self.entries.clone(),

@@ -86,14 +86,14 @@ impl SocketClient {
 
     async fn put(&mut self, file: &Path) -> Result<(), Box<dyn Error>> {
         let session = self.session.as_mut().ok_or("register first")?;
-        let credit = session.fetch_credits(1).await?.pop().ok_or("no credit")?;
+        let credits = session.fetch_credits(uploads::enough_for(file)?).await?;
         let file = file.to_owned();
         let source = tokio::task::spawn_blocking(move || Source::open(&file, None)).await??;
         let (transport, relay, limits) = (&self.transport, &self.relay, &self.limits);
         let directory = tempfile::tempdir()?;
         let journals = session.journals(directory.path().join("transfers"));
         let way = (transport, relay, limits);
-        let stored = uploads::store(way, &journals, source, credit, Arc::new(())).await?;
+        let stored = uploads::store(way, &journals, source, credits, Arc::new(())).await?;
         self.stored = Some(stored);
         Ok(())
     }

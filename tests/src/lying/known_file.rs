@@ -192,7 +192,7 @@ impl KnownFile {
     pub fn create(&self, credit: Credit, whole: Option<WholeBlob>) -> CreateBlob {
         CreateBlob {
             blob: self.blob(),
-            credit,
+            payment: vec![credit],
             read_token: hash_token(&self.capabilities.read_token),
             write_key: hash_token(&self.capabilities.write_key),
             chunks: u32::try_from(self.chunks.len()).unwrap(),

@@ -8,6 +8,7 @@ use nightdrop_client::{
 };
 use nightdrop_envelope::space::Operation;
 use nightdrop_login::password::Password;
+use nightdrop_wire::denomination::{Assortment, Denomination};
 
 /// A device that is logged in. Each function is what one command of the client does.
 #[derive(Debug)]
@@ -48,8 +49,8 @@ impl Device {
     /// As [`Self::open`] and [`HomeSpace::create`].
     pub async fn create(&mut self) -> Result<(), ClientError> {
         let mut home = self.open().await?;
-        let credit = self.session.fetch_credits(1).await?.remove(0);
-        let outcome = home.create(credit).await;
+        let credit = self.session.fetch_credits(Assortment::only(Denomination::Smallest, 1)).await?;
+        let outcome = home.create(credit.into()).await;
         self.remember(&home)?;
         outcome
     }

@@ -14,7 +14,10 @@ use nightdrop_envelope::{
     space::FileRecord,
 };
 use nightdrop_login::password::Password;
-use nightdrop_wire::messages::credit::Credit;
+use nightdrop_wire::{
+    denomination::{Assortment, Denomination},
+    messages::credit::Credit,
+};
 use std::{path::Path, sync::Arc, time::Duration};
 use tempfile::TempDir;
 
@@ -81,13 +84,13 @@ impl Person {
         account::log_in(&self.transport, &self.code, &Password::new(PASSWORD), &patient()).await
     }
 
-    /// Credits, fetched in a session that ends with it.
+    /// Credits, fetched in a session that ends with it, each worth more than any file here costs.
     ///
     /// # Errors
     /// As [`Session::fetch_credits`].
     pub async fn credits(&self, count: u16) -> Result<Vec<Credit>, ClientError> {
         let mut session = self.log_in().await?;
-        let credits = session.fetch_credits(count).await?;
+        let credits = session.fetch_credits(Assortment::only(Denomination::Largest, count)).await?;
         session.end().await?;
         Ok(credits)
     }

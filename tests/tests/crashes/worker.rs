@@ -72,7 +72,7 @@ impl Client {
         let memory = session.open_memory(Some(&prepared.memory)).unwrap();
         let keys = session.keyring().home_keys();
         let mut home = HomeSpace::open(&transport, &relay, keys, memory.home_head, &limits).await.unwrap();
-        home.create(session.fetch_credits(1).await.unwrap().remove(0)).await.unwrap();
+        home.create(session.fetch_credits(uploads::ONE).await.unwrap().into()).await.unwrap();
         let directory = tempfile::tempdir().unwrap();
         Self { transport, session, home, directory, acknowledged: BTreeMap::new() }
     }
@@ -86,7 +86,7 @@ impl Client {
         let content: Vec<u8> = (0..size).map(|at: u32| at.wrapping_mul(number).to_be_bytes()[2]).collect();
         let file = self.directory.path().join("file");
         fs::write(&file, &content).unwrap();
-        let credit = self.session.fetch_credits(1).await.unwrap().remove(0);
+        let credit = self.session.fetch_credits(uploads::ONE).await.unwrap().remove(0);
         let source = Source::open(&file, None).unwrap();
         let journals = self.session.journals(self.directory.path().join("transfers"));
         let (relay, limits) = (relay(), limits());

@@ -24,6 +24,7 @@ mod logins;
 mod one_device;
 mod padding;
 mod paging;
+mod payments;
 mod recovery;
 mod strays;
 mod tickets;

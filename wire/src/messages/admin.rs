@@ -70,8 +70,8 @@ pub struct ListAccounts {
 pub struct AccountPage {
     /// In the order of their ids.
     pub accounts: Vec<AccountFacts>,
-    /// Credits that an account without a quota of its own draws in a day.
-    pub default_quota: u32,
+    /// Bytes for which an account without a quota of its own draws credits in a period.
+    pub default_quota: u64,
     /// Where the next page goes on, if there is one.
     pub next: Option<AccountId>,
 }
@@ -85,10 +85,10 @@ pub struct AccountFacts {
     pub keyring_version: Option<u64>,
     /// Its sessions that are good today.
     pub sessions: u32,
-    /// Credits that it drew today.
-    pub drawn: u32,
-    /// Credits that it draws in a day, if the operator set that.
-    pub quota: Option<u32>,
+    /// Bytes for which it drew credits in this period.
+    pub drawn: u64,
+    /// Bytes for which it draws credits in a period, if the operator set that.
+    pub quota: Option<u64>,
 }
 
 /// `POST /admin/v1/accounts/quota`, answered by nothing.
@@ -96,8 +96,8 @@ pub struct AccountFacts {
 pub struct SetQuota {
     /// Whose.
     pub account: AccountId,
-    /// Credits in a day; nothing for what the relay gives to everyone.
-    pub quota: Option<u32>,
+    /// Bytes in a period; nothing for what the relay gives to everyone.
+    pub quota: Option<u64>,
 }
 
 /// `POST /admin/v1/accounts/remove`, answered by nothing.

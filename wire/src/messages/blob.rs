@@ -15,8 +15,9 @@ pub type ChunkHash = [u8; 32];
 pub struct CreateBlob {
     /// Its id.
     pub blob: BlobId,
-    /// Pays for it; spent in the same transaction.
-    pub credit: Credit,
+    /// Pays for it; spent in the same transaction. As many as cover its price ([`crate::price`]), none of which could be left out, and at most
+    /// [`crate::limits::MAX_CREDITS_PER_PAYMENT`].
+    pub payment: Vec<Credit>,
     /// Who shows the token of this hash may read.
     pub read_token: TokenHash,
     /// Who shows the key of this hash may add chunks, make tickets and destroy.
@@ -28,6 +29,15 @@ pub struct CreateBlob {
     pub whole: Option<WholeBlob>,
 }
 
+/// `POST /v1/blobs/{id}/grow`: pays for more chunks of an unfinished blob. The same bytes may be sent again.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct GrowBlob {
+    /// Chunks at most from now on, more than before and at most [`crate::limits::MAX_CHUNKS`].
+    pub chunks: u32,
+    /// As in [`CreateBlob`], for what its price exceeds what was paid before; empty if it does not.
+    pub payment: Vec<Credit>,
+}
+
 /// A blob of one chunk, complete.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct WholeBlob {
@@ -37,6 +47,13 @@ pub struct WholeBlob {
     /// The sealed manifest; its length is that of a size class.
     #[serde(with = "serde_bytes")]
     pub manifest: Vec<u8>,
+}
+
+/// Answer to `DELETE /v1/blobs/{id}`: the same again is answered alike until what it gives back was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Destroyed {
+    /// Units that it gives back: fresh credits of so much worth can be ordered once, with `POST /v1/blobs/{id}/refund` and the write key that it had.
+    pub refund: u32,
 }
 
 /// `POST /v1/blobs/{id}/renew`: replaces what reads and what changes a blob, and ends all its tickets but those that are named. Shown: the

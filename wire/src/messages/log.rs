@@ -28,8 +28,8 @@ impl LogHead {
 pub struct CreateLog {
     /// Its space.
     pub space: SpaceId,
-    /// Pays for it; spent in the same transaction.
-    pub credit: Credit,
+    /// Pays for it, as for a blob.
+    pub payment: Vec<Credit>,
     /// Who shows the token of this hash may read.
     pub read_token: TokenHash,
     /// Who shows the token of this hash may append.

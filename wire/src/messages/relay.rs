@@ -23,9 +23,10 @@ pub struct RelayInfo {
     /// is not open.
     #[serde(with = "BigArray")]
     pub challenge: [u8; WORK_CHALLENGE],
-    /// Credits that an account draws in a day, unless the operator set something else for it.
+    /// Bytes of stored room for which an account draws credits in a period ([`crate::limits::PERIOD_DAYS`]), unless the operator set something
+    /// else for it.
     #[serde(with = "postcard::fixint::be")]
-    pub credits_per_day: u32,
+    pub quota: u64,
     /// The one key that all credits are issued with; clients pin it.
     pub issuing_key: [u8; BLINDED],
     /// Days that a session lasts.
@@ -76,7 +77,7 @@ mod tests {
             registration: Registration::Closed,
             work: u8::MAX,
             challenge: [0xff; WORK_CHALLENGE],
-            credits_per_day: u32::MAX,
+            quota: u64::MAX,
             issuing_key: [0xff; BLINDED],
             session_days: u32::MAX,
         };
@@ -85,7 +86,7 @@ mod tests {
             registration: Registration::Invite,
             work: 0,
             challenge: [0; WORK_CHALLENGE],
-            credits_per_day: 0,
+            quota: 0,
             issuing_key: [0; BLINDED],
             session_days: 0,
         };

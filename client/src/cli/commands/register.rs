@@ -70,9 +70,10 @@ pub(in crate::cli) async fn run(
             }
             None => {
                 let open = OpenRelay::ask(&tor, &relay, &limits).await?;
-                let RelayInfo { credits_per_day, session_days, .. } = open.info();
+                let RelayInfo { quota, session_days, .. } = open.info();
+                let quota = quota >> 20;
                 printer.note(&format!(
-                    "This relay is open to everyone. An account stores up to {credits_per_day} files a day, \
+                    "This relay is open to everyone. An account stores up to {quota} MiB in half a year, \
                      and a login lasts up to {session_days} days."
                 ));
                 let bar = bar.clone();

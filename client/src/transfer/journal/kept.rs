@@ -5,7 +5,10 @@ use nightdrop_envelope::{
     journal::{JournalHead, JournalKey, JournalRecord, SEALED_HEAD, SEALED_RECORD},
     layout::Layout,
 };
-use nightdrop_wire::{limits::MAX_CHUNKS, messages::blob::ChunkHash};
+use nightdrop_wire::{
+    limits::MAX_CHUNKS,
+    messages::{blob::ChunkHash, credit::Credit},
+};
 use std::collections::BTreeMap;
 
 /// Records that a journal may have when it is gone on with: each chunk is sealed about once, and some again in each run.
@@ -22,6 +25,8 @@ pub(in crate::transfer) struct Kept {
     pub(in crate::transfer) chunks: BTreeMap<u32, Vec<(ChunkNonce, ChunkHash)>>,
     /// Every end that was sent, or about to be.
     pub(in crate::transfer) ends: Vec<JournalRecord>,
+    /// What pays for the blob.
+    pub(in crate::transfer) payment: Vec<Credit>,
     /// Whether all that stands there could be read, and is not too much.
     pub(in crate::transfer) is_sound: bool,
     pub(super) records: u64,
@@ -48,6 +53,7 @@ impl Parsed {
                     kept.chunks.entry(index).or_default().push((nonce, hash));
                 }
                 Ok(end @ JournalRecord::Finish { .. }) => kept.ends.push(end),
+                Ok(JournalRecord::Paid(credit)) => kept.payment.push(credit),
                 Err(_) => {
                     // A disk that lost what was written last may give zeros in its place.
                     kept.is_sound = rest.iter().all(|byte| *byte == 0);

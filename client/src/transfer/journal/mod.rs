@@ -8,10 +8,12 @@
 //! A chunk's record is written before the chunk is sent, in constant time; head and end are on the disk before anything that they tell of is sent.
 //! States that a crash can leave:
 //! - nothing: nothing was sent. The head appears complete and synced, or not at all.
-//! - a head: the blob may be at the relay.
-//! - a head and chunks: so may they. A chunk that was sent and has no record, because the power failed, is sent again under a fresh nonce. What is
+//! - a head: the relay was asked for nothing yet.
+//! - a head and all credits that pay for the blob, or some of them: it may be at the relay. If it is not, it is asked for again with the same ones: so they pay
+//!   once, and for nothing else. With some of them only, nothing was asked for.
+//! - a head, credits and chunks: so may they. A chunk that was sent and has no record, because the power failed, is sent again under a fresh nonce. What is
 //!   torn at the end, or zeros, was never written.
-//! - a head and an end: the blob may be finished, and is then stored; all that is left is to list it.
+//! - a head, credits and an end: the blob may be finished, and is then stored; all that is left is to list it.
 //! - any of these, and the blob is listed: it is done, and the next command removes the journal.
 //!
 //! Whatever else stands there is damage: of a record, the upload is not gone on with, and its blob can still be destroyed; of the head, nothing is
@@ -22,8 +24,8 @@ mod kept;
 
 pub(super) use kept::Kept;
 
-use super::own_file;
-use crate::{ClientError, random};
+use super::{Refunds, own_file};
+use crate::{ClientError, payment::Payment, random};
 use directory::{UNFINISHED, lock, make, read, remove, sync};
 use kept::Parsed;
 use nightdrop_envelope::{
@@ -44,6 +46,7 @@ use std::{
 #[derive(Debug, Clone)]
 pub struct Journals {
     shared: Arc<Shared>,
+    refunds: Refunds,
 }
 
 #[derive(Debug)]
@@ -100,7 +103,18 @@ impl Journals {
     /// Those in a directory, which is made when it is needed. `keyring` is the version of the account's keyring.
     #[must_use]
     pub fn new(directory: PathBuf, key: JournalKey, keyring: u64) -> Self {
-        Self { shared: Arc::new(Shared { directory, key, keyring }) }
+        Self { shared: Arc::new(Shared { directory, key, keyring }), refunds: Refunds::default() }
+    }
+
+    /// The same, which notes here what is given back for uploads that are destroyed.
+    #[must_use]
+    pub fn with_refunds(self, refunds: Refunds) -> Self {
+        Self { refunds, ..self }
+    }
+
+    /// What is given back for uploads that were destroyed.
+    pub(super) const fn refunds(&self) -> &Refunds {
+        &self.refunds
     }
 
     /// Version of the account's keyring.
@@ -317,6 +331,18 @@ impl Journal {
     /// As [`Self::note_chunk`].
     pub(super) fn note_end(&self, end: &JournalRecord) -> Result<(), ClientError> {
         self.note(end, true)
+    }
+
+    /// Writes down what pays for the blob, before anybody is shown it; it is on the disk then.
+    ///
+    /// # Errors
+    /// As [`Self::note_chunk`].
+    pub(super) fn note_payment(&self, payment: &Payment) -> Result<(), ClientError> {
+        let mut left = payment.credits().len();
+        payment.credits().iter().try_for_each(|credit| {
+            left -= 1;
+            self.note(&JournalRecord::Paid(credit.clone()), left == 0)
+        })
     }
 
     fn note(&self, record: &JournalRecord, sync: bool) -> Result<(), ClientError> {

@@ -33,7 +33,7 @@ use nightdrop_onion_config::Network;
 use nightdrop_relay::worker::{Environment, issue_invitations};
 use nightdrop_store::{Store, StoreLimits};
 use nightdrop_tests::system::WorkerProcess;
-use nightdrop_wire::onion::OnionAddress;
+use nightdrop_wire::{onion::OnionAddress, price};
 use nix::sys::resource::{UsageWho, getrusage};
 use sha2::{Digest, Sha256};
 use std::{
@@ -185,8 +185,8 @@ impl Stage {
         }
         let unlocked = self.unlock(&self.home).await?;
         let mut space = unlocked.space().await?;
-        let credit = unlocked.take_credits(1).await?.pop().ok_or("no credit")?;
-        space.create(credit).await?;
+        let payment = unlocked.pay(&[price::LOG]).await?.pop().ok_or("no payment")?;
+        space.create(payment).await?;
         space.append(|_| Ok(std::mem::take(&mut operations))).await?;
         unlocked.remember(&space).await?;
         unlocked.lock().await?;

@@ -58,14 +58,13 @@ impl Ours {
     /// One upload and one download, in sealed bytes, and what they took.
     pub(crate) async fn transfer(&mut self) -> Result<(Rates, Usage), BenchError> {
         let limits = ClientLimits::default();
-        let credit =
-            self.session.fetch_credits(1).await?.pop().ok_or(BenchError::Unexpected("the credits"))?;
+        let credits = self.session.fetch_credits(uploads::enough_for(&self.file)?).await?;
         let meter = UsageMeter::begin(&self.relay)?;
         let phase = Arc::new(Phase::default());
         let source = Source::open(&self.file, None)?;
         let journals = self.session.journals(self.file.with_extension("transfers"));
         let way = (&self.tor, &self.address, &limits);
-        let stored = uploads::store(way, &journals, source, credit, Arc::clone(&phase) as _).await?;
+        let stored = uploads::store(way, &journals, source, credits, Arc::clone(&phase) as _).await?;
         let up = phase.rate();
         let out = self.file.with_extension("back");
         let back = Arc::new(Phase::default());

@@ -4,9 +4,14 @@ use crate::{credits::issue, error::BenchError};
 use nightdrop_credit::{Issuer, good_until};
 use nightdrop_login::server::{Record, ServerSetup};
 use nightdrop_store::{Day, Store, StoreLimits};
-use nightdrop_wire::messages::credit::Credit;
+use nightdrop_wire::{denomination::Denomination, messages::credit::Credit};
 use rand08::rngs::OsRng;
 use std::{path::Path, time::SystemTime};
+
+/// How many of these credits pay a price.
+pub(crate) fn credits_for(price: u32) -> usize {
+    price.div_ceil(Denomination::Largest.units()) as usize
+}
 
 /// Makes a store in `directory` and gives credits of its relay.
 pub(crate) async fn credits(directory: &Path, count: usize) -> Result<Vec<Credit>, BenchError> {

@@ -85,12 +85,12 @@ struct Sides {
 
 impl Sides {
     fn start(directory: &Path, workloads: &[Workload]) -> Result<Self, BenchError> {
-        let blobs: usize = workloads.iter().map(|workload| workload.blobs() * ROUNDS).sum();
+        let credits: usize = workloads.iter().map(|workload| workload.credits() * ROUNDS).sum();
         Ok(Self {
             files: PlainFiles::new(directory.join("files")),
             redb: RedbAlone::start(&directory.join("redb-alone"), false)?,
             sealed: RedbAlone::start(&directory.join("redb-sealed"), true)?,
-            worker: ThroughWorker::start(&directory.join("relay"), blobs)?,
+            worker: ThroughWorker::start(&directory.join("relay"), credits)?,
         })
     }
 

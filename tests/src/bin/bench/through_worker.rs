@@ -3,7 +3,7 @@
 use crate::{
     GROUP, Side,
     error::BenchError,
-    funds,
+    funds::{self, credits_for},
     measure::{Meter, Taken, forget},
     workload::Workload,
 };
@@ -18,6 +18,7 @@ use nightdrop_wire::{
     messages::blob::{CreateBlob, FinishBlob, WholeBlob},
     messages::credit::Credit,
     onion::OnionAddress,
+    price,
     size_class::SizeClass,
 };
 use sha2::{Digest, Sha256};
@@ -57,11 +58,11 @@ struct Request {
 }
 
 impl ThroughWorker {
-    pub(crate) fn start(data: &Path, blobs: usize) -> Result<Self, BenchError> {
+    pub(crate) fn start(data: &Path, count: usize) -> Result<Self, BenchError> {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let store = data.join("store");
         std::fs::create_dir_all(data)?;
-        let credits = runtime.block_on(funds::credits(&store, blobs))?;
+        let credits = runtime.block_on(funds::credits(&store, count))?;
         let address: OnionAddress = ADDRESS.parse().map_err(|_| BenchError::Unexpected("the address"))?;
         let worker = WorkerProcess::start(data, address.clone())?;
         let file = store.join("nightdrop.redb");
@@ -122,9 +123,12 @@ impl ThroughWorker {
         whole: Option<WholeBlob>,
     ) -> Result<(CreateBlob, BlobCapabilities), BenchError> {
         let capabilities = BlobCapabilities::generate(&mut rand::rng());
+        let price = if whole.is_some() { 1 } else { price::of_open(chunks).unwrap_or(1) };
+        let left = self.credits.len().checked_sub(credits_for(price));
+        let left = left.ok_or(BenchError::Unexpected("the number of credits"))?;
         let create = CreateBlob {
             blob: capabilities.blob,
-            credit: self.credits.pop().ok_or(BenchError::Unexpected("the number of credits"))?,
+            payment: self.credits.split_off(left),
             read_token: hash_token(&capabilities.read_token),
             write_key: hash_token(&capabilities.write_key),
             chunks,

@@ -1,6 +1,7 @@
 //! What is stored: full chunks of one large blob, or small blobs of one chunk and its manifest.
 
-use nightdrop_wire::size_class::SizeClass;
+use crate::funds::credits_for;
+use nightdrop_wire::{price, size_class::SizeClass};
 use rand::Rng;
 use std::fmt;
 
@@ -46,9 +47,10 @@ impl Workload {
         self.pieces > 1
     }
 
-    /// Blobs that one put makes.
-    pub(crate) fn blobs(&self) -> usize {
-        if self.is_whole() { self.objects as usize } else { 1 }
+    /// Credits that pay for one put.
+    pub(crate) fn credits(&self) -> usize {
+        let chunks = |chunks| credits_for(price::of_open(chunks).unwrap_or(1));
+        if self.is_whole() { self.objects as usize } else { chunks(self.objects) }
     }
 
     /// Sealed bytes of one put.
