@@ -25,6 +25,8 @@ mod admission;
 mod at_rest;
 mod at_rest_keys;
 mod blobs;
+#[cfg(test)]
+mod cap;
 mod chunks;
 mod claims;
 #[cfg(test)]

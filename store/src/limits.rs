@@ -23,6 +23,8 @@ pub struct StoreLimits {
     pub tickets_per_blob: usize,
     /// Claims that the tickets of one blob give at a time, so that they take less than the chunk that every blob is paid for.
     pub claims_per_blob: u32,
+    /// Bytes that the store holds at most, as `volume` counts them; logs, sessions and claims may go on for a sixteenth beyond.
+    pub max_bytes: u64,
     /// Free bytes of the disk that are left to others, and to what makes room.
     pub reserve_bytes: u64,
     /// Chunks of what ended that one commit removes; so long the writes of others may wait for it.
@@ -80,6 +82,7 @@ impl Default for StoreLimits {
             log_entries: 1_000_000,
             tickets_per_blob: 1_024,
             claims_per_blob: 4_096,
+            max_bytes: u64::MAX,
             reserve_bytes: 128 << 20,
             removal_chunks: 16,
             removal_pause: Duration::from_millis(100),

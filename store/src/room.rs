@@ -11,6 +11,7 @@
 //! ```
 //! That pages of the file are free for use again is guessed, so it never counts beyond a floor below which there is
 //! another half of the reserve, and not at all for ends: to copy a page before it is given up takes a page that is there.
+//! The operator may cap what the store holds, whatever the disk has; then less is written, of all but ends.
 //! Reading goes on in any case. What is refused for want of room is refused before anything of it is written, and only
 //! to whoever has shown what lets them write ([`crate::operation`]).
 
@@ -74,6 +75,17 @@ impl Budget {
             room: above(reserve).max(reusable.min(above(reserve / 2))),
             little: above(reserve / 4),
             least: above(reserve / 16),
+        }
+    }
+
+    /// The same in a store that holds so many bytes, and may hold `most`: what makes room is always written, and what is needed to make room by hand
+    /// for a sixteenth beyond.
+    pub(crate) fn capped(self, held: u64, most: u64) -> Self {
+        let below = |most: u64| most.saturating_sub(held);
+        Self {
+            room: self.room.min(below(most)),
+            little: self.little.min(below(most.saturating_add(most / 16))),
+            least: self.least,
         }
     }
 
@@ -168,6 +180,22 @@ mod tests {
         ] {
             assert_eq!(admitted(free * MIB, 100 * MIB, 100 * MIB), expected, "{free} MiB free");
         }
+    }
+
+    #[test]
+    fn beyond_the_cap_little_is_written_for_a_while_and_ends_always() {
+        let admitted = |held: u64| {
+            let budget = Budget::of(1 << 40, 0, RESERVE).capped(held * MIB, 160 * MIB);
+            [Need::Room, Need::Little, Need::Least].map(|need| { budget }.admits(need, 1 << 20))
+        };
+        assert_eq!(admitted(0), [true; 3]);
+        assert_eq!(admitted(157), [true; 3]);
+        assert_eq!(admitted(158), [false, true, true]);
+        assert_eq!(admitted(167), [false, true, true]);
+        assert_eq!(admitted(168), [false, false, true]);
+        assert_eq!(admitted(1 << 40), [false, false, true]);
+        let uncapped = Budget::of(80 * MIB, 0, RESERVE);
+        assert_eq!(uncapped.capped(50 * MIB, u64::MAX), uncapped, "the disk is what bounds it");
     }
 
     #[test]

@@ -255,6 +255,7 @@ impl Writer {
         let reserve = self.limits.reserve_bytes;
         let room = (self.room)();
         let mut budget = room.map_or(Budget::NOTHING, |room| self.gauge.budget(room, self.held, reserve));
+        budget = budget.capped(self.held, self.limits.max_bytes);
         // A transaction that cannot begin means that redb gave the file up.
         let transaction = self.database.begin_write().map_err(Ended::Fatal)?;
         let written = write(&transaction, &mut budget).and_then(|tally| {

@@ -1,4 +1,4 @@
-//! What storing costs, in units of [`UNIT`](crate::denomination::UNIT) bytes: the pages that the store takes for it, rounded up.
+//! What storing costs, in units of [`UNIT`] bytes: the pages that the store takes for it, rounded up.
 //!
 //! A blob pays for its chunks and its manifest when it is made; while it is open, for as many chunks as it may come to have. Its tickets and claims
 //! are paid with it. A log costs one unit, however long it grows.

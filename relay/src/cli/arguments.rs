@@ -3,6 +3,7 @@
 use super::size::Size;
 use crate::worker::{MAX_INVITATION_DAYS, MAX_INVITATIONS, RegistrationLimits};
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use nightdrop_store::StoreLimits;
 use nightdrop_wire::{
     ids::{AccountId, InvitationId},
     messages::relay::Registration,
@@ -80,6 +81,33 @@ pub struct Run {
     /// Who can register.
     #[command(flatten)]
     pub registration: RegistrationArguments,
+    /// How much is stored.
+    #[command(flatten)]
+    pub storage: StorageArguments,
+}
+
+/// How much is stored, for `run` and for the worker that it starts.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct StorageArguments {
+    /// Store no more than this, such as 500GiB, however much the disk has; what is stored can be read and destroyed in any case
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub max_size: Option<u64>,
+}
+
+impl StorageArguments {
+    /// The limits that they set.
+    #[must_use]
+    pub fn limits(self) -> StoreLimits {
+        let limits = StoreLimits::default();
+        StoreLimits { max_bytes: self.max_size.unwrap_or(limits.max_bytes), ..limits }
+    }
+
+    /// The arguments that give them to the worker.
+    #[must_use]
+    pub fn for_worker(self) -> Vec<OsString> {
+        let bytes = |bytes: u64| ["--max-size".into(), format!("{}KiB", bytes >> 10).into()];
+        self.max_size.map_or_else(Vec::new, |size| bytes(size).to_vec())
+    }
 }
 
 /// Who can register, for `run` and for the worker that it starts.
@@ -198,6 +226,10 @@ pub enum Quota {
     Bytes(u64),
 }
 
+fn size(text: &str) -> Result<u64, String> {
+    text.parse().map(|Size(bytes)| bytes)
+}
+
 fn quota(text: &str) -> Result<Quota, String> {
     match text {
         "default" => Ok(Quota::Default),
@@ -232,6 +264,9 @@ pub struct Worker {
     /// Who can register.
     #[command(flatten)]
     pub registration: RegistrationArguments,
+    /// How much is stored.
+    #[command(flatten)]
+    pub storage: StorageArguments,
 }
 
 /// What a child is told.
@@ -320,6 +355,30 @@ mod tests {
         let Command::Run(run) = run else { panic!("not run") };
         assert_eq!(run.registration.limits(), RegistrationLimits::default());
         assert!(Arguments::try_parse_from(["nightdrop-relay", "run", "--registration", "public"]).is_err());
+    }
+
+    #[test]
+    fn the_worker_stores_as_much_as_run_was_told() {
+        let run = |arguments: &[&str]| {
+            let line = [&["nightdrop-relay", "run"], arguments].concat();
+            match Arguments::try_parse_from(line).unwrap().command {
+                Command::Run(run) => run.storage,
+                _ => panic!("not run"),
+            }
+        };
+        for (arguments, most) in
+            [(&[][..], u64::MAX), (&["--max-size", "3GiB"], 3 << 30), (&["--max-size", "0"], 0)]
+        {
+            let storage = run(arguments);
+            assert_eq!(storage.limits().max_bytes, most);
+            let mut worker: Vec<OsString> =
+                ["nightdrop-relay", "worker", "--supervisor", "1"].map(Into::into).to_vec();
+            worker.extend(storage.for_worker());
+            let parsed = Arguments::try_parse_from(worker).unwrap().command;
+            let Command::Worker(worker) = parsed else { panic!("not worker") };
+            assert_eq!(worker.storage.limits(), storage.limits());
+        }
+        assert!(Arguments::try_parse_from(["nightdrop-relay", "run", "--max-size", "much"]).is_err());
     }
 
     #[test]

@@ -25,7 +25,6 @@ use crate::{
     worker::{self, HttpLimits, ServiceLimits},
 };
 use nightdrop_onion_config::{Network, Role, TorSettings};
-use nightdrop_store::StoreLimits;
 use nix::{
     sys::stat::{Mode, umask},
     unistd::Pid,
@@ -77,12 +76,12 @@ fn dispatch(global: &Global, command: &Command) -> Result<ExitCode, RelayError> 
             }
         }
         Command::Completions { shell } => output::raw(&completions(*shell))?,
-        Command::Worker(Worker { child: Child { supervisor }, registration }) => {
+        Command::Worker(Worker { child: Child { supervisor }, registration, storage }) => {
             lifeline::tie_to(Pid::from_raw(*supervisor))?;
             descriptors::raise_limit()?;
             let http = HttpLimits::default();
             let service = ServiceLimits { registration: registration.limits(), ..ServiceLimits::default() };
-            return Ok(worker::run(&root()?, http, service, StoreLimits::default(), limits.takeover).into());
+            return Ok(worker::run(&root()?, http, service, storage.limits(), limits.takeover).into());
         }
         Command::Gateway(Child { supervisor }) => {
             lifeline::tie_to(Pid::from_raw(*supervisor))?;
@@ -112,7 +111,7 @@ fn supervisor_settings(
     };
     Ok(SupervisorSettings {
         child_arguments: child_arguments(global, &root),
-        worker_arguments: run.registration.for_worker(),
+        worker_arguments: [run.registration.for_worker(), run.storage.for_worker()].concat(),
         data: root,
         style,
         limits,

@@ -10,7 +10,9 @@ pub(crate) fn refusal_of(error: &StoreError) -> Refusal {
         // A quota is a conflict, too: whoever is told that the relay is busy tries again, and today to no avail.
         StoreError::Conflict | StoreError::OtherAddress | StoreError::QuotaReached => Refusal::Conflict,
         StoreError::Full => {
-            tracing::warn!("there is no room on the store's disk: writes are refused until there is");
+            tracing::warn!(
+                "there is no room on the store's disk, or below --max-size: writes are refused until there is"
+            );
             Refusal::Full
         }
         StoreError::Damaged(table) => {
