@@ -82,7 +82,8 @@ pub(crate) async fn find<T: Transport>(
     }
     let newest = read_page(lane, keys, head.count.saturating_sub(LOOKED_THROUGH)).await?;
     let Some(place) = newest_checkpoint(keys, &newest.entries) else { return Ok(Beginning::First) };
-    if own.is_some_and(|own| own.count < place) {
+    // Of an entry that stands just beyond what was seen, nothing that was seen says anything.
+    if own.is_some_and(|own| own.count <= place) {
         return Ok(Beginning::First);
     }
     let page = read_page(lane, keys, place).await?;

@@ -51,6 +51,11 @@ impl Payment {
         std::mem::take(&mut self.credits)
     }
 
+    /// From now on they stand somewhere else, and do not go back: the same credits in two places would be shown for two things.
+    pub(crate) fn stands_elsewhere(&mut self) {
+        self.unspent = Unspent::default();
+    }
+
     /// The credits, not to be shown yet.
     pub(crate) fn credits(&self) -> &[Credit] {
         &self.credits
@@ -232,6 +237,9 @@ mod tests {
         assert_eq!((shown.units(), format!("{shown:?}")), (17, "Payment".to_owned()));
         assert_eq!(shown.show().len(), 2);
         assert_eq!(unspent.take().len(), 2);
+        let mut noted = unspent.payment(credits(Assortment([2, 0, 0, 0])));
+        noted.stands_elsewhere();
+        drop(noted);
         assert!(unspent.take().is_empty());
     }
 }

@@ -82,8 +82,17 @@ pub(crate) fn put<T: Transport>(
     let lock = home.lock()?;
     let mut wallet = at_hand(home, session)?;
     wallet.credits.extend(credits);
-    wallet.credits.truncate(Wallet::MOST);
+    keep_the_most(&mut wallet.credits, Wallet::MOST);
     home.keep_credits(&session.seal_wallet(&wallet)?, &lock)
+}
+
+/// Drops the smallest, and of these the oldest, until there is room: never what is worth the most.
+fn keep_the_most(credits: &mut Vec<Credit>, most: usize) {
+    while credits.len() > most {
+        let smallest = credits.iter().enumerate().min_by_key(|(_, credit)| credit.denomination());
+        let Some((place, _)) = smallest else { return };
+        credits.remove(place);
+    }
 }
 
 /// What should be drawn now, when nothing waits for it: always if few are left of a denomination, and sometimes, by chance, if some were spent. So the
@@ -153,4 +162,26 @@ fn at_hand<T: Transport>(home: &Home, session: &Session<T>) -> Result<Wallet, Cl
     let mut wallet = session.open_wallet(home.credits()?.as_deref());
     wallet.credits.retain(|credit| credit.expires() > clock::today());
     Ok(wallet)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_worth_most_stays_when_there_is_no_room_for_all() {
+        let credit = |denomination, day| Credit::new(denomination, day, [1; 32], [2; 32]);
+        let mut credits: Vec<Credit> = (0..5).map(|day| credit(Denomination::Smallest, day)).collect();
+        credits.extend([credit(Denomination::Small, 9), credit(Denomination::Largest, 9)]);
+        credits.extend((5..8).map(|day| credit(Denomination::Smallest, day)));
+        keep_the_most(&mut credits, 4);
+        let kept: Vec<_> = credits.iter().map(|credit| (credit.denomination(), credit.expires())).collect();
+        let expected = [
+            (Denomination::Small, 9),
+            (Denomination::Largest, 9),
+            (Denomination::Smallest, 6),
+            (Denomination::Smallest, 7),
+        ];
+        assert_eq!(kept, expected);
+    }
 }

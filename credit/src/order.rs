@@ -50,7 +50,8 @@ impl Order {
         &self.request
     }
 
-    /// The credits, if the proofs hold for the pinned key. There may be fewer than were asked for: of each denomination the first ones then.
+    /// The credits, if the proofs hold for the pinned key. There may be fewer than were asked for, as an honest relay gives what a quota is still enough for:
+    /// all of the first denominations, some of the next, and then none. Another choice would mark whoever pays with it.
     ///
     /// # Errors
     /// [`CreditError`]: none of them is to be used.
@@ -58,11 +59,12 @@ impl Order {
         let key = <Suite as voprf::CipherSuite>::Group::deserialize_elem(pinned)
             .map_err(|_| CreditError::Malformed)?;
         let Self { parts, request: CreditOrder { expires, .. } } = self;
-        let (mut ordered, mut credits) = (parts.into_iter(), Vec::new());
+        let (mut ordered, mut credits, mut is_short) = (parts.into_iter(), Vec::new(), false);
         for issued in &answer.parts {
-            // In the same order, so none is given twice.
-            let part = ordered.find(|part| part.denomination == issued.denomination);
-            credits.extend(part.ok_or(CreditError::Unproven)?.take(issued, expires, key)?);
+            let next = ordered.next().filter(|part| part.denomination == issued.denomination && !is_short);
+            let part = next.ok_or(CreditError::Unproven)?;
+            is_short = issued.evaluated.len() < part.nonces.len();
+            credits.extend(part.take(issued, expires, key)?);
         }
         if credits.is_empty() { Err(CreditError::Unproven) } else { Ok(credits) }
     }

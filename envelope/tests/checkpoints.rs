@@ -241,3 +241,26 @@ fn a_checkpoint_is_written_when_enough_came_since_the_last() {
     scene.append(vec![Operation::Close { keyring: 2 }]);
     assert!(!scene.log.wants_checkpoint(), "nothing is written to a closed list");
 }
+
+/// Whoever has the owner's keys and the relay's help can make an entry that never was in the log, and true entries after it lead to the head that is known.
+#[test]
+fn a_checkpoint_that_never_was_in_the_log_is_none() {
+    let mut scene = Scene::new();
+    let place = scene.log.head().count;
+    // Sealed for this place, with a content of its own, and never appended.
+    let (content, mut other) = (scene.log.checkpoint().unwrap().to_vec(), scene.log.clone());
+    let never_there = other.seal_next(vec![checkpoint_of(&content)], &mut rand::rng()).unwrap();
+    other.take(&never_there).unwrap();
+    scene.append(vec![put("c")]);
+    let checkpoint = VerifiedCheckpoint::open(&scene.keys, &never_there[0], place).unwrap();
+    let begun = || checkpoint.replay(scene.keys.clone(), &content, Some(*scene.log.head())).unwrap();
+
+    let next = &scene.entries[usize::try_from(place).unwrap()];
+    assert!(matches!(begun().advance(next), Err(ChainError::Displaced(_))));
+    let head = *begun().head();
+    let unread = checkpoint.replay(scene.keys.clone(), &content, None).unwrap().finish(&head);
+    assert!(matches!(unread, Err(ChainError::Rollback { .. })), "not even before it was to come");
+    // The probe can succeed: where it is in the log, it is one.
+    let mut there = checkpoint.replay(scene.keys.clone(), &content, None).unwrap();
+    there.advance(&never_there[0]).unwrap();
+}

@@ -8,18 +8,30 @@ pub(super) const CHECKPOINT_WITHHELD: &str = "the relay does not give the checkp
 
 impl Opened<'_> {
     /// Writes a checkpoint if one is due, and destroys the one before. What goes wrong costs other devices work, and is only a note.
-    pub(super) async fn write_checkpoint(&mut self) {
+    ///
+    /// # Errors
+    /// [`ClientError::Chain`] alone: two histories weigh more.
+    pub(super) async fn write_checkpoint(&mut self) -> Result<(), ClientError> {
         if !self.space.log().wants_checkpoint() {
-            return;
+            return Ok(());
         }
         let bar = self.printer.bar("Writing a checkpoint of your list, for your other devices");
         bar.wait();
-        let mut written = self.unlocked.write_checkpoint(&mut self.space).await.map(drop);
+        let written = self.unlocked.write_checkpoint(&mut self.space).await.map(drop);
         bar.done();
         // Also after an error: the entry may be there.
-        written = written.and(self.remember().await);
-        if let Err(error) = written.and(self.destroy_leaving().await) {
-            self.printer.note(&format!("A checkpoint of your list is not done, and is tried again: {error}"));
+        let done = match (self.remember().await, written) {
+            (Err(error), _) | (Ok(()), Err(error)) => Err(error),
+            (Ok(()), Ok(())) => self.destroy_leaving().await,
+        };
+        match done {
+            Err(error @ ClientError::Chain(_)) => Err(error),
+            Err(error) => {
+                self.printer
+                    .note(&format!("A checkpoint of your list is not done, and is tried again: {error}"));
+                Ok(())
+            }
+            Ok(()) => Ok(()),
         }
     }
 

@@ -90,12 +90,14 @@ async fn with_unlocked<R>(
 ) -> Result<R, ClientError> {
     let mut opened = Opened { space: unlocked.space().await?, ends: false, unlocked, printer };
     let began = opened.space.head();
-    let outcome = match opened.begin().await {
+    let mut outcome = match opened.begin().await {
         Ok(()) => work(&mut opened).await,
         Err(error) => Err(error),
     };
     if outcome.is_ok() && opened.space.head() != began && !opened.ends {
-        opened.write_checkpoint().await;
+        if let Err(error) = opened.write_checkpoint().await {
+            outcome = Err(error);
+        }
     }
     if !matches!(outcome, Err(ClientError::Chain(_))) && !opened.ends {
         opened.keep_copy().await;

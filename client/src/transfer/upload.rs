@@ -191,7 +191,7 @@ impl Upload {
     /// Writes the journal, if there is none yet.
     fn begin(self, progress: Arc<dyn Progress>) -> Result<(Sending, Option<Payment>), ClientError> {
         let Self { content, stage, held, funds } = self;
-        let (journal, payment, is_repeated) = match stage {
+        let (journal, mut payment, is_repeated) = match stage {
             Stage::Created(journal) => (*journal, None, true),
             Stage::Again(journal, payment) => (*journal, Some(payment), true),
             Stage::New { journals, name, replace, payment, ended } => {
@@ -203,7 +203,9 @@ impl Upload {
                 (journals.begin(head, ended.as_deref())?, Some(payment), false)
             }
         };
-        if let Some(payment) = payment.as_ref().filter(|_| journal.kept().payment.is_empty()) {
+        if let Some(payment) = payment.as_mut().filter(|_| journal.kept().payment.is_empty()) {
+            // Also when that fails: some of them may stand there.
+            payment.stands_elsewhere();
             journal.note_payment(payment)?;
         }
         Ok((Sending::new(content, journal, held, is_repeated, funds, progress), payment))

@@ -299,7 +299,8 @@ impl Unlocked {
         let Some(session) = session.as_ref().filter(|_| !owed.is_empty()) else { return Ok(()) };
         let (mut lane, mut credits) = (self.lane(), Vec::new());
         let mut outcome = Ok(());
-        for refund in owed {
+        let mut owed = owed.into_iter();
+        for refund in owed.by_ref() {
             match refund.claim(&mut lane, session.keyring().issuing_key()).await {
                 Ok(given) => credits.extend(given),
                 Err(ClientError::Withheld) => {}
@@ -307,6 +308,8 @@ impl Unlocked {
                 Err(_) => break,
             }
         }
+        // Those that were not asked for are asked for by the next command of this account, if it stays open so long.
+        owed.for_each(|refund| self.refunds.note(refund));
         wallet::put(&self.home, session, credits)?;
         outcome
     }
@@ -362,6 +365,7 @@ impl Unlocked {
     /// # Errors
     /// As [`Session::end`]: the keys are gone all the same.
     pub async fn lock(&self) -> Result<(), ClientError> {
+        self.put_back_unspent().await;
         drop(self.kept().take());
         match self.session.lock().await.take() {
             Some(session) => session.end().await,
@@ -372,6 +376,17 @@ impl Unlocked {
     fn kept(&self) -> MutexGuard<'_, Option<Kept>> {
         // Nothing that is done under this lock leaves it half done.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A command that is interrupted puts nothing back by itself.
+impl Drop for Unlocked {
+    fn drop(&mut self) {
+        let unspent = self.unspent.take();
+        if let Some(session) = self.session.get_mut() {
+            // What cannot be put back is lost.
+            let _ = wallet::put(&self.home, session, unspent);
+        }
     }
 }
 

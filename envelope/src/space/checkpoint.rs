@@ -44,6 +44,8 @@ pub struct VerifiedCheckpoint {
     head: LogHead,
     seen: [u8; 32],
     file: Box<FileRecord>,
+    /// SHA-256 of the sealed entry.
+    entry: [u8; 32],
 }
 
 impl VerifiedCheckpoint {
@@ -54,7 +56,9 @@ impl VerifiedCheckpoint {
     pub fn open(keys: &HomeKeys, sealed: &[u8], place: u64) -> Result<Self, ChainError> {
         match open_entry(keys, sealed) {
             Ok(entry) if entry.head.count == place => match entry.operation {
-                Operation::Checkpoint { file } => Ok(Self { head: entry.head, seen: entry.seen, file }),
+                Operation::Checkpoint { file } => {
+                    Ok(Self { head: entry.head, seen: entry.seen, file, entry: digest(sealed) })
+                }
                 _ => Err(ChainError::Displaced(place)),
             },
             _ => Err(ChainError::Displaced(place)),
@@ -67,7 +71,8 @@ impl VerifiedCheckpoint {
         &self.file
     }
 
-    /// Goes on from it, with the content of its blob, on a device that remembers having seen `remembered`. Its own entry comes next.
+    /// Goes on from it, with the content of its blob, on a device that remembers having seen `remembered`. Its own entry must come next: one that never was in
+    /// the log is none.
     ///
     /// # Errors
     /// [`OpenError`] if that is not its content, or contradicts what is remembered.
@@ -85,7 +90,8 @@ impl VerifiedCheckpoint {
             return Err(OpenError::Inconsistent);
         }
         let copy = CopiedState::of(Copied { head, changes: 0 }, reports, state);
-        copy.replay(keys, remembered).ok_or(OpenError::Inconsistent)
+        let replay = copy.replay(keys, remembered).ok_or(OpenError::Inconsistent)?;
+        Ok(Replay { must_come: Some(self.entry), ..replay })
     }
 }
 
@@ -118,6 +124,6 @@ fn content(head: &LogHead, reports: &Reports, state: &State) -> Result<Zeroizing
     codec::encode(&whole).map(Zeroizing::new).map_err(|_| OpenError::Malformed)
 }
 
-fn digest(content: &[u8]) -> [u8; 32] {
+pub(super) fn digest(content: &[u8]) -> [u8; 32] {
     Sha256::digest(content).into()
 }

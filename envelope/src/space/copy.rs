@@ -90,7 +90,7 @@ impl CopiedState {
         let context = changes_context(keys, &self.copied.head);
         let Changes { head, reports, operations, state: hash } =
             unseal(Kind::CopiedChanges, keys, &context, sealed)?;
-        let (mut state, changes) = (self.state.clone(), self.copied.changes + operations.len());
+        let (mut state, changes) = (self.state.clone(), self.copied.changes + weight(&operations));
         for (sequence, operation) in operations {
             state.apply(sequence, operation).map_err(|_| OpenError::Inconsistent)?;
         }
@@ -120,7 +120,17 @@ impl CopiedState {
         let mut trail = Trail::beginning_with(head.count);
         trail.reach(&head);
         let since = SinceCopy::beginning_with(head.count);
-        Some(Replay { keys, head, began: head, trail, state, reports, remembered: Some(remembered), since })
+        Some(Replay {
+            keys,
+            head,
+            began: head,
+            trail,
+            state,
+            reports,
+            remembered: Some(remembered),
+            since,
+            must_come: None,
+        })
     }
 }
 
@@ -148,7 +158,7 @@ impl VerifiedLog {
         let Replay { keys, head, reports, state, trail, since, .. } = &self.replay;
         let Some(operations) = since.after(copied.head.count) else { return Ok(None) };
         let operations: Vec<(u64, Operation)> = operations.cloned().collect();
-        let changes = copied.changes + operations.len();
+        let changes = copied.changes + weight(&operations);
         if changes > SinceCopy::most(state) || !matches!(trail.require(&copied.head, head), Ok(true)) {
             return Ok(None);
         }
@@ -158,6 +168,11 @@ impl VerifiedLog {
         let sealed = sealed(Kind::CopiedChanges, keys, &context, &changes_after, rng)?;
         Ok(Some((sealed, Copied { head: *head, changes })))
     }
+}
+
+/// What a piece of changes counts for: strays, without any operation, make pieces, too.
+fn weight(operations: &[(u64, Operation)]) -> usize {
+    operations.len().max(1)
 }
 
 fn sealed<M: Serialize, R: CryptoRng + ?Sized>(

@@ -83,6 +83,8 @@ pub struct Replay {
     /// What this device remembers, which the log must lead to or past.
     pub(super) remembered: Option<LogHead>,
     pub(super) since: SinceCopy,
+    /// SHA-256 of the sealed entry that must come next: the one of the checkpoint that this began at, which may never have been in the log.
+    pub(super) must_come: Option<[u8; 32]>,
 }
 
 /// Entries without effect: all are counted, the first few are kept, so that a relay cannot fill memory with them.
@@ -96,7 +98,7 @@ impl Reports {
     const KEPT: usize = 8;
 
     fn add(&mut self, report: Report) {
-        self.count += 1;
+        self.count = self.count.saturating_add(1);
         if self.first.len() < Self::KEPT {
             self.first.push(report);
         }
@@ -113,7 +115,7 @@ impl Replay {
         trail.reach(&head);
         let (state, reports, since) =
             (State::new(space), Reports::default(), SinceCopy::beginning_with(head.count));
-        Self { keys, head, began: head, trail, state, reports, remembered, since }
+        Self { keys, head, began: head, trail, state, reports, remembered, since, must_come: None }
     }
 
     /// The keys of the space.
@@ -141,13 +143,17 @@ impl Replay {
     /// log leaves what this device remembers.
     pub fn advance(&mut self, sealed: &[u8]) -> Result<(), ChainError> {
         let sequence = self.head.count;
+        if self.must_come.take().is_some_and(|expected| checkpoint::digest(sealed) != expected) {
+            return Err(ChainError::Displaced(sequence));
+        }
         match open_entry(&self.keys, sealed) {
             Err(fault) => self.reports.add(Report { sequence, fault }),
             Ok(entry) if entry.head != self.head => return Err(ChainError::Displaced(sequence)),
             Ok(entry) => {
                 let operation = entry.operation;
                 let is_right = match &operation {
-                    Operation::Checkpoint { file } => {
+                    // In a closed space nothing comes of it, whoever wrote it.
+                    Operation::Checkpoint { file } if self.state.closed_for().is_none() => {
                         checkpoint::says(file, &self.head, &self.reports, &self.state)
                     }
                     _ => true,
@@ -188,6 +194,7 @@ impl Replay {
     pub fn finish(self, claimed: &LogHead) -> Result<VerifiedLog, ChainError> {
         let rollback = |seen: u64| Err(ChainError::Rollback { seen, given: claimed.count });
         match self.remembered {
+            _ if self.must_come.is_some() => rollback(self.head.count.saturating_add(1)),
             _ if self.head != *claimed && self.head == self.began && claimed.count <= self.head.count => {
                 rollback(self.head.count)
             }
