@@ -82,7 +82,8 @@ async fn c08_a_directory_goes_on_within_its_files_too() {
     let stored = desk.succeeds(&["put", "docs"]).await;
     assert_eq!(stored.len(), 4);
     sent.add(desk.liar().take_asked());
-    assert_eq!((sent.blobs().len(), sent.destroyed.len()), (2, 0), "none was begun anew");
+    // One of which the relay never heard is ended there before it is made, under the same names.
+    assert_eq!(sent.blobs().len(), 2, "none was begun anew");
     sent.assert_no_nonce_twice();
     assert_eq!(desk.names().await, sizes.map(|(name, _)| name));
     for ((name, _), path) in sizes.iter().zip(&paths) {
