@@ -41,7 +41,13 @@ impl Scene {
 
     pub(crate) fn start(&self, arguments: &[&str]) -> Child {
         let mut command = self.anna.command(arguments).unwrap();
-        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+        let said = fs::File::create(self.anna.home().with_extension("said")).unwrap();
+        command.stdout(Stdio::null()).stderr(said).spawn().unwrap()
+    }
+
+    /// What the command that was started last has said.
+    pub(crate) fn said(&self) -> String {
+        fs::read_to_string(self.anna.home().with_extension("said")).unwrap()
     }
 
     /// Chunks that were sealed so far, each time counted; none if there is no journal.
