@@ -145,6 +145,12 @@ fn readable(rows: &impl Rows, space: SpaceId, read_token: &Token) -> Result<LogR
     row.filter(|row| row.read_token == token_hash(read_token)).ok_or(StoreError::Refused)
 }
 
+/// Whether a log can be made so, with such a payment.
+pub(crate) fn check_new(message: &CreateLog, payment: &Payment) -> Result<(), StoreError> {
+    check_form(&message.entries)?;
+    payment.check_price(price::LOG)
+}
+
 /// Whether the entries are as many and as long as entries may be.
 fn check_form(entries: &[ByteBuf]) -> Result<(), StoreError> {
     let well_formed = (1..=MAX_ENTRIES).contains(&entries.len())
@@ -216,8 +222,7 @@ impl NewLog {
         today: Day,
         rng: &mut dyn CryptoRng,
     ) -> Result<Self, StoreError> {
-        check_form(&message.entries)?;
-        payment.check_price(price::LOG)?;
+        check_new(message, &payment)?;
         let key = AtRestKey::generate(rng);
         let before = LogHead::before_first(message.space);
         let entries = SealedEntries::seal(message.space, &key, &before, &message.entries, rng)?;
