@@ -249,6 +249,19 @@ fn manifest_place(id: BlobId) -> Place {
     Place { table: MANIFESTS.name, object: ObjectName::blob(id), index: 0 }
 }
 
+/// What a blob costs; [`StoreError::Refused`] if none can be so.
+pub(crate) fn price_of(message: &CreateBlob) -> Result<u32, StoreError> {
+    let most = if message.whole.is_some() { 1 } else { MAX_CHUNKS };
+    if message.chunks == 0 || message.chunks > most {
+        return Err(StoreError::Refused);
+    }
+    let price = match &message.whole {
+        Some(whole) => price_of_whole(whole),
+        None => price::of_open(message.chunks),
+    };
+    price.ok_or(StoreError::Refused)
+}
+
 /// What a whole blob costs, if its parts are of size classes.
 fn price_of_whole(whole: &WholeBlob) -> Option<u32> {
     let [chunk, manifest] = [&whole.chunk, &whole.manifest].map(|part| SizeClass::of_sealed(part.len()));
@@ -278,15 +291,7 @@ impl NewBlob {
         today: Day,
         rng: &mut dyn CryptoRng,
     ) -> Result<Self, StoreError> {
-        let most = if message.whole.is_some() { 1 } else { MAX_CHUNKS };
-        if message.chunks == 0 || message.chunks > most {
-            return Err(StoreError::Refused);
-        }
-        let price = match &message.whole {
-            Some(whole) => price_of_whole(whole),
-            None => price::of_open(message.chunks),
-        };
-        payment.check_price(price.ok_or(StoreError::Refused)?)?;
+        payment.check_price(price_of(message)?)?;
         let key = AtRestKey::generate(rng);
         let whole = match &message.whole {
             Some(whole) => Some(SealedWhole::seal(message.blob, &key, whole, rng)?),

@@ -2,15 +2,21 @@
 
 use crate::{
     StoreError, StoreLimits, assert_refused,
-    common::{Fixture, TODAY, TestBlob, TestLog, credit_worth, entries, random_credit},
+    common::{
+        Fixture, TODAY, TestBlob, TestLog, credit_worth, entries, random_credit, random_token, registration,
+    },
     credits::Payment,
-    digest::BodyDigest,
+    digest::{BodyDigest, token_hash},
     row::Row,
     schema::DoomedRow,
     transaction::Rows,
     volume,
 };
-use nightdrop_wire::{codec, denomination::Denomination, size_class::SizeClass};
+use nightdrop_wire::{
+    codec,
+    denomination::{Assortment, Denomination},
+    size_class::SizeClass,
+};
 use std::{
     ops::ControlFlow,
     time::{Duration, Instant},
@@ -77,6 +83,59 @@ fn a_full_store_refuses_what_grows_and_loses_nothing() {
         .expect("there is room again, for the same credit");
     fixture.put(&open, 0, &open.chunks[0]).unwrap();
     assert!(held(&fixture) <= MOST);
+}
+
+#[test]
+fn a_full_store_gives_back_what_was_paid_for_what_ends() {
+    let fixture = fixture();
+    let mut log = fixture.log();
+    let stored = fill(&fixture);
+    // Not even lists go on.
+    let full = (0..2_000).find_map(|_| {
+        let append = log.append(entries(64, 4_096));
+        fixture.append(&log, &append).err()
+    });
+    assert!(matches!(full, Some(StoreError::Full)), "{full:?}");
+    let blob = &stored[0];
+    let again = TestBlob::new(1).create_whole(random_credit(TODAY), SizeClass::SMALLEST);
+    assert_refused!(fixture.create(&again), Full, "it is full");
+    let left = fixture.wait(fixture.store().destroy_blob(blob.id, &blob.write_key, TODAY)).unwrap();
+    assert!(left >= 16, "{left}");
+    let refund = |order: &[u8]| {
+        let wanted = Assortment::only(Denomination::Small, 1);
+        fixture.wait(fixture.store().refund(blob.id, &blob.write_key, wanted, BodyDigest::of(order), TODAY))
+    };
+    refund(b"order").expect("a refund");
+    refund(b"order").expect("the answer was lost");
+    assert_refused!(refund(b"another"), Conflict, "once only");
+}
+
+/// The operator allows less than there is: people come in, and what they destroy makes room.
+#[test]
+fn a_cap_below_what_is_held_keeps_nobody_from_ending_what_is_theirs() {
+    let mut fixture = fixture();
+    fixture.session(1);
+    let mut log = fixture.log();
+    let account = registration(1).account;
+    let stored = fill(&fixture);
+    let limits = StoreLimits { max_bytes: MOST / 2, sessions_per_account: 4, ..StoreLimits::default() };
+    fixture.open_with(limits);
+    let before = held(&fixture);
+    let small = TestBlob::new(1).create_whole(random_credit(TODAY), SizeClass::SMALLEST);
+    assert_refused!(fixture.create(&small), Full, "growth");
+    for _ in 0..20 {
+        let session = random_token();
+        fixture.open_session(account, &session).expect("a login");
+        assert_eq!(fixture.store().authenticate(&token_hash(&session), TODAY).unwrap(), account);
+    }
+    assert!(held(&fixture) < before + (16 << 10), "an account has a bounded number of them");
+    for blob in &stored {
+        let append = log.append(entries(1, 512));
+        fixture.append(&log, &append).expect("a list that says so");
+        fixture.wait(fixture.store().destroy_blob(blob.id, &blob.write_key, TODAY)).expect("an end");
+    }
+    wait_for_removal(&fixture);
+    fixture.create(&small).expect("there is room again");
 }
 
 /// R10: many at once take what there is and no more.

@@ -37,6 +37,11 @@ impl Payment {
     /// What these credits pay with, of which the caller knows that the relay issued them.
     #[must_use]
     pub fn of_verified(credits: &[Credit]) -> Self {
+        Self::unverified(credits)
+    }
+
+    /// What they would pay with, to look at and never to spend.
+    pub(crate) fn unverified(credits: &[Credit]) -> Self {
         let shown = |credit: &Credit| Shown {
             nonce: Zeroizing::new(*credit.nonce()),
             units: credit.denomination().units(),

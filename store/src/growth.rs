@@ -8,10 +8,16 @@ use crate::{
     error::StoreError,
     operation::Checked,
     schema::{BlobRow, BlobState},
-    store::{Queued, Store, refused},
-    transaction::Changes,
+    store::{Queued, Store},
+    transaction::{Changes, Rows},
 };
-use nightdrop_wire::{ids::BlobId, limits::MAX_CHUNKS, messages::blob::GrowBlob, price, token::Token};
+use nightdrop_wire::{
+    ids::BlobId,
+    limits::MAX_CHUNKS,
+    messages::blob::GrowBlob,
+    price,
+    token::{Token, TokenHash},
+};
 
 impl Store {
     /// Lets an unfinished blob have more chunks, and spends what pays for them, in one transaction. The same body again is answered alike.
@@ -30,25 +36,38 @@ impl Store {
         today: Day,
     ) -> Queued<()> {
         let (write_key, chunks) = (token_hash(write_key), message.chunks);
-        let Some(price) = price::of_open(chunks).filter(|_| chunks <= MAX_CHUNKS) else {
-            return refused(StoreError::Refused);
-        };
         self.queue(0, move |rows| {
-            let row = writable(rows, id, &write_key)?;
-            if row.grown_by == Some(body.0) {
+            let Some(row) = check(rows, id, &write_key, chunks, &payment, body, today)? else {
                 return Ok(Checked::Already(()));
-            }
-            payment.check_price(price.saturating_sub(row.paid))?;
-            payment.check_unspent(rows, today)?;
-            if row.state != BlobState::Open || row.chunks == 1 || chunks <= row.chunks {
-                return Err(StoreError::Conflict);
-            }
-            let paid = row.paid.saturating_add(payment.units());
-            let row = BlobRow { chunks, paid, grown_by: Some(body.0), ..row };
+            };
             Ok(Checked::Scattered(payment.count(), move |changes: &Changes<'_>| {
                 payment.spend(changes)?;
                 changes.put(id.as_bytes(), &row)
             }))
         })
     }
+}
+
+/// The row of the blob when it has grown so; `None` if this request has made it grow before.
+pub(crate) fn check(
+    rows: &impl Rows,
+    id: BlobId,
+    write_key: &TokenHash,
+    chunks: u32,
+    payment: &Payment,
+    body: BodyDigest,
+    today: Day,
+) -> Result<Option<BlobRow>, StoreError> {
+    let price = price::of_open(chunks).filter(|_| chunks <= MAX_CHUNKS).ok_or(StoreError::Refused)?;
+    let row = writable(rows, id, write_key)?;
+    if row.grown_by == Some(body.0) {
+        return Ok(None);
+    }
+    payment.check_price(price.saturating_sub(row.paid))?;
+    payment.check_unspent(rows, today)?;
+    if row.state != BlobState::Open || row.chunks == 1 || chunks <= row.chunks {
+        return Err(StoreError::Conflict);
+    }
+    let paid = row.paid.saturating_add(payment.units());
+    Ok(Some(BlobRow { chunks, paid, grown_by: Some(body.0), ..row }))
 }

@@ -24,6 +24,7 @@ mod accounts;
 mod admission;
 mod at_rest;
 mod at_rest_keys;
+mod beforehand;
 mod blobs;
 #[cfg(test)]
 mod cap;
@@ -74,6 +75,7 @@ mod writer;
 pub use account_changes::AccountChange;
 pub use account_list::AccountList;
 pub use accounts::{AccountEnvelopes, LoginRecord, RecordVersion, Registration};
+pub use beforehand::Beforehand;
 pub use credits::Payment;
 pub use day::Day;
 pub use digest::{BodyDigest, token_hash};

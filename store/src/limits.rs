@@ -19,11 +19,15 @@ pub struct StoreLimits {
     pub quota_bytes: u64,
     /// Entries of one log.
     pub log_entries: u32,
+    /// Bytes of the entries of one log, as they are stored; the pages for them take up to about twice as many.
+    pub log_bytes: u64,
     /// Tickets of one blob at a time.
     pub tickets_per_blob: usize,
-    /// Claims that the tickets of one blob give at a time, so that they take less than the chunk that every blob is paid for.
+    /// Claims that the tickets of one blob give at a time. Tickets and claims are paid with their blob, whatever it costs: together they may take more room than
+    /// the smallest blobs are paid for.
     pub claims_per_blob: u32,
-    /// Bytes that the store holds at most, as `volume` counts them; logs, sessions and claims may go on for a sixteenth beyond.
+    /// Bytes that the store holds at most, as `volume` counts them; logs and claims may go on for a sixteenth beyond (or beyond what it held
+    /// when it was opened), sessions always.
     pub max_bytes: u64,
     /// Free bytes of the disk that are left to others, and to what makes room.
     pub reserve_bytes: u64,
@@ -79,7 +83,8 @@ impl Default for StoreLimits {
             batch_bytes: 16 << 20,
             sessions_per_account: 32,
             quota_bytes: 32 << 30,
-            log_entries: 1_000_000,
+            log_entries: 262_144,
+            log_bytes: 256 << 20,
             tickets_per_blob: 1_024,
             claims_per_blob: 4_096,
             max_bytes: u64::MAX,

@@ -10,6 +10,7 @@ use crate::{
     day::Day,
     digest::{BodyDigest, sha256, token_hash},
     error::{Failure, StoreError},
+    limits::StoreLimits,
     object::ObjectName,
     operation::Checked,
     room::Need,
@@ -52,7 +53,7 @@ impl Store {
             Ok(new) => new,
             Err(error) => return refused(error),
         };
-        let most = self.limits().log_entries;
+        let limits = *self.limits();
         self.queue(new.entries.weight(), move |rows| {
             let held = rows.row::<LogRow>(new.space.as_bytes());
             if matches!(&held, Ok(Some(held)) if held.request == new.row.request) {
@@ -62,7 +63,7 @@ impl Store {
             if held?.is_some() || rows.holds(&ENDED, &ObjectName::log(new.space).bytes())? {
                 return Err(StoreError::Conflict);
             }
-            check_length(&new.row.head, most)?;
+            check_length(&new.row, &limits)?;
             Ok(Checked::Write(move |changes: &Changes<'_>| new.write(changes)))
         })
     }
@@ -85,15 +86,15 @@ impl Store {
             Ok(entries) => entries,
             Err(error) => return refused(error),
         };
-        let (expected, most) = (message.expected, self.limits().log_entries);
+        let (expected, limits) = (message.expected, *self.limits());
         self.queue_for(Need::Little, entries.weight(), move |rows| {
             let row = appendable(rows, space, &append_token)?;
             if row.head != expected {
                 let stand = entries.stand_in(rows, &row.head)?;
                 return if stand { Ok(Checked::Already(())) } else { Err(StoreError::Conflict) };
             }
-            check_length(&entries.head, most)?;
-            let row = LogRow { head: entries.head, ..row };
+            let row = LogRow { head: entries.head, bytes: row.bytes.saturating_add(entries.bytes()), ..row };
+            check_length(&row, &limits)?;
             Ok(Checked::Write(move |changes: &Changes<'_>| {
                 entries.write(changes)?;
                 changes.put(space.as_bytes(), &row)
@@ -145,6 +146,12 @@ fn readable(rows: &impl Rows, space: SpaceId, read_token: &Token) -> Result<LogR
     row.filter(|row| row.read_token == token_hash(read_token)).ok_or(StoreError::Refused)
 }
 
+/// Whether a log can be made so, with such a payment.
+pub(crate) fn check_new(message: &CreateLog, payment: &Payment) -> Result<(), StoreError> {
+    check_form(&message.entries)?;
+    payment.check_price(price::LOG)
+}
+
 /// Whether the entries are as many and as long as entries may be.
 fn check_form(entries: &[ByteBuf]) -> Result<(), StoreError> {
     let well_formed = (1..=MAX_ENTRIES).contains(&entries.len())
@@ -153,8 +160,9 @@ fn check_form(entries: &[ByteBuf]) -> Result<(), StoreError> {
 }
 
 /// Whether a log may be so long.
-fn check_length(head: &LogHead, most: u32) -> Result<(), StoreError> {
-    if head.count <= u64::from(most) { Ok(()) } else { Err(StoreError::Conflict) }
+fn check_length(row: &LogRow, limits: &StoreLimits) -> Result<(), StoreError> {
+    let fits = row.head.count <= u64::from(limits.log_entries) && row.bytes <= limits.log_bytes;
+    if fits { Ok(()) } else { Err(StoreError::Conflict) }
 }
 
 /// The entries from number `from` on that fit a page, of a log that has `count`.
@@ -216,8 +224,7 @@ impl NewLog {
         today: Day,
         rng: &mut dyn CryptoRng,
     ) -> Result<Self, StoreError> {
-        check_form(&message.entries)?;
-        payment.check_price(price::LOG)?;
+        check_new(message, &payment)?;
         let key = AtRestKey::generate(rng);
         let before = LogHead::before_first(message.space);
         let entries = SealedEntries::seal(message.space, &key, &before, &message.entries, rng)?;
@@ -225,6 +232,7 @@ impl NewLog {
             read_token: message.read_token,
             append_token: message.append_token,
             head: entries.head,
+            bytes: entries.bytes(),
             created: today,
             request: body.0,
             receipt: payment.receipt(ObjectName::log(message.space)),
@@ -270,6 +278,11 @@ impl SealedEntries {
     /// Bytes that they add to a batch.
     fn weight(&self) -> usize {
         self.rows.iter().map(|(_, row)| row.entry.len()).sum()
+    }
+
+    /// The same, as a log counts them.
+    fn bytes(&self) -> u64 {
+        u64::try_from(self.weight()).unwrap_or(u64::MAX)
     }
 
     /// Whether exactly these entries stand in the log already, right after the head that they were sealed for: the hash

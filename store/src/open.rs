@@ -116,6 +116,7 @@ fn start(
         room,
         gauge: Gauge::default(),
         held,
+        held_at_first: held,
         failed: alarm,
     };
     let thread = std::thread::Builder::new()

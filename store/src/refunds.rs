@@ -11,6 +11,7 @@ use crate::{
     error::{Failure, StoreError},
     object::ObjectName,
     operation::Checked,
+    room::Need,
     schema::{GivenRefund, RefundRow},
     store::{Queued, Store},
     transaction::{Changes, Rows},
@@ -32,7 +33,8 @@ impl Store {
         today: Day,
     ) -> Queued<()> {
         let write_key = token_hash(write_key);
-        self.queue(0, move |rows| {
+        // Its row stands already, and those who make room are not to lose by it.
+        self.queue_for(Need::Least, 0, move |rows| {
             if !ended::by(rows, ObjectName::blob(id), &write_key)? {
                 return Err(StoreError::Refused);
             }

@@ -6,12 +6,13 @@
 //! above the reserve           everything
 //! above a half of it          what fits into pages of the file that are free for use again ([`Gauge`])
 //! above a quarter             what is needed to make room by hand: sessions, entries of logs
-//! above a sixteenth           ends, and the removal of what ended, in steps that are as small as they have to be
+//! above a sixteenth           ends, what they give back, and the removal of what ended, in steps that are as small as they have to be
 //! below                       nothing
 //! ```
 //! That pages of the file are free for use again is guessed, so it never counts beyond a floor below which there is
 //! another half of the reserve, and not at all for ends: to copy a page before it is given up takes a page that is there.
-//! The operator may cap what the store holds, whatever the disk has; then less is written, of all but ends.
+//! The operator may cap what the store holds, whatever the disk has; then less is written, of all but ends and sessions: of these an account has a
+//! bounded number, and without one nobody could end anything.
 //! Reading goes on in any case. What is refused for want of room is refused before anything of it is written, and only
 //! to whoever has shown what lets them write ([`crate::operation`]).
 
@@ -47,7 +48,9 @@ pub(crate) enum Need {
     Room,
     /// What is small, and without which nobody could make room.
     Little,
-    /// What makes room.
+    /// The same, and bounded for each account: the operator's cap does not bind it.
+    Session,
+    /// What makes room, or takes none.
     Least,
 }
 
@@ -64,6 +67,7 @@ pub(crate) const fn scattered(rows: usize) -> usize {
 pub(crate) struct Budget {
     room: u64,
     little: u64,
+    session: u64,
     least: u64,
 }
 
@@ -74,23 +78,24 @@ impl Budget {
         Self {
             room: above(reserve).max(reusable.min(above(reserve / 2))),
             little: above(reserve / 4),
+            session: above(reserve / 4),
             least: above(reserve / 16),
         }
     }
 
-    /// The same in a store that holds so many bytes, and may hold `most`: what makes room is always written, and what is needed to make room by hand
-    /// for a sixteenth beyond.
-    pub(crate) fn capped(self, held: u64, most: u64) -> Self {
+    /// The same in a store that holds so many bytes, and may hold `most`: what makes room is always written, and sessions; and the rest of what is needed
+    /// to make room by hand for a sixteenth beyond that, or beyond what it held at first: a list has to go on for something to be taken off it.
+    pub(crate) fn capped(self, held: u64, held_at_first: u64, most: u64) -> Self {
         let below = |most: u64| most.saturating_sub(held);
         Self {
             room: self.room.min(below(most)),
-            little: self.little.min(below(most.saturating_add(most / 16))),
-            least: self.least,
+            little: self.little.min(below(most.max(held_at_first).saturating_add(most / 16))),
+            ..self
         }
     }
 
     /// Nothing may be written.
-    pub(crate) const NOTHING: Self = Self { room: 0, little: 0, least: 0 };
+    pub(crate) const NOTHING: Self = Self { room: 0, little: 0, session: 0, least: 0 };
 
     /// Whether an operation of this weight may be written; if so, it is taken off.
     pub(crate) fn admits(&mut self, need: Need, weight: usize) -> bool {
@@ -101,12 +106,13 @@ impl Budget {
         let left = match need {
             Need::Room => self.room,
             Need::Little => self.little,
+            Need::Session => self.session,
             Need::Least => self.least,
         };
         if cost > left {
             return false;
         }
-        for left in [&mut self.room, &mut self.little, &mut self.least] {
+        for left in [&mut self.room, &mut self.little, &mut self.session, &mut self.least] {
             *left = left.saturating_sub(cost);
         }
         true
@@ -162,40 +168,47 @@ mod tests {
     const MIB: u64 = 1 << 20;
     const RESERVE: u64 = 64 * MIB;
 
-    fn admitted(free: u64, file: u64, held: u64) -> [bool; 3] {
+    fn admitted(free: u64, file: u64, held: u64) -> [bool; 4] {
         let budget = Gauge::default().budget(Room { free, file }, held, RESERVE);
-        [Need::Room, Need::Little, Need::Least].map(|need| { budget }.admits(need, 1 << 20))
+        [Need::Room, Need::Little, Need::Session, Need::Least].map(|need| { budget }.admits(need, 1 << 20))
     }
 
     #[test]
     fn the_fuller_the_disk_the_less_is_written() {
         for (free, expected) in [
-            (80, [true, true, true]),
-            (65, [false, true, true]),
-            (20, [false, true, true]),
-            (17, [false, false, true]),
-            (8, [false, false, true]),
-            (5, [false, false, false]),
-            (0, [false, false, false]),
+            (80, [true; 4]),
+            (65, [false, true, true, true]),
+            (20, [false, true, true, true]),
+            (17, [false, false, false, true]),
+            (8, [false, false, false, true]),
+            (5, [false; 4]),
+            (0, [false; 4]),
         ] {
             assert_eq!(admitted(free * MIB, 100 * MIB, 100 * MIB), expected, "{free} MiB free");
         }
     }
 
     #[test]
-    fn beyond_the_cap_little_is_written_for_a_while_and_ends_always() {
+    fn beyond_the_cap_little_is_written_for_a_while_and_sessions_and_ends_always() {
         let admitted = |held: u64| {
-            let budget = Budget::of(1 << 40, 0, RESERVE).capped(held * MIB, 160 * MIB);
-            [Need::Room, Need::Little, Need::Least].map(|need| { budget }.admits(need, 1 << 20))
+            let budget = Budget::of(1 << 40, 0, RESERVE).capped(held * MIB, 0, 160 * MIB);
+            [Need::Room, Need::Little, Need::Session, Need::Least]
+                .map(|need| { budget }.admits(need, 1 << 20))
         };
-        assert_eq!(admitted(0), [true; 3]);
-        assert_eq!(admitted(157), [true; 3]);
-        assert_eq!(admitted(158), [false, true, true]);
-        assert_eq!(admitted(167), [false, true, true]);
-        assert_eq!(admitted(168), [false, false, true]);
-        assert_eq!(admitted(1 << 40), [false, false, true]);
+        assert_eq!(admitted(0), [true; 4]);
+        assert_eq!(admitted(157), [true; 4]);
+        assert_eq!(admitted(158), [false, true, true, true]);
+        assert_eq!(admitted(167), [false, true, true, true]);
+        assert_eq!(admitted(168), [false, false, true, true]);
+        assert_eq!(admitted(1 << 40), [false, false, true, true]);
         let uncapped = Budget::of(80 * MIB, 0, RESERVE);
-        assert_eq!(uncapped.capped(50 * MIB, u64::MAX), uncapped, "the disk is what bounds it");
+        assert_eq!(uncapped.capped(50 * MIB, 0, u64::MAX), uncapped, "the disk is what bounds it");
+        let lowered = |held: u64| {
+            let budget = Budget::of(1 << 40, 0, RESERVE).capped(held * MIB, 500 * MIB, 160 * MIB);
+            [Need::Room, Need::Little].map(|need| { budget }.admits(need, 1 << 20))
+        };
+        assert_eq!(lowered(500), [false, true], "a cap that was lowered");
+        assert_eq!(lowered(508), [false, false]);
     }
 
     #[test]
@@ -203,7 +216,7 @@ mod tests {
         assert!(!admitted(60 * MIB, 100 * MIB, 100 * MIB)[0]);
         assert!(admitted(60 * MIB, 100 * MIB, 50 * MIB)[0]);
         assert!(!admitted(33 * MIB, 100 * MIB, 50 * MIB)[0]);
-        assert_eq!(admitted(3 * MIB, 100 * MIB, 50 * MIB), [false; 3], "ends do not rely on a guess");
+        assert_eq!(admitted(3 * MIB, 100 * MIB, 50 * MIB), [false; 4], "ends do not rely on a guess");
     }
 
     /// How many MiB of the file may be used again after each step: how many it takes, and how many are in use.

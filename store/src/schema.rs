@@ -49,7 +49,7 @@ use redb::TableDefinition;
 use serde::{Deserialize, Serialize};
 
 /// Version of everything below. There is no release yet, hence no other version to read.
-pub(crate) const SCHEMA_VERSION: u32 = 7;
+pub(crate) const SCHEMA_VERSION: u32 = 8;
 
 /// A table with values of any length.
 pub(crate) struct Table<K: FixedKey> {
@@ -453,6 +453,8 @@ pub(crate) struct LogRow {
     pub(crate) append_token: TokenHash,
     /// Where it stands.
     pub(crate) head: LogHead,
+    /// Bytes that its entries take, sealed at rest.
+    pub(crate) bytes: u64,
     /// Day on which it was made.
     pub(crate) created: Day,
     /// Digest of the request that made it.

@@ -50,6 +50,8 @@ pub(crate) struct Writer {
     pub(crate) gauge: Gauge,
     /// Bytes of the file that are in use.
     pub(crate) held: u64,
+    /// The same when the store was opened.
+    pub(crate) held_at_first: u64,
     /// Turns true when nothing can be written any more.
     pub(crate) failed: watch::Sender<bool>,
 }
@@ -255,7 +257,7 @@ impl Writer {
         let reserve = self.limits.reserve_bytes;
         let room = (self.room)();
         let mut budget = room.map_or(Budget::NOTHING, |room| self.gauge.budget(room, self.held, reserve));
-        budget = budget.capped(self.held, self.limits.max_bytes);
+        budget = budget.capped(self.held, self.held_at_first, self.limits.max_bytes);
         // A transaction that cannot begin means that redb gave the file up.
         let transaction = self.database.begin_write().map_err(Ended::Fatal)?;
         let written = write(&transaction, &mut budget).and_then(|tally| {

@@ -264,6 +264,32 @@ fn a_log_has_a_longest_length() {
 }
 
 #[test]
+fn a_log_has_a_bounded_number_of_bytes_however_it_comes_by_them() {
+    let mut fixture = Fixture::new();
+    // What it is made with, and the three that are appended, each with its seal.
+    let most = (512 + 4_096 + 2 * 2_048) + 4 * 40;
+    fixture.open_with(StoreLimits { log_bytes: most, ..StoreLimits::default() });
+    let mut log = fixture.log();
+    let append = log.append(entries(1, 4_096));
+    fixture.append(&log, &append).unwrap();
+    for _ in 0..2 {
+        let expected = log.head();
+        assert_refused!(fixture.append(&log, &Append { expected, entries: entries(2, 4_096) }), Conflict);
+        let append = log.append(entries(1, 2_048));
+        fixture.append(&log, &append).expect("what fits");
+        fixture.append(&log, &append).expect("and again, which is no more");
+        fixture.open_with(StoreLimits { log_bytes: most, ..StoreLimits::default() });
+        is_whole(&fixture, &log);
+    }
+    let expected = log.head();
+    assert_refused!(fixture.append(&log, &Append { expected, entries: entries(1, 512) }), Conflict, "full");
+    let (long, credit) = (TestLog { entries: entries(3, 4_096), ..TestLog::new() }, fixture.credit());
+    assert_refused!(fixture.create_log(&long.create(credit.clone())), Conflict, "made too long");
+    let just = TestLog { entries: entries(2, 4_096), ..TestLog::new() };
+    fixture.create_log(&just.create(credit)).expect("the credit was not spent");
+}
+
+#[test]
 fn of_sixteen_appends_to_one_head_exactly_one_wins_and_the_others_follow() {
     let fixture = Fixture::new();
     let log = fixture.log();

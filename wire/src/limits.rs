@@ -33,7 +33,7 @@ pub const MAX_DOWNLOADS: u16 = 1_000;
 /// Days for which a claim lasts, the one on which it was taken included; the end of its ticket ends it, too.
 pub const CLAIM_DAYS: u32 = 7;
 /// Entries of one log at most.
-pub const MAX_LOG_ENTRIES: u64 = 1_000_000;
+pub const MAX_LOG_ENTRIES: u64 = 262_144;
 /// Entries of one append, and of one page of a log, at most.
 pub const MAX_ENTRIES: usize = 256;
 /// The only sizes that a sealed entry may have, so that its length tells little of what it says.

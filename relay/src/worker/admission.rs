@@ -9,7 +9,10 @@
 //! ```
 //! The first credit is looked at here: whoever holds one can take some room for some time, as with one credit of their own they might anyhow.
 
-use super::service::{Service, bearer, blocking, decode, read};
+use super::{
+    credits::verified,
+    service::{Service, bearer, blocking, decode, read},
+};
 use nightdrop_store::Payment;
 use nightdrop_wire::{
     authorization::Authorization,
@@ -69,7 +72,7 @@ impl Service {
 
     async fn payment(&self, credit: Credit) -> Result<Payment, Refusal> {
         let inner = Arc::clone(&self.inner);
-        blocking(move || inner.payment(&[credit])).await
+        blocking(move || verified(&[credit], |credit| inner.issuer.knows(credit))).await
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::{
     refusals::refusal_of,
-    service::{Service, blocking, decode, encode, prepared, read},
+    service::{Service, blocking, decode, done, encode, prepared, read},
 };
 use bytes::{Bytes, BytesMut};
 use nightdrop_store::BodyDigest;
@@ -24,8 +24,9 @@ impl Service {
             let (message, digest) = (decode::<CreateBlob>(&body)?, BodyDigest::of(&body));
             // There is room for one copy of it, and sealing makes the next.
             drop(body);
-            let payment = inner.payment(&message.payment)?;
             let (today, rng) = (inner.environment.today(), &mut inner.environment.rng());
+            let before = inner.store.before_blob(&message, digest, today);
+            let Some(payment) = inner.payment(before, &message.payment)? else { return Ok(done()) };
             Ok(inner.store.create_blob(&message, payment, digest, today, rng))
         })
         .await
@@ -41,10 +42,9 @@ impl Service {
         let inner = Arc::clone(&self.inner);
         prepared(move || {
             let (message, digest) = (decode::<GrowBlob>(&body)?, BodyDigest::of(&body));
-            // Only who may write is worth the work that knowing a credit takes.
-            inner.store.admit_writer(blob, &write_key).map_err(|error| refusal_of(&error))?;
-            let payment = inner.payment(&message.payment)?;
             let today = inner.environment.today();
+            let before = inner.store.before_growth(blob, &write_key, &message, digest, today);
+            let Some(payment) = inner.payment(before, &message.payment)? else { return Ok(done()) };
             Ok(inner.store.grow_blob(blob, &write_key, &message, payment, digest, today))
         })
         .await

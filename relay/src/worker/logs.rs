@@ -1,6 +1,6 @@
 //! Logs: what a request asks of the store. An append may carry hundreds of entries, each sealed by itself.
 
-use super::service::{Service, decode, encode, prepared, read};
+use super::service::{Service, decode, done, encode, prepared, read};
 use bytes::Bytes;
 use nightdrop_store::BodyDigest;
 use nightdrop_wire::{
@@ -19,8 +19,9 @@ impl Service {
             let (message, digest) = (decode::<CreateLog>(&body)?, BodyDigest::of(&body));
             // There is room for one copy of it, and sealing makes the next.
             drop(body);
-            let payment = inner.payment(&message.payment)?;
             let (today, rng) = (inner.environment.today(), &mut inner.environment.rng());
+            let before = inner.store.before_log(&message, digest, today);
+            let Some(payment) = inner.payment(before, &message.payment)? else { return Ok(done()) };
             Ok(inner.store.create_log(&message, payment, digest, today, rng))
         })
         .await

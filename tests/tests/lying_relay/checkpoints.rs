@@ -20,7 +20,7 @@ use nightdrop_tests::{
     },
     memory::{Device, PASSWORD, address, patient},
 };
-use nightdrop_wire::{endpoint::Endpoint, refusal::Refusal};
+use nightdrop_wire::{endpoint::Endpoint, limits::MAX_LOG_ENTRIES, refusal::Refusal};
 
 /// Entries with which a checkpoint is due: the first entry, one file, and these.
 const FILES: usize = 510;
@@ -106,7 +106,7 @@ async fn a_new_device_reads_from_the_last_checkpoint_on() {
     let place = stage.place;
     let (withheld, space, from) = stage.another().await.unwrap();
     assert!(!withheld);
-    assert_eq!(from, [1_000_000, place + 2 - 64, place, place]);
+    assert_eq!(from, [MAX_LOG_ENTRIES, place + 2 - 64, place, place]);
     stage.assert_same(&space);
     assert_eq!(space.reports().1, 0);
     // It goes on as any other, and the others with it.
