@@ -61,7 +61,7 @@ mod tests {
     fn the_turn_ends_with_the_last_piece_and_nothing_is_lost() {
         let turns = Arc::new(Semaphore::new(1));
         let turn = Arc::clone(&turns).try_acquire_owned().unwrap();
-        let bytes: Vec<u8> = (0..2 * PIECE + 1).map(|at| (at % 251) as u8).collect();
+        let bytes: Vec<u8> = (0..=250).cycle().take(2 * PIECE + 1).collect();
         let mut body = Outgoing::new(Bytes::from(bytes.clone()), Some(turn));
         let (mut out, mut free) = (Vec::new(), Vec::new());
         while let Some(piece) = body.frame().now_or_never().unwrap() {

@@ -2,7 +2,6 @@
 
 use crate::system::{RelayProcess, network_file};
 use nightdrop_client::{
-    ClientError,
     account::{self, Session},
     limits::ClientLimits,
 };
@@ -40,7 +39,5 @@ pub async fn open_account(
     let prepared =
         account::prepare(tor, &address, invitation, Password::new(PASSWORD), false, &limits).await?;
     account::commit(tor, &address, &prepared.request, &limits).await?;
-    Ok(account::log_in(tor, &prepared.code, &Password::new(PASSWORD), &limits)
-        .await
-        .map_err(ClientError::from)?)
+    Ok(account::log_in(tor, &prepared.code, &Password::new(PASSWORD), &limits).await?)
 }

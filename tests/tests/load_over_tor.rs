@@ -1,7 +1,13 @@
 //! Many downloads at once through a private Tor network, beside strangers who ask as fast as they can: no honest one fails, and shares are fair.
 //!
 //! The relay is the built one. All clients share one Arti, but no circuit.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    missing_docs
+)]
 
 use bytes::Bytes;
 use nightdrop_client::{

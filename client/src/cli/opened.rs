@@ -76,7 +76,8 @@ pub(super) async fn with_password_over<R>(
     let unlocked = Unlocked::unlock(transport, home, &code, password, ClientLimits::default()).await;
     bar.done();
     let unlocked = unlocked?;
-    let outcome = with_unlocked(&unlocked, printer, work).await;
+    // Boxed: it holds all that a command does.
+    let outcome = Box::pin(with_unlocked(&unlocked, printer, work)).await;
     if unlocked.lock().await.is_err() {
         note_session_left(printer);
     }
@@ -94,10 +95,12 @@ async fn with_unlocked<R>(
         Ok(()) => work(&mut opened).await,
         Err(error) => Err(error),
     };
-    if outcome.is_ok() && opened.space.head() != began && !opened.ends {
-        if let Err(error) = opened.write_checkpoint().await {
-            outcome = Err(error);
-        }
+    if outcome.is_ok()
+        && opened.space.head() != began
+        && !opened.ends
+        && let Err(error) = opened.write_checkpoint().await
+    {
+        outcome = Err(error);
     }
     if !matches!(outcome, Err(ClientError::Chain(_))) && !opened.ends {
         opened.keep_copy().await;

@@ -13,7 +13,7 @@ impl Unlocked {
             return Ok(false);
         }
         let pay = async |price| self.pay(&[price]).await?.pop().ok_or(ClientError::NoCredits);
-        checkpoint::write((&self.transport, &self.relay, &self.limits), space, pay).await
+        Box::pin(checkpoint::write((&self.transport, &self.relay, &self.limits), space, pay)).await
     }
 
     /// Whether the relay did not give the last checkpoint as it was stored; told once.

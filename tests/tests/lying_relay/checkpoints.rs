@@ -36,8 +36,8 @@ struct Stage {
 
 impl Stage {
     async fn set() -> Self {
-        let device = OneDevice::set().await;
-        let process = device.process().await.unwrap();
+        let device = Box::pin(OneDevice::set()).await;
+        let process = Box::pin(device.process()).await.unwrap();
         let mut space = process.space().await.unwrap();
         remember(&process, &mut space).await.unwrap();
         let files = |count: usize| (0..count).map(|n| put(&format!("files/{n}"))).collect::<Vec<_>>();

@@ -1,5 +1,5 @@
 //! Transfers go on where they were cut off: whatever cut them, whatever the disk lost, and whatever the relay says of what it holds.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stderr, missing_docs)]
 
 mod batches;
 mod commands;
