@@ -185,13 +185,19 @@ fn a_later_schema_and_another_programs_database_are_refused_untouched() {
         }
         transaction.commit().unwrap();
     };
-    set_version(Some(8));
+    let known = {
+        let database = redb::Database::open(fixture.file()).unwrap();
+        let meta = redb::ReadableDatabase::begin_read(&database).unwrap().open_table(table).unwrap();
+        u32::from_le_bytes(meta.get(0).unwrap().unwrap().value().try_into().unwrap())
+    };
+    set_version(Some(known + 1));
     let newer = Store::open(&fixture.directory(), StoreLimits::default());
-    assert!(matches!(newer, Err(OpenError::NewerSchema { found: 8, known: 7 })), "{newer:?}");
+    let Err(OpenError::NewerSchema { found, known: ours }) = newer else { panic!("{newer:?}") };
+    assert_eq!((found, ours), (known + 1, known));
     set_version(None);
     let foreign = Store::open(&fixture.directory(), StoreLimits::default());
     assert!(matches!(foreign, Err(OpenError::NotAStore { .. })), "{foreign:?}");
-    set_version(Some(7));
+    set_version(Some(known));
     fixture.open();
     assert_eq!(fixture.read(&blob, 0).unwrap(), blob.chunks[0]);
 }
