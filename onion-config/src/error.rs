@@ -1,8 +1,8 @@
 //! What can go wrong with Tor, what it means, and what to try.
 
-use crate::{Blockage, NetworkFileError};
+use crate::{Blockage, BlockageKind, NetworkFileError};
 use arti_client::{ErrorKind, HasKind};
-use std::path::PathBuf;
+use std::{error::Error, iter::successors, path::PathBuf};
 
 /// An error of this crate.
 #[derive(Debug, thiserror::Error)]
@@ -107,8 +107,10 @@ impl TorError {
     }
 
     /// Sorts Arti's error. `blocked` is what bootstrapping last complained about.
-    pub(crate) fn of(error: &arti_client::Error, blocked: Option<Blockage>) -> Self {
+    pub(crate) fn of<E: HasKind + Error + 'static>(error: &E, blocked: Option<Blockage>) -> Self {
         match error.kind() {
+            // Arti calls it a wrong use of its interface.
+            _ if circuit_went(error) => Self::ServiceUnreachable,
             ErrorKind::OnionServiceNotFound => Self::ServiceNotFound,
             ErrorKind::OnionServiceConnectionFailed
             | ErrorKind::OnionServiceNotRunning
@@ -116,14 +118,23 @@ impl TorError {
             | ErrorKind::OnionServiceMissingClientAuth
             | ErrorKind::OnionServiceWrongClientAuth
             | ErrorKind::RemoteNetworkTimeout
+            | ErrorKind::RemoteNetworkFailed
+            | ErrorKind::RemoteProtocolViolation
             | ErrorKind::TorNetworkTimeout
-            | ErrorKind::CircuitCollapse => Self::ServiceUnreachable,
+            | ErrorKind::TorProtocolViolation
+            | ErrorKind::RelayIdMismatch
+            | ErrorKind::RelayTooBusy
+            | ErrorKind::CircuitRefused
+            | ErrorKind::CircuitCollapse
+            | ErrorKind::TransientFailure
+            // Of a circuit, by whoever else asked for it.
+            | ErrorKind::ReactorShuttingDown => Self::ServiceUnreachable,
             ErrorKind::RemoteStreamClosed
             | ErrorKind::RemoteStreamReset
             | ErrorKind::RemoteStreamError
             | ErrorKind::RemoteConnectionRefused
             | ErrorKind::ExitPolicyRejected => Self::StreamRefused,
-            ErrorKind::InvalidStreamTarget => Self::NotAnOnionAddress,
+            ErrorKind::InvalidStreamTarget | ErrorKind::OnionServiceAddressInvalid => Self::NotAnOnionAddress,
             ErrorKind::TorAccessFailed
             | ErrorKind::LocalNetworkError
             | ErrorKind::BootstrapRequired
@@ -131,6 +142,9 @@ impl TorError {
             | ErrorKind::TorDirectoryUnusable
             | ErrorKind::TorDirectoryError
             | ErrorKind::NoPath => Self::NetworkDown { blocked },
+            ErrorKind::ClockSkew => {
+                Self::NetworkDown { blocked: Some(Blockage { kind: BlockageKind::ClockSkewed }) }
+            }
             ErrorKind::LocalResourceAlreadyInUse => Self::StateInUse,
             ErrorKind::FsPermissions
             | ErrorKind::PersistentStateAccessFailed
@@ -151,20 +165,23 @@ fn because(blocked: Option<&Blockage>) -> String {
 }
 
 /// The messages of an error and its causes; Arti redacts addresses in them itself.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
+    causes(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+/// Whether the circuit ended just when a stream was to be opened on it.
+fn circuit_went(error: &(dyn Error + 'static)) -> bool {
+    causes(error).any(|cause| matches!(cause.downcast_ref(), Some(tor_proto::Error::NotConnected)))
+}
+
+/// The error and its causes.
+fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    successors(Some(error), |error| (*error).source())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::BlockageKind;
 
     #[test]
     fn who_has_no_network_is_told_why_and_what_to_try() {
@@ -174,5 +191,27 @@ mod tests {
             "the Tor network cannot be reached: this machine's clock seems to be wrong"
         );
         assert!(error.advice().contains("clock"));
+    }
+
+    /// As Arti gives it: the cause lies below errors of its own.
+    #[derive(Debug, thiserror::Error)]
+    #[error("while launching a data stream")]
+    struct Launching(#[source] tor_proto::Error);
+
+    impl HasKind for Launching {
+        fn kind(&self) -> ErrorKind {
+            self.0.kind()
+        }
+    }
+
+    #[test]
+    fn a_circuit_that_ends_under_a_new_stream_is_a_matter_of_the_network() {
+        let went = Launching(tor_proto::Error::NotConnected);
+        assert_eq!(went.kind(), ErrorKind::BadApiUsage, "as which it would be a fault of ours");
+        assert!(matches!(TorError::of(&went, None), TorError::ServiceUnreachable));
+        assert_eq!(chain(&went), "while launching a data stream: Stream not connected");
+        let other = Launching(tor_proto::Error::BadStreamAddress);
+        assert_eq!(other.kind(), went.kind());
+        assert!(matches!(TorError::of(&other, None), TorError::Internal(_)));
     }
 }

@@ -1,6 +1,6 @@
 //! The relay's onion service: its address, and what Arti makes of its state.
 
-use crate::{TorError, error::chain};
+use crate::TorError;
 use futures::{Stream, StreamExt};
 use nightdrop_wire::onion::OnionAddress;
 use safelog::DisplayRedacted;
@@ -75,12 +75,4 @@ pub(crate) fn address_of(id: HsId) -> Result<OnionAddress, TorError> {
 
 fn no_identity() -> TorError {
     TorError::Internal("the onion service has no identity".to_owned())
-}
-
-/// The causes of a failed launch.
-pub(crate) fn launch_error(error: &arti_client::Error) -> TorError {
-    match TorError::of(error, None) {
-        TorError::Internal(_) => TorError::Internal(chain(error)),
-        known => known,
-    }
 }

@@ -2,10 +2,7 @@
 
 use crate::{
     IncomingStream, Lane, OnionService, Progress, TorError, TorLimits, TorSettings, TorStream, configuration,
-    directories::Directories,
-    incoming::incoming,
-    service::{address_of, launch_error},
-    tls,
+    directories::Directories, incoming::incoming, service::address_of, tls,
 };
 use arti_client::{HsId, KeystoreSelector, StreamPrefs, TorClient, config::BoolOrAuto};
 use futures::{Stream, StreamExt};
@@ -56,7 +53,7 @@ impl Tor {
         let directories = Directories::prepare(&settings.directory, &settings.network)?;
         let config = configuration::client(settings, &directories)?;
         let service = Client::create_onion_service(&config, configuration::service(&settings.limits)?)
-            .map_err(|error| launch_error(&error))?;
+            .map_err(|error| TorError::of(&error, None))?;
         let id = service
             .generate_identity_key(KeystoreSelector::Primary)
             .map_err(|error| TorError::UnsafeState(crate::error::chain(&error)))?;
@@ -107,7 +104,8 @@ impl Tor {
         port: u16,
     ) -> Result<(OnionService, impl Stream<Item = IncomingStream> + Send + use<>), TorError> {
         let config = configuration::service(&self.limits)?;
-        let launched = self.client.launch_onion_service(config).map_err(|error| launch_error(&error))?;
+        let launched =
+            self.client.launch_onion_service(config).map_err(|error| TorError::of(&error, None))?;
         let (running, rendezvous) =
             launched.ok_or_else(|| TorError::Configuration("the onion service is disabled".to_owned()))?;
         let service = OnionService::new(running)?;
