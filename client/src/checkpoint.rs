@@ -6,6 +6,7 @@
 
 use crate::{
     ClientError,
+    blocking::blocking,
     limits::ClientLimits,
     payment::Payment,
     random,
@@ -98,7 +99,7 @@ pub(crate) async fn find<T: Transport>(
     };
     let keys = keys.clone();
     let replay = move || checkpoint.replay(keys, &content, remembered);
-    let replay = tokio::task::spawn_blocking(replay).await.map_err(|_| ClientError::Stopped)?;
+    let replay = blocking(replay).await?;
     Ok(replay.map_or(Beginning::Withheld, |replay| Beginning::Checkpoint(Box::new(replay))))
 }
 
@@ -134,8 +135,7 @@ pub(crate) async fn write<T: Transport>(
 ) -> Result<bool, ClientError> {
     let mut lane = RelayLane::isolated(transport, relay, limits);
     let log = space.log().clone();
-    let content = tokio::task::spawn_blocking(move || log.checkpoint());
-    let content = content.await.map_err(|_| ClientError::Stopped)?.map_err(ClientError::Sealing)?;
+    let content = blocking(move || log.checkpoint()).await?.map_err(ClientError::Sealing)?;
     let layout = Layout::of_size(content.len() as u64).map_err(ClientError::Sealing)?;
     let payment = pay(price::of_open(layout.chunks()).unwrap_or_default()).await?;
     let blob = Blob::put(&mut lane, &content, layout, payment).await?;

@@ -11,6 +11,7 @@
 
 pub mod account;
 pub mod agent;
+mod blocking;
 mod checkpoint;
 pub mod cli;
 mod clock;

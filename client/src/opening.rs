@@ -3,6 +3,7 @@
 use crate::{
     ClientError, Home,
     account::Session,
+    blocking::blocking,
     checkpoint::{self, Beginning},
     limits::ClientLimits,
     local_copy::LocalCopy,
@@ -38,7 +39,7 @@ impl Found {
         let own = sealed.and(memory.home_head).filter(|head| Some(*head) != known);
         let (keys, home) = (session.keyring().home_keys(), home.clone());
         let read = move || LocalCopy::read(&home, keys, memory.home_head);
-        let (replay, copy) = tokio::task::spawn_blocking(read).await.map_err(|_| ClientError::Stopped)?;
+        let (replay, copy) = blocking(read).await?;
         Ok(Self { memory, own, replay, copy })
     }
 

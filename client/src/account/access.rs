@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     ClientError,
+    blocking::blocking,
     limits::ClientLimits,
     random,
     relay::{RelayLane, RequestError},
@@ -266,7 +267,7 @@ async fn hash(
 ) -> Result<([u8; 192], ExportKey), ClientError> {
     let (account, context) = (code.account(), LoginContext::new(code.relay()));
     let finish = move || state.finish(&response, &account, &context, &mut random::for_login());
-    Ok(tokio::task::spawn_blocking(finish).await.map_err(|_| ClientError::Stopped)??)
+    Ok(blocking(finish).await??)
 }
 
 /// Whether the change was made: then the new password gives the key of the new record. That it opens the account would not do, since it

@@ -3,6 +3,7 @@
 use crate::{
     ClientError,
     account::Session,
+    blocking::blocking,
     limits::ClientLimits,
     random,
     relay::{RelayLane, RequestError},
@@ -72,7 +73,6 @@ pub(super) async fn prove_password<T: Transport>(
         .map_err(ClientError::login)?;
     let context = LoginContext::new(code.relay());
     let finish = move || state.finish(&started.response, &account, &context, &mut random::for_login());
-    let (finalization, export_key) =
-        tokio::task::spawn_blocking(finish).await.map_err(|_| ClientError::Stopped)??;
+    let (finalization, export_key) = blocking(finish).await??;
     Ok((LoginFinish { login: started.login, finalization }, export_key))
 }

@@ -8,7 +8,9 @@
 //! code is lost would be gone for good, and the same bytes find out whether it exists.
 
 use crate::{
-    ClientError, clock,
+    ClientError,
+    blocking::blocking,
+    clock,
     limits::ClientLimits,
     random,
     relay::{RelayLane, RequestError},
@@ -124,7 +126,7 @@ async fn hash_password<T: Transport>(
         lane.call(Endpoint::RegisterStart, None, &start).await.map_err(ClientError::registration)?;
     let (account, context) = (code.account(), LoginContext::new(code.relay()));
     let finish = move || state.finish(&started.response, &account, &context, &mut random::for_login());
-    Ok(tokio::task::spawn_blocking(finish).await.map_err(|_| ClientError::Stopped)??)
+    Ok(blocking(finish).await??)
 }
 
 fn seal_account(

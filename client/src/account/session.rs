@@ -1,7 +1,9 @@
 //! An open account: the session token and the unlocked keys.
 
 use crate::{
-    ClientError, clock, random,
+    ClientError,
+    blocking::blocking,
+    clock, random,
     relay::{MAX_CONTROL_ANSWER, RelayLane, RequestError},
     transfer::Journals,
     transport::Transport,
@@ -112,8 +114,7 @@ impl<T: Transport> Session<T> {
             .map_err(ClientError::credits)?;
         let pinned = *self.keyring.issuing_key();
         // Milliseconds for a whole batch.
-        let taken = tokio::task::spawn_blocking(move || order.take(&credits, &pinned)).await;
-        Ok(taken.map_err(|_| ClientError::Stopped)??)
+        Ok(blocking(move || order.take(&credits, &pinned)).await??)
     }
 
     /// Opens the credits that this device holds. Those that it cannot open are lost, and others can be drawn.

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     ClientError,
+    blocking::blocking,
     relay::RelayLane,
     transfer::{self, Begun, Content, Prepared, Progress, Stored, Unfinished, Upload},
     transport::AnyTransport,
@@ -33,7 +34,7 @@ pub(super) async fn upload(
             };
             files.into_iter().map(begin).collect::<Result<Vec<_>, ClientError>>()
         };
-        tokio::task::spawn_blocking(find).await.map_err(|_| ClientError::Stopped)?
+        blocking(find).await?
     };
     match begun.await {
         Ok(begun) => go_on(opened, begun, replace, printer).await,

@@ -9,7 +9,7 @@ use super::{
     lanes::{Freight, Lanes, Turn, move_all},
     partial::PartialFile,
 };
-use crate::{ClientError, limits::ClientLimits, relay::RelayLane, transport::Transport};
+use crate::{ClientError, blocking::blocking, limits::ClientLimits, relay::RelayLane, transport::Transport};
 use bytes::Bytes;
 use nightdrop_envelope::{manifest::VerifiedManifest, space::FileRecord};
 use nightdrop_wire::{
@@ -135,7 +135,7 @@ pub(super) async fn fetch<T: Transport>(
     let fetch = Arc::new(Fetch { manifest, authorization, queue, sink, progress });
     let (partial, lane) = fetch_all_chunks(fetch, lane, limits).await?;
     let path = match partial {
-        Some(partial) => Some(blocking(move || partial.finish()).await?),
+        Some(partial) => Some(blocking(move || partial.finish()).await??),
         None => None,
     };
     Ok((Downloaded { path, name: facts.name.as_str().to_owned(), size: facts.size }, lane))
@@ -166,7 +166,7 @@ impl Sink {
             Output::Stream(output) => Ok((Self::Stream(InOrder::new(output)), manifest, BTreeSet::new())),
             Output::File(place) => {
                 let begin = move || place.begin(&manifest).map(|(partial, held)| (partial, manifest, held));
-                let (partial, manifest, held) = blocking(begin).await?;
+                let (partial, manifest, held) = blocking(begin).await??;
                 Ok((Self::File(RwLock::new(Some(partial))), manifest, held))
             }
         }
@@ -194,19 +194,12 @@ impl Fetch {
             let partial = partial.read().map_err(|_| ClientError::Stopped)?;
             partial.as_ref().ok_or(ClientError::Stopped)?.write(index, &chunk).map(|()| None)
         })
-        .await?;
+        .await??;
         match (&self.sink, opened) {
             (Sink::Stream(stream), Some(chunk)) => stream.write(index, chunk).await,
             _ => Ok(()),
         }
     }
-}
-
-/// Runs what reads the disk or opens seals away from the tasks that move bytes.
-pub(super) async fn blocking<R: Send + 'static>(
-    work: impl FnOnce() -> Result<R, ClientError> + Send + 'static,
-) -> Result<R, ClientError> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| ClientError::Stopped)?
 }
 
 /// Fetches the chunks over lanes, the first of which is open already.

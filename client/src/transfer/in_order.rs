@@ -3,7 +3,7 @@
 //! A lane that has fetched ahead waits, so what is held is one chunk per lane. The lane that has the next chunk never waits: chunks are handed
 //! out in order.
 
-use crate::ClientError;
+use crate::{ClientError, blocking::blocking};
 use nightdrop_envelope::chunk::VerifiedChunk;
 use std::{io, sync::Arc};
 use tokio::sync::watch;
@@ -29,10 +29,7 @@ impl InOrder {
         next.wait_for(|next| *next == index).await.map_err(|_| ClientError::Stopped)?;
         let output = Arc::clone(&self.output);
         let write = move || if chunk.content().is_empty() { Ok(()) } else { output(chunk.content()) };
-        tokio::task::spawn_blocking(write)
-            .await
-            .map_err(|_| ClientError::Stopped)?
-            .map_err(ClientError::Output)?;
+        blocking(write).await?.map_err(ClientError::Output)?;
         self.next.send_modify(|next| *next += 1);
         Ok(())
     }

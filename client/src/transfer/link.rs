@@ -7,10 +7,11 @@
 use super::{
     Downloaded, Output, Progress,
     claim::{Claims, KeptSeed},
-    download::{blocking, fetch, get_head},
+    download::{fetch, get_head},
 };
 use crate::{
     ClientError,
+    blocking::blocking,
     limits::ClientLimits,
     relay::{RelayLane, RequestError},
     transport::Transport,
@@ -97,7 +98,7 @@ pub async fn download_link<T: Transport>(
         None => None,
         Some(name) => {
             let claims = claims.clone();
-            Some(blocking(move || claims.seed(&name)).await?)
+            Some(blocking(move || claims.seed(&name)).await??)
         }
     };
     let claim = seed.as_ref().map(|kept| link.root.claim(&kept.seed));

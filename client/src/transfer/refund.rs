@@ -2,7 +2,7 @@
 //!
 //! The order lives in this process only. Whoever is killed between order and answer has lost what the blob would have given back.
 
-use crate::{ClientError, clock, random, relay::RelayLane, transport::Transport};
+use crate::{ClientError, blocking::blocking, clock, random, relay::RelayLane, transport::Transport};
 use nightdrop_credit::{Order, good_until};
 use nightdrop_wire::{
     authorization::Authorization,
@@ -71,8 +71,7 @@ impl Refund {
             .await
             .map_err(ClientError::listed)?;
         let pinned = *pinned;
-        let taken = tokio::task::spawn_blocking(move || order.take(&answer, &pinned)).await;
-        Ok(taken.map_err(|_| ClientError::Stopped)??)
+        Ok(blocking(move || order.take(&answer, &pinned)).await??)
     }
 }
 

@@ -12,7 +12,9 @@ use super::{
     journal::{Found, Journal, Journals},
     upload::{Left, NewUpload, Stage, Stored, Upload},
 };
-use crate::{ClientError, clock, payment::Payment, relay::RelayLane, transport::Transport};
+use crate::{
+    ClientError, blocking::blocking, clock, payment::Payment, relay::RelayLane, transport::Transport,
+};
 use nightdrop_envelope::{journal::JournalHead, space::SpacePath};
 use nightdrop_wire::ids::BlobId;
 use std::sync::Arc;
@@ -136,7 +138,7 @@ impl Earlier {
             });
         };
         let compare = move || (same_chunks(&journal, file.source(), held), journal, file);
-        let compared = tokio::task::spawn_blocking(compare).await.map_err(|_| ClientError::Stopped)?;
+        let compared = blocking(compare).await?;
         match compared {
             (Err(error), ..) => Err(error),
             (Ok(Some(held)), journal, file) => {

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     ClientError,
+    blocking::blocking,
     limits::ClientLimits,
     payment::Payment,
     random,
@@ -129,7 +130,7 @@ impl Sending {
             let lanes = lanes(lane);
             return store_chunks(self, lanes, limits, lane).await;
         };
-        match blocking(self, |sending| sending.content.whole()).await? {
+        match blocking_on(self, |sending| sending.content.whole()).await? {
             Some(chunk) => store_whole(self, lane, payment, chunk).await,
             None => {
                 let lanes = lanes(lane);
@@ -251,7 +252,7 @@ impl Freight for Sending {
     }
 
     async fn fresh(self: &Arc<Self>) -> Result<Option<(u32, Self::Chunk)>, ClientError> {
-        let next = blocking(self, Self::next_chunk).await?;
+        let next = blocking_on(self, Self::next_chunk).await?;
         Ok(next.map(|(index, SealedChunk { bytes, hash })| (index, (Bytes::from(bytes), hash))))
     }
 
@@ -278,7 +279,7 @@ async fn store_whole<T: Transport>(
     payment: Payment,
     chunk: ChunkBuffer,
 ) -> Result<FileRecord, ClientError> {
-    let (chunk, end) = blocking(sending, |sending| {
+    let (chunk, end) = blocking_on(sending, |sending| {
         let chunk = sending.seal_chunk(0, chunk)?;
         let end = sending.end(&[chunk.hash])?;
         Ok((chunk, end))
@@ -312,7 +313,7 @@ async fn store_chunks<T: Transport>(
     let mut mended = 0;
     loop {
         let all: Vec<ChunkHash> = hashes.values().copied().collect();
-        let End { manifest, record, file } = blocking(sending, move |sending| sending.end(&all)).await?;
+        let End { manifest, record, file } = blocking_on(sending, move |sending| sending.end(&all)).await?;
         ends.push(record);
         let finish = FinishBlob { chunks_digest: manifest.chunks_digest, manifest: manifest.bytes };
         let endpoint = Endpoint::FinishBlob(sending.capabilities.blob);
@@ -351,7 +352,7 @@ async fn mend<T: Transport>(
         return Err(ClientError::UploadRefused);
     }
     for index in wrong {
-        let chunk = blocking(sending, move |sending| sending.chunk_again(index)).await?;
+        let chunk = blocking_on(sending, move |sending| sending.chunk_again(index)).await?;
         let hash = chunk.hash;
         put_chunk(sending, lane, index, Bytes::from(chunk.bytes), None).await?;
         hashes.insert(index, hash);
@@ -401,7 +402,7 @@ async fn put_chunk<T: Transport>(
 }
 
 /// Runs what reads the disk or seals away from the tasks that move bytes.
-async fn blocking<R: Send + 'static>(
+async fn blocking_on<R: Send + 'static>(
     sending: &Arc<Sending>,
     work: impl FnOnce(&Sending) -> Result<R, ClientError> + Send + 'static,
 ) -> Result<R, ClientError> {
@@ -413,5 +414,5 @@ async fn blocking<R: Send + 'static>(
         drop(permit);
         done
     };
-    tokio::task::spawn_blocking(work).await.map_err(|_| ClientError::Stopped)?
+    blocking(work).await?
 }

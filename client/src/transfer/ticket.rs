@@ -1,7 +1,7 @@
 //! Making and ending what shares or holds a file at the relay.
 
-use super::{Refund, download::blocking, link::root_with};
-use crate::{ClientError, random, relay::RelayLane, transport::Transport};
+use super::{Refund, link::root_with};
+use crate::{ClientError, blocking::blocking, random, relay::RelayLane, transport::Transport};
 use bytes::Bytes;
 use nightdrop_envelope::{
     capability::hash_token,
@@ -48,7 +48,7 @@ pub async fn make_ticket<T: Transport>(
         None => (false, secret.root()),
         Some(password) => {
             let secret = secret.clone();
-            (true, blocking(move || root_with(&secret, &password)).await?)
+            (true, blocking(move || root_with(&secret, &password)).await??)
         }
     };
     let (envelope, digest) = root

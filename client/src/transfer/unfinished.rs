@@ -5,7 +5,7 @@ use super::{
     journal::{Found, Journals, Seen},
     resume::{Begun, Earlier, drop_at_relay},
 };
-use crate::{ClientError, relay::RelayLane, transport::Transport};
+use crate::{ClientError, blocking::blocking, relay::RelayLane, transport::Transport};
 use nightdrop_envelope::{
     journal::{JournalHead, JournalRecord},
     layout::Layout,
@@ -148,8 +148,7 @@ impl Unfinished {
         is_listed: impl AsyncFnOnce(BlobId) -> Result<bool, ClientError>,
     ) -> Result<(), ClientError> {
         let (journals, path) = (self.journals.clone(), self.seen.path.clone());
-        let found = tokio::task::spawn_blocking(move || journals.open(path)).await;
-        match found.map_err(|_| ClientError::Stopped)?? {
+        match blocking(move || journals.open(path)).await?? {
             Found::Nothing => Ok(()),
             Found::Damaged(damaged) => damaged.remove(),
             Found::Kept(journal) if is_listed(journal.head().blob).await? => journal.remove(),

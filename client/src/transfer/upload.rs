@@ -9,7 +9,7 @@ use super::{
     sending::Sending,
 };
 use crate::{
-    ClientError, clock, limits::ClientLimits, payment::Payment, random, relay::RelayLane,
+    ClientError, blocking::blocking, clock, limits::ClientLimits, payment::Payment, random, relay::RelayLane,
     transport::Transport,
 };
 use nightdrop_envelope::{
@@ -168,8 +168,7 @@ impl Upload {
         progress.advance(self.content.held_bytes());
         let is_file = !self.is_stream();
         let begin = move || self.begin(progress);
-        let (sending, payment) =
-            tokio::task::spawn_blocking(begin).await.map_err(|_| ClientError::Stopped)??;
+        let (sending, payment) = blocking(begin).await??;
         let sending = Arc::new(sending);
         match sending.store(limits, lane, payment).await {
             Ok(file) => Ok(Stored::new(file, Arc::clone(&sending.journal), is_file)),

@@ -1,7 +1,7 @@
 //! What is kept of one's list so that it need not be read again: on this device a copy, at the relay a checkpoint.
 
 use super::Unlocked;
-use crate::{ClientError, checkpoint, space::HomeSpace, transport::AnyTransport};
+use crate::{ClientError, blocking::blocking, checkpoint, space::HomeSpace, transport::AnyTransport};
 
 impl Unlocked {
     /// Writes a checkpoint if one is due, so that another device need not read the whole list; gives whether it did.
@@ -33,7 +33,7 @@ impl Unlocked {
         }
         let mut copy = self.copy.lock().await;
         let (home, log, mut known) = (self.home.clone(), space.log().clone(), std::mem::take(&mut *copy));
-        let kept = tokio::task::spawn_blocking(move || {
+        let kept = blocking(move || {
             let lock = home.lock()?;
             let kept = match log.state().closed_for() {
                 None => known.keep(&home, &log, &lock),
@@ -41,7 +41,7 @@ impl Unlocked {
             };
             kept.map(|()| known)
         });
-        *copy = kept.await.map_err(|_| ClientError::Stopped)??;
+        *copy = kept.await??;
         Ok(())
     }
 }

@@ -3,6 +3,7 @@
 use super::get_directory::get_tree;
 use crate::{
     ClientError,
+    blocking::blocking,
     cli::{
         arguments::{Get, Global},
         opened::{Opened, path, with_account},
@@ -101,7 +102,7 @@ async fn open_link(
     let asked = link.needs_password || file.is_some();
     let password = if asked { Some(standard_input.link_password(file)?) } else { None };
     let open = move || OpenedLink::open(&link, password.as_ref());
-    tokio::task::spawn_blocking(open).await.map_err(|_| ClientError::Stopped)?
+    blocking(open).await?
 }
 
 /// Needs no account.

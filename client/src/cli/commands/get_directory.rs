@@ -3,6 +3,7 @@
 use super::get::Shown;
 use crate::{
     ClientError,
+    blocking::blocking,
     cli::{
         opened::Opened,
         print::{Part, Printer},
@@ -69,7 +70,7 @@ async fn is_there(place: PathBuf, file: FileRecord) -> Result<bool, ClientError>
         let same = |source: Source| *source.content() == file.content;
         size == Some(file.size) && Source::open_found(&place).is_ok_and(same)
     };
-    tokio::task::spawn_blocking(look).await.map_err(|_| ClientError::Stopped)
+    blocking(look).await
 }
 
 async fn fetch(

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     ClientError,
+    blocking::blocking,
     cli::{
         arguments::{Global, Put},
         opened::{Opened, path, with_account},
@@ -133,7 +134,7 @@ async fn open(
     let bar = printer.bar("Reading");
     bar.wait();
     let open = move || Source::open(&file, name.as_deref());
-    let source = tokio::task::spawn_blocking(open).await.map_err(|_| ClientError::Stopped);
+    let source = blocking(open).await;
     bar.done();
     let source = source??;
     Ok((source.facts().name.clone(), Given::File(source)))
@@ -200,7 +201,7 @@ async fn upload(
         Given::StandardInput(name) => {
             let input = StandardInput(printer.console());
             let begin = move || Stream::begin(input, name);
-            tokio::task::spawn_blocking(begin).await.map_err(|_| ClientError::Stopped)??.into()
+            blocking(begin).await??.into()
         }
         Given::Directory(path) => return Err(ClientError::NotAFile { path }),
     };

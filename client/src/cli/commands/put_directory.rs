@@ -6,6 +6,7 @@
 use super::put::{same_file, told};
 use crate::{
     ClientError,
+    blocking::blocking,
     cli::{
         opened::Opened,
         print::Printer,
@@ -59,7 +60,7 @@ async fn open_changed(
     path: PathBuf,
 ) -> Result<Option<Source>, ClientError> {
     let open = move || Source::open_found(&path);
-    let source = tokio::task::spawn_blocking(open).await.map_err(|_| ClientError::Stopped)??;
+    let source = blocking(open).await??;
     let same = same_file(opened.space.state(), name, &source).is_some();
     Ok((!same).then_some(source))
 }

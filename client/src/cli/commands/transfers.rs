@@ -5,6 +5,7 @@
 use super::put::told;
 use crate::{
     ClientError,
+    blocking::blocking,
     cli::{
         arguments::{DropTransfers, Global, Transfers, TransfersAction},
         opened::{Opened, path, with_account},
@@ -166,8 +167,7 @@ async fn begin(
         require_free(state, &name, replace)?;
     }
     let one = one.clone();
-    let begun =
-        tokio::task::spawn_blocking(move || one.begin()).await.map_err(|_| ClientError::Stopped)??;
+    let begun = blocking(move || one.begin()).await??;
     Ok(begun.map(|begun| (name, begun)))
 }
 
