@@ -12,13 +12,14 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// A stream, and what counts its bytes.
-pub(crate) struct CountedIo<S> {
+pub struct CountedIo<S> {
     stream: S,
     bytes: Arc<AtomicU64>,
 }
 
 impl<S> CountedIo<S> {
-    pub(crate) const fn new(stream: S, bytes: Arc<AtomicU64>) -> Self {
+    /// Adds to what was counted so far.
+    pub const fn new(stream: S, bytes: Arc<AtomicU64>) -> Self {
         Self { stream, bytes }
     }
 

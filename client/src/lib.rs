@@ -16,7 +16,7 @@ mod checkpoint;
 pub mod cli;
 mod clock;
 pub mod console;
-mod counted_io;
+pub mod counted_io;
 mod duration;
 mod error;
 mod home;

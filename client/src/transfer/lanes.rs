@@ -173,13 +173,9 @@ async fn rescue<T: Transport, F: Freight>(
     index: u32,
     chunk: F::Chunk,
 ) -> Result<(), ClientError> {
-    let carried = tokio::select! {
-        carried = shared.freight.carry(&mut lane, index, chunk, None) => carried.ok(),
-        () = shared.underway.is_there(index) => None,
-    };
-    match carried {
-        Some(carried) => shared.land(index, carried).await,
-        None => Ok(()),
+    match shared.carry(&mut lane, index, chunk, None).await {
+        Some(Ok(carried)) => shared.land(index, carried).await,
+        Some(Err(_)) | None => Ok(()),
     }
 }
 
@@ -206,16 +202,26 @@ impl<F: Freight> Shared<F> {
             let turn = Arc::clone(turns).acquire_owned().await.map_err(|_| ClientError::Stopped)?;
             let _place = self.gate.place().await;
             let Some((index, chunk)) = self.next().await? else { return Ok(lane) };
-            let carried = tokio::select! {
-                carried = self.freight.carry(&mut lane, index, chunk, Some(turn)) => Some(carried),
-                () = self.underway.is_there(index) => None,
-            };
-            match carried {
+            match self.carry(&mut lane, index, chunk, Some(turn)).await {
                 Some(Ok(carried)) => self.land(index, carried).await?,
                 Some(Err(error)) if self.underway.is_awaited(index) => return Err(error),
                 // Another way was faster: this circuit may be dead.
                 Some(Err(_)) | None => lane.renew(),
             }
+        }
+    }
+
+    /// Moves a chunk; nothing comes of it when another way is faster.
+    async fn carry<T: Transport>(
+        &self,
+        lane: &mut RelayLane<T>,
+        index: u32,
+        chunk: F::Chunk,
+        turn: Option<Turn>,
+    ) -> Option<Result<F::Carried, ClientError>> {
+        tokio::select! {
+            carried = self.freight.carry(lane, index, chunk, turn) => Some(carried),
+            () = self.underway.is_there(index) => None,
         }
     }
 

@@ -89,7 +89,7 @@ pub struct Run {
 /// How much is stored, for `run` and for the worker that it starts.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct StorageArguments {
-    /// Store no more than this, such as 500GiB, however much the disk has; what is stored can be read and destroyed in any case
+    /// Take no files beyond this, such as 500GiB, however much the disk has; accounts and lists may take a sixteenth more. What is stored can be read and destroyed in any case
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub max_size: Option<u64>,
 }

@@ -1,6 +1,7 @@
 //! curl over Debian's `tor` at both ends: one stream, as most programs use Tor.
 
 use crate::{c_tor::CTor, error::BenchError, rates::Rates};
+use nightdrop_tests::measure::MIB;
 use std::{
     io::{Read, Write},
     os::unix::net::{UnixListener, UnixStream},
@@ -9,7 +10,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-const MIB: f64 = 1_048_576.0;
 const LIMIT: Duration = Duration::from_secs(180);
 
 /// An HTTP server behind the C service that gives the file and takes anything.

@@ -12,6 +12,7 @@ use nightdrop_client::{
 };
 use nightdrop_onion_config::{Role, Tor};
 use nightdrop_tests::{
+    measure::MIB,
     over_tor::{open_account, start_tor},
     system::RelayProcess,
     uploads,
@@ -22,8 +23,6 @@ use std::{
     sync::{Arc, Mutex},
     time::Instant,
 };
-
-const MIB: f64 = 1_048_576.0;
 
 /// A client that is logged in at a relay of its own.
 pub(crate) struct Ours {

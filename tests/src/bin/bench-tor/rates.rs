@@ -1,6 +1,7 @@
 //! Rates of all sides, and how they are printed.
 
 use crate::usage::{NAMES, Usage};
+use nightdrop_tests::measure::median;
 use serde::{Deserialize, Serialize};
 
 /// MiB/s each way.
@@ -40,7 +41,9 @@ impl Rounds {
     }
 
     pub(crate) fn medians(self, title: String) -> Found {
-        let median_of = |rounds: &[Rates], side: fn(&Rates) -> f64| median(rounds.iter().map(side).collect());
+        let median_of = |rounds: &[Rates], side: fn(&Rates) -> f64| {
+            median(&mut rounds.iter().map(side).collect::<Vec<_>>())
+        };
         let sides = self.0.into_iter().map(|(name, rounds)| {
             let rates = Rates {
                 up: median_of(&rounds, |rates| rates.up),
@@ -71,13 +74,8 @@ pub(crate) fn print_usage(rounds: &[Usage]) {
     println!("\n| | processor s/GiB | peak above before, MiB |\n|---|---|---|");
     for (at, name) in NAMES.into_iter().enumerate() {
         let shares = || rounds.iter().filter_map(|usage| usage.get(at));
-        let seconds = median(shares().map(|share| share.seconds_per_gib).collect());
+        let seconds = median(&mut shares().map(|share| share.seconds_per_gib).collect::<Vec<_>>());
         let peak = shares().map(|share| share.peak_mib).fold(0.0, f64::max);
         println!("| {name} | {seconds:.1} | {peak:.1} |");
     }
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or_default()
 }

@@ -3,15 +3,13 @@
 use crate::{error::BenchError, rates::Rates};
 use futures::StreamExt;
 use nightdrop_onion_config::{Lane, OnionService, Role, Tor, TorStream};
-use nightdrop_tests::over_tor::start_tor;
+use nightdrop_tests::{measure::MIB, over_tor::start_tor};
 use nightdrop_wire::{ONION_PORT, onion::OnionAddress};
 use std::{
     path::Path,
     time::{Duration, Instant},
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
-const MIB: f64 = 1_048_576.0;
 
 #[derive(Clone, Copy)]
 enum Direction {

@@ -1,7 +1,10 @@
 //! What our processes take: processor time for each GiB, and memory at its peak above what it was before.
 
 use crate::error::BenchError;
-use nightdrop_tests::system::{PeakMemory, RelayProcess};
+use nightdrop_tests::{
+    measure::processor_time,
+    system::{PeakMemory, RelayProcess},
+};
 use std::time::Duration;
 
 const GIB: f64 = 1_073_741_824.0;
@@ -45,13 +48,4 @@ fn processes(relay: &RelayProcess) -> Result<[u32; 3], BenchError> {
         u32::try_from(relay.child(name)?).map_err(|_| BenchError::Unexpected("a process's number"))
     };
     Ok([std::process::id(), child("gateway")?, child("worker")?])
-}
-
-/// User and system time of a process. Linux counts both in hundredths of a second.
-fn processor_time(process: u32) -> Result<Duration, BenchError> {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
-    // The second field, the program's name, is the only one that may hold spaces.
-    let fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');
-    let ticks: u64 = fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
-    Ok(Duration::from_millis(ticks * 10))
 }

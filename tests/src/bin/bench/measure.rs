@@ -1,6 +1,7 @@
 //! Time on the clock and time of processors.
 
 use crate::error::BenchError;
+use nightdrop_tests::measure::processor_time;
 use std::{
     fs::File,
     iter::Sum,
@@ -56,15 +57,6 @@ pub(crate) fn own(work: impl FnOnce() -> Result<(), BenchError>) -> Result<Taken
     Ok(Taken { elapsed, processor: meter.end()?, client: Duration::ZERO })
 }
 
-/// User and system time of a process. Linux counts both in hundredths of a second.
-fn processor_time(process: u32) -> Result<Duration, BenchError> {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
-    // The second field, the program's name, is the only one that may hold spaces.
-    let fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');
-    let ticks: u64 = fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
-    Ok(Duration::from_millis(ticks * 10))
-}
-
 /// Takes a file that is synced out of the kernel's memory.
 pub(crate) fn forget(path: &Path) -> Result<(), BenchError> {
     use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
@@ -73,10 +65,4 @@ pub(crate) fn forget(path: &Path) -> Result<(), BenchError> {
     posix_fadvise(file.as_fd(), 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED)
         .map_err(std::io::Error::from)?;
     Ok(())
-}
-
-/// The middle one.
-pub(crate) fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or_default()
 }

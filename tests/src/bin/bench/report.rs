@@ -1,11 +1,8 @@
 //! What is printed.
 
-use crate::{
-    measure::{Taken, median},
-    workload::Workload,
-};
+use crate::{measure::Taken, workload::Workload};
+use nightdrop_tests::measure::{MIB, median};
 
-const MIB: f64 = 1_048_576.0;
 const SIDES: [&str; 4] = ["plain files", "redb alone", "redb, sealed", "through the worker"];
 /// Those that others are compared with.
 const REDB: usize = 1;
