@@ -25,6 +25,7 @@
 
 use crate::{ClientError, transfer::Claims};
 use nightdrop_envelope::account_code::AccountCode;
+use nightdrop_wire::ids::AccountId;
 use nix::fcntl::{Flock, FlockArg};
 use std::{
     fs::{DirBuilder, File, OpenOptions},
@@ -113,6 +114,16 @@ impl Home {
         let file = file.map_err(ClientError::file("open", &path))?;
         let lock = Flock::lock(file, FlockArg::LockExclusive);
         lock.map(HomeLock).map_err(|(_, error)| ClientError::file("lock", &path)(error.into()))
+    }
+
+    /// The same, for a command that began with this account: another one may have forgotten it meanwhile.
+    ///
+    /// # Errors
+    /// [`ClientError::NoAccount`] if this device has it no more; [`ClientError::File`].
+    pub(crate) fn lock_for(&self, account: AccountId) -> Result<HomeLock, ClientError> {
+        let lock = self.lock()?;
+        let is_here = self.account()?.account() == account;
+        if is_here { Ok(lock) } else { Err(ClientError::NoAccount { path: self.path.clone() }) }
     }
 
     /// The account code of this device.

@@ -79,7 +79,7 @@ pub(crate) fn put<T: Transport>(
     if credits.is_empty() {
         return Ok(());
     }
-    let lock = home.lock()?;
+    let lock = home.lock_for(session.account())?;
     let mut wallet = at_hand(home, session)?;
     wallet.credits.extend(credits);
     keep_the_most(&mut wallet.credits, Wallet::MOST);
@@ -134,7 +134,7 @@ fn take_at_hand<T: Transport>(
     taken: &mut Vec<Vec<Credit>>,
     choose: Choose,
 ) -> Result<Option<Assortment>, ClientError> {
-    let lock = home.lock()?;
+    let lock = home.lock_for(session.account())?;
     let (mut wallet, before) = (at_hand(home, session)?, taken.len());
     let mut lacking = None;
     for price in prices.get(before..).unwrap_or_default() {

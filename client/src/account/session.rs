@@ -19,7 +19,7 @@ use nightdrop_wire::{
     codec,
     denomination::Assortment,
     endpoint::Endpoint,
-    ids::SessionId,
+    ids::{AccountId, SessionId},
     messages::{
         account::{SessionFacts, Sessions},
         credit::{Credit, Credits},
@@ -41,6 +41,11 @@ pub struct Session<T> {
 }
 
 impl<T: Transport> Session<T> {
+    /// Whose it is.
+    pub(crate) const fn account(&self) -> AccountId {
+        self.code.account()
+    }
+
     pub(super) fn new(
         lane: RelayLane<T>,
         (token, id): (Token, SessionId),

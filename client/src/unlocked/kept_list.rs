@@ -22,19 +22,21 @@ impl Unlocked {
         self.kept().as_mut().is_some_and(|kept| std::mem::take(&mut kept.checkpoint_withheld))
     }
 
-    /// Brings this device's copy of the home space to where it stands, if that is what the device remembers. A closed one is not kept: whoever has its
+    /// Brings this device's copy of the home space to where it stands, if that is what the device remembers still. A closed one is not kept: whoever has its
     /// keys is why it was closed.
     ///
     /// # Errors
     /// [`ClientError::File`]: then the next command reads more.
     pub async fn keep_copy(&self, space: &HomeSpace<AnyTransport>) -> Result<(), ClientError> {
-        if self.kept().as_ref().and_then(|kept| kept.remembered) != Some(space.head()) || space.is_new() {
-            return Ok(());
-        }
+        let Some(memory) = self.remembered(&space.head()).filter(|_| !space.is_new()) else { return Ok(()) };
         let mut copy = self.copy.lock().await;
         let (home, log, mut known) = (self.home.clone(), space.log().clone(), std::mem::take(&mut *copy));
         let kept = blocking(move || {
             let lock = home.lock()?;
+            // Another command may have seen more, forgotten the account, or replaced the keys that the copy would be sealed under.
+            if home.memory()?.is_none_or(|there| there != memory) {
+                return Ok(known);
+            }
             let kept = match log.state().closed_for() {
                 None => known.keep(&home, &log, &lock),
                 Some(_) => home.drop_copy(&lock),

@@ -45,6 +45,12 @@ pub struct Unlocked {
     refunds: Refunds,
 }
 
+/// How far the home space was, and as what this device keeps that.
+struct Remembered {
+    head: LogHead,
+    sealed: Vec<u8>,
+}
+
 /// What is kept of the home space between two commands.
 struct Kept {
     log: VerifiedLog,
@@ -54,7 +60,7 @@ struct Kept {
     /// Nothing is gained by reading on.
     just_read: bool,
     /// What this process wrote into the home directory last.
-    remembered: Option<LogHead>,
+    remembered: Option<Remembered>,
     session_ended: bool,
     /// The relay did not give the last checkpoint, and nobody was told yet.
     checkpoint_withheld: bool,
@@ -193,12 +199,12 @@ impl Unlocked {
     /// older state next time.
     pub async fn remember(&self, space: &HomeSpace<AnyTransport>) -> Result<Option<LogHead>, ClientError> {
         let head = space.head();
-        if self.kept().as_ref().and_then(|kept| kept.remembered) == Some(head) {
+        if self.remembered(&head).is_some() {
             return Ok(None);
         }
         let session = self.session.lock().await;
         let session = session.as_ref().ok_or(ClientError::Locked)?;
-        let lock = self.home.lock()?;
+        let lock = self.home.lock_for(session.account())?;
         let before = session.open_memory(self.home.memory()?.as_deref())?;
         if let Some(seen) = before.home_head
             && !space.has_passed(&seen)?
@@ -208,9 +214,16 @@ impl Unlocked {
         let sealed = session.seal_memory(before, head)?;
         self.home.keep_memory(&sealed, &lock)?;
         if let Some(kept) = self.kept().as_mut() {
-            kept.remembered = Some(head);
+            kept.remembered = Some(Remembered { head, sealed });
         }
         Ok(None)
+    }
+
+    /// What this process wrote into the home directory last, if that was this head.
+    fn remembered(&self, head: &LogHead) -> Option<Vec<u8>> {
+        let kept = self.kept();
+        let last = kept.as_ref()?.remembered.as_ref().filter(|last| last.head == *head)?;
+        Some(last.sealed.clone())
     }
 
     /// Replaces everything that opens the account but the password. After it, this one opens nothing any more, and the home directory

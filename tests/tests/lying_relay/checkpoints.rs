@@ -61,6 +61,7 @@ impl Stage {
 
     async fn opened(&self, home: Home) -> Result<(bool, Space, Vec<u64>), ClientError> {
         let scene = &self.device.scene;
+        home.keep_account(&scene.person.code, &home.lock().unwrap()).unwrap();
         let transport = AnyTransport::new(scene.stage.transport.clone());
         let _earlier = scene.stage.liar.take_asked();
         let password = Password::new(PASSWORD);

@@ -120,6 +120,7 @@ async fn m28_m29_a_relay_that_does_not_go_on_from_the_copy_is_caught() {
         home: Home::open(&device.scene.person.directory.path().join("other")).unwrap(),
         ..device
     };
+    other.home.keep_account(&other.scene.person.code, &other.home.lock().unwrap()).unwrap();
     other.scene.stage.liar.tell(older.clone());
     command(&other, 0).await.unwrap();
     let of_that_time = fs::read(copy(&other)).unwrap();
@@ -240,6 +241,31 @@ async fn m29_a_history_that_the_device_refused_is_not_kept() {
     assert_ne!(fs::read(copy(&device)).unwrap(), before, "the other one's is");
     device.scene.stage.liar.tell(Honest);
     assert_eq!(command(&device, 0).await.unwrap(), ["a", "ours/0"]);
+}
+
+/// Of what a device was told to forget, a command that still runs writes nothing anew.
+#[tokio::test]
+async fn a_command_beside_a_logout_or_a_rekey_leaves_no_copy() {
+    let device = OneDevice::set().await;
+    let [beside, rekeying] = [device.process().await.unwrap(), device.process().await.unwrap()];
+    let mut read = beside.space().await.unwrap();
+    remember(&beside, &mut read).await.unwrap();
+    beside.keep_copy(&read).await.unwrap();
+    assert!(copy(&device).exists(), "as it does with nobody beside it");
+    let mut space = rekeying.space().await.unwrap();
+    remember(&rekeying, &mut space).await.unwrap();
+    rekeying.rekey(&mut space, &Password::new(PASSWORD), RecoveryWish::Keep).await.unwrap();
+    beside.keep_copy(&read).await.unwrap();
+    assert!(!copy(&device).exists(), "it would be under the keys that were replaced");
+
+    let late = device.process().await.unwrap();
+    let mut read = late.space().await.unwrap();
+    device.home.forget_account(&device.home.lock().unwrap()).unwrap();
+    assert!(matches!(remember(&late, &mut read).await, Err(ClientError::NoAccount { .. })));
+    late.keep_copy(&read).await.unwrap();
+    late.lock().await.unwrap();
+    let left = ["account", "memory", "copy", "credits"].map(|name| device.home.path().join(name).exists());
+    assert_eq!(left, [false; 4]);
 }
 
 /// After a rekey nothing on the disk opens with what a stolen device held.

@@ -26,6 +26,7 @@ impl OneDevice {
     pub(crate) async fn set() -> Self {
         let (scene, directory) = (Scene::set(vec![put("a")]).await, tempfile::tempdir().unwrap());
         let home = Home::open(&directory.path().join("home")).unwrap();
+        home.keep_account(&scene.person.code, &home.lock().unwrap()).unwrap();
         home.keep_memory(&scene.person.memory, &home.lock().unwrap()).unwrap();
         Self { scene, home, _directory: directory }
     }
