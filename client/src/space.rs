@@ -9,7 +9,7 @@ use crate::{
     transport::Transport,
 };
 use bytes::Bytes;
-use nightdrop_envelope::space::{HomeKeys, Operation, Replay, Report, State, VerifiedLog};
+use nightdrop_envelope::space::{HomeKeys, Lead, Operation, Replay, Report, State, VerifiedLog};
 use nightdrop_wire::{
     authorization::Authorization,
     codec,
@@ -108,11 +108,15 @@ impl<T: Transport> HomeSpace<T> {
         Ok(())
     }
 
-    /// Reads on, to what another command of this device has seen or past it.
+    /// Reads on, to what another command of this device has seen or past it; or what led from there to where this one began.
     ///
     /// # Errors
     /// As [`Self::open`]; [`ClientError::Chain`] if the relay has shown that command another history. Then it stands where it stood.
     pub async fn read_towards(&mut self, seen: LogHead) -> Result<(), ClientError> {
+        if let Some(lead) = self.log.lead_from(&seen) {
+            let lead = read_lead(&mut self.lane, self.log.keys(), lead).await?;
+            return Ok(self.log.take_lead(lead)?);
+        }
         self.log = read_on(&mut self.lane, self.log.clone().resume_towards(seen), None).await?.0;
         Ok(())
     }
@@ -270,6 +274,26 @@ async fn read_on<T: Transport>(
         }
         require_full(&page, bytes)?;
     }
+}
+
+/// Reads what led to where a log begins.
+async fn read_lead<T: Transport>(
+    lane: &mut RelayLane<T>,
+    keys: &HomeKeys,
+    mut lead: Lead,
+) -> Result<Lead, ClientError> {
+    while let Some(from) = lead.next() {
+        let (page, bytes) = read_page_and_length(lane, keys, from).await?;
+        for entry in &page.entries {
+            if lead.next().is_some() {
+                lead.advance(entry);
+            }
+        }
+        if lead.next().is_some() {
+            require_full(&page, bytes)?;
+        }
+    }
+    Ok(lead)
 }
 
 /// The entries from this one on that a page takes. Nothing in them is verified.

@@ -245,7 +245,6 @@ fn m36_a_removed_file_stays_removed() {
     assert_eq!(owner.replay(None, &log).err(), Some(ChainError::Displaced(3)));
 }
 
-/// Without the entry that made it no log is a space's: neither another owner's, nor bytes of the right size.
 /// What two commands of one device were shown at once: each is right by itself.
 #[test]
 fn m29_a_log_knows_whether_another_head_lies_on_its_way() {
@@ -255,9 +254,9 @@ fn m29_a_log_knows_whether_another_head_lies_on_its_way() {
     owner.append(&mut ours, vec![put("ours", 2), put("more", 3)]);
     owner.append(&mut theirs, vec![put("theirs", 2), put("more", 3)]);
     let head = |log: &[Vec<u8>]| relay_head(&owner.keys(), log);
-    for remembered in [None, Some(head(&[])), Some(head(&common))] {
+    for (remembered, first) in [(None, 0), (Some(head(&[])), 0), (Some(head(&common)), 2)] {
         let log = owner.replay(remembered, &ours).unwrap();
-        for length in 0..=ours.len() {
+        for length in first..=ours.len() {
             assert_eq!(log.has_passed(&head(&ours[..length])), Ok(true), "{length}");
         }
         for length in 3..=4 {
@@ -265,6 +264,27 @@ fn m29_a_log_knows_whether_another_head_lies_on_its_way() {
             assert_eq!(log.has_passed(&head(&theirs[..length])), Err(other));
         }
     }
+
+    // Of what lies before its first head only what led there tells.
+    let log = owner.replay(Some(head(&ours)), &ours).unwrap();
+    for (seen, leads_here) in [(&ours[..0], true), (&ours[..3], true), (&theirs[..3], false)] {
+        let (mut log, seen) = (log.clone(), head(seen));
+        assert_eq!(log.has_passed(&seen), Ok(false));
+        let mut lead = log.lead_from(&seen).unwrap();
+        while let Some(next) = lead.next() {
+            lead.advance(&ours[usize::try_from(next).unwrap()]);
+        }
+        match log.take_lead(lead) {
+            Ok(()) => {
+                assert!(leads_here && log.has_passed(&seen) == Ok(true) && log.lead_from(&seen).is_none())
+            }
+            Err(error) => {
+                assert_eq!((error, leads_here), (ChainError::Rollback { seen: 3, given: 4 }, false));
+            }
+        }
+    }
+    let unread = log.clone().lead_from(&head(&ours[..3])).unwrap();
+    assert!(log.clone().take_lead(unread).is_err(), "nothing was read");
 
     // Of what lies ahead only reading on tells.
     let shorter = owner.replay(None, &ours[..3]).unwrap();
@@ -278,6 +298,7 @@ fn m29_a_log_knows_whether_another_head_lies_on_its_way() {
     }
 }
 
+/// Without the entry that made it no log is a space's: neither another owner's, nor bytes of the right size.
 #[test]
 fn m34_m52_a_log_that_begins_otherwise_is_an_error() {
     let (owner, other) = (Owner::new(), Owner::new());

@@ -246,7 +246,8 @@ impl VerifiedLog {
         &self.replay.head
     }
 
-    /// Whether it is as far as what this device has seen otherwise; if not, only reading on towards it shows whether it is on the way.
+    /// Whether it went through what this device has seen otherwise; if not, only reading on towards it, or what led to it ([`Self::lead_from`]), shows whether that is on
+    /// the way.
     ///
     /// # Errors
     /// [`ChainError::Rollback`] if it leads elsewhere: the relay has shown two histories.
@@ -331,7 +332,7 @@ impl VerifiedLog {
     }
 }
 
-fn next_head(head: &LogHead, sealed: &[u8]) -> LogHead {
+pub(super) fn next_head(head: &LogHead, sealed: &[u8]) -> LogHead {
     let mut hash = Sha256::new();
     hash.update(head.hash);
     hash.update(sealed);

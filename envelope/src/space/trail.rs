@@ -27,14 +27,34 @@ impl Trail {
         }
     }
 
-    /// Whether the log is as far as `seen`, whatever way it went.
+    fn hash_at(&self, count: u64) -> Option<&[u8; 32]> {
+        let place = count.checked_sub(self.from)?;
+        self.hashes.get(usize::try_from(place).ok()?)
+    }
+
+    /// Entries before its first head.
+    pub(super) const fn from(&self) -> u64 {
+        self.from
+    }
+
+    /// Whether that is this one.
+    pub(super) fn begins_at(&self, head: &LogHead) -> bool {
+        head.count == self.from && self.hashes.first() == Some(&head.hash)
+    }
+
+    /// These heads led to it.
+    pub(super) fn lead_with(&mut self, mut hashes: Vec<[u8; 32]>) {
+        self.from = self.from.saturating_sub(hashes.len() as u64);
+        hashes.append(&mut self.hashes);
+        self.hashes = hashes;
+    }
+
+    /// Whether the log went through `seen`: not if that lies ahead, or before the first head.
     ///
     /// # Errors
-    /// [`ChainError::Rollback`] if it went another way. What lies before the first head is taken on trust.
+    /// [`ChainError::Rollback`] if it went another way.
     pub(super) fn require(&self, seen: &LogHead, now: &LogHead) -> Result<bool, ChainError> {
-        let Some(place) = seen.count.checked_sub(self.from) else { return Ok(true) };
-        let known = usize::try_from(place).ok().and_then(|place| self.hashes.get(place));
-        match known {
+        match self.hash_at(seen.count) {
             None => Ok(false),
             Some(hash) if *hash == seen.hash => Ok(true),
             Some(_) => Err(ChainError::Rollback { seen: seen.count, given: now.count }),

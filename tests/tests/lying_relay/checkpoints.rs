@@ -59,14 +59,21 @@ impl Stage {
         self.opened(home).await
     }
 
-    async fn opened(&self, home: Home) -> Result<(bool, Space, Vec<u64>), ClientError> {
+    /// A command that has read, and not remembered yet.
+    async fn begun(&self, home: Home) -> Result<(Unlocked, Space), ClientError> {
         let scene = &self.device.scene;
         home.keep_account(&scene.person.code, &home.lock().unwrap()).unwrap();
         let transport = AnyTransport::new(scene.stage.transport.clone());
-        let _earlier = scene.stage.liar.take_asked();
         let password = Password::new(PASSWORD);
         let process = Unlocked::unlock(transport, home, &scene.person.code, &password, patient()).await?;
-        let mut space = process.space().await?;
+        let space = process.space().await?;
+        Ok((process, space))
+    }
+
+    async fn opened(&self, home: Home) -> Result<(bool, Space, Vec<u64>), ClientError> {
+        let scene = &self.device.scene;
+        let _earlier = scene.stage.liar.take_asked();
+        let (process, mut space) = self.begun(home).await?;
         remember(&process, &mut space).await?;
         let asked = scene.stage.liar.take_asked();
         let from = asked.iter().filter(|asked| reading(&asked.endpoint)).map(|asked| match asked.endpoint {
@@ -219,6 +226,30 @@ async fn m29_a_checkpoint_beyond_what_a_device_saw_is_none_for_it() {
     let (_, space, from) = stage.opened(of_then("ours")).await.unwrap();
     assert!(!from.contains(&0));
     stage.assert_same(&space);
+}
+
+/// Two first commands of a device at once, of which one began at the checkpoint: what the other saw lies before that.
+#[tokio::test]
+async fn m29_two_first_commands_that_are_shown_two_histories_find_out() {
+    let stage = Stage::set().await;
+    let (liar, log) = (&stage.device.scene.stage.liar, stage.device.scene.log().await);
+    let directory = tempfile::tempdir().unwrap();
+    for (name, is_fork) in [("one history", false), ("two", true)] {
+        let home = Home::open(&directory.path().join(name)).unwrap();
+        liar.tell(Honest);
+        let (one, mut at_checkpoint) = stage.begun(home.clone()).await.unwrap();
+        liar.tell(stage.device.scene.serving(log[..400].to_vec()));
+        let (two, mut shorter) = stage.begun(home).await.unwrap();
+        if is_fork {
+            shorter.append(|_| Ok(vec![put("theirs")])).await.unwrap();
+        }
+        remember(&two, &mut shorter).await.unwrap();
+        liar.tell(Honest);
+        match remember(&one, &mut at_checkpoint).await {
+            Ok(()) => assert!(!is_fork, "both are believed"),
+            Err(error) => assert!(is_fork && is_another_history(&error), "{error:?}"),
+        }
+    }
 }
 
 /// By a device of the owner's that is faulty: whoever reads all says so, and whoever begins there finds that it is of something else.
