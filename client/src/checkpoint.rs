@@ -31,7 +31,7 @@ use nightdrop_wire::{
     endpoint::Endpoint,
     limits::{MAX_ENTRIES, MAX_LOG_ENTRIES},
     messages::{
-        blob::{ChunkHash, CreateBlob, FinishBlob},
+        blob::{ChunkHash, CreateBlob, FinishBlob, Leased},
         log::LogHead,
     },
     onion::OnionAddress,
@@ -175,7 +175,8 @@ impl Blob {
             chunks: layout.chunks(),
             whole: None,
         };
-        lane.tell(Endpoint::CreateBlob, None, &create).await.map_err(ClientError::upload)?;
+        let made = lane.call::<_, Leased>(Endpoint::CreateBlob, None, &create).await;
+        made.map_err(ClientError::upload)?;
         let authorization = Authorization::Bearer(write_key.clone());
         let mut hashes: Vec<ChunkHash> = Vec::new();
         let mut rest = content;
@@ -201,7 +202,8 @@ impl Blob {
         let Self { file, manifest } = self;
         let finish = FinishBlob { chunks_digest: manifest.chunks_digest, manifest: manifest.bytes };
         let authorization = Authorization::Bearer(file.write_key.clone());
-        let finished = lane.tell(Endpoint::FinishBlob(file.blob), Some(&authorization), &finish).await;
-        finished.map_err(ClientError::upload)
+        let endpoint = Endpoint::FinishBlob(file.blob);
+        let finished = lane.call::<_, Leased>(endpoint, Some(&authorization), &finish).await;
+        finished.map(drop).map_err(ClientError::upload)
     }
 }

@@ -38,13 +38,11 @@ mod order;
 pub use issuer::Issuer;
 pub use order::Order;
 
-use nightdrop_wire::{denomination::Denomination, labels, limits::PERIOD_DAYS, messages::credit::BLINDED};
+use nightdrop_wire::{denomination::Denomination, labels, messages::credit::BLINDED, season};
 use voprf::{Group, Ristretto255 as Suite};
 
-/// Days of a season: two are a period, in which an account draws its quota.
-const SEASON: u32 = PERIOD_DAYS / 2;
-/// Seasons for which a credit pays, the one in which it is drawn included.
-const SEASONS: u32 = 3;
+/// Whole seasons for which a credit pays, after the one in which it is drawn.
+const FURTHER: u32 = 2;
 
 /// Why credits were not made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -61,14 +59,16 @@ pub enum CreditError {
 /// 273 days from then on: who draws a quota can spend it for a whole period at least.
 #[must_use]
 pub const fn good_until(today: u32) -> u32 {
-    (today / SEASON).saturating_add(SEASONS).saturating_mul(SEASON).saturating_sub(1)
+    season::last_day(today, FURTHER)
 }
 
 /// Whether a relay issues credits with this last day on `today`: a client's clock may stand in the season before, or in the next.
 #[must_use]
 pub const fn may_be_drawn(expires: u32, today: u32) -> bool {
     let usual = good_until(today);
-    expires == usual || expires == usual.saturating_add(SEASON) || expires == usual.saturating_sub(SEASON)
+    expires == usual
+        || expires == usual.saturating_add(season::DAYS)
+        || expires == usual.saturating_sub(season::DAYS)
 }
 
 /// Whether these bytes can be an issuing key.

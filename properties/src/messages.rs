@@ -8,7 +8,7 @@ use nightdrop_wire::{
             RecoverStart, RecoverStarted, RegisterFinish, RegisterStart, RegisterStarted, Sessions,
         },
         admin::{AccountPage, InvitationPage, Invitations, NewInvitations, RevokeInvitation, SetQuota},
-        blob::{CreateBlob, Destroyed, FinishBlob, GrowBlob, HeldChunks, RenewBlob},
+        blob::{CreateBlob, Destroyed, ExtendLease, FinishBlob, GrowBlob, HeldChunks, Leased, RenewBlob},
         credit::{CreditOrder, Credits},
         log::{Append, CreateLog, LogPage},
         relay::{EarnInvitation, EarnedInvitation, RelayInfo},
@@ -34,6 +34,8 @@ pub(crate) fn message(input: &[u8]) -> bool {
         10 => {
             canonical::<FinishBlob>(body)
                 | canonical::<GrowBlob>(body)
+                | canonical::<ExtendLease>(body)
+                | canonical::<Leased>(body)
                 | canonical::<Destroyed>(body)
                 | canonical::<HeldChunks>(body)
         }

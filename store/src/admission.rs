@@ -24,8 +24,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Refused`] if it is not; [`StoreError::Database`].
-    pub fn admit_writer(&self, blob: BlobId, write_key: &Token) -> Result<(), StoreError> {
-        blobs::writable(&self.snapshot()?, blob, &token_hash(write_key)).map(drop)
+    pub fn admit_writer(&self, blob: BlobId, write_key: &Token, today: Day) -> Result<(), StoreError> {
+        blobs::writable(&self.snapshot()?, blob, &token_hash(write_key), self.on(today)).map(drop)
     }
 
     /// Whether this is the log's append token.
@@ -43,7 +43,9 @@ impl Store {
     /// [`StoreError::Refused`] if it does neither; [`StoreError::Database`].
     pub fn admit_blob(&self, blob: BlobId, payment: &Payment, today: Day) -> Result<(), StoreError> {
         let receipt = payment.receipt(ObjectName::blob(blob));
-        self.admit_new(blob.as_bytes(), payment, today, |row: BlobRow| row.receipt == receipt)
+        let moment = self.on(today);
+        let was_paid = |row: BlobRow| row.receipt == receipt && moment.has(&row);
+        self.admit_new(blob.as_bytes(), payment, today, was_paid)
     }
 
     /// The same for a log.

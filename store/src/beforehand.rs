@@ -9,7 +9,9 @@ use crate::{
     day::Day,
     digest::{BodyDigest, token_hash},
     error::StoreError,
-    growth, logs,
+    growth,
+    lease::{self, Extension},
+    logs,
     row::Row,
     schema::{BlobRow, LogRow},
     store::Store,
@@ -18,7 +20,7 @@ use crate::{
 use nightdrop_wire::{
     ids::BlobId,
     messages::{
-        blob::{CreateBlob, GrowBlob},
+        blob::{CreateBlob, ExtendLease, GrowBlob},
         log::CreateLog,
     },
     token::Token,
@@ -27,9 +29,9 @@ use nightdrop_wire::{
 /// What is seen of a request that pays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
-pub enum Beforehand {
-    /// This very request was answered before: its credits are spent, and what it asks for is so.
-    Done,
+pub enum Beforehand<T = ()> {
+    /// What it asks for is so already, mostly because this very request was answered before: its credits are spent.
+    Done(T),
     /// Its credits pay, if this relay issued them.
     MayPay,
 }
@@ -44,10 +46,12 @@ impl Store {
         message: &CreateBlob,
         body: BodyDigest,
         today: Day,
-    ) -> Result<Beforehand, StoreError> {
-        let payment = Payment::unverified(&message.payment);
+    ) -> Result<Beforehand<Day>, StoreError> {
+        let (payment, moment) = (Payment::unverified(&message.payment), self.on(today));
         payment.check_price(blobs::price_of(message)?)?;
-        self.before(message.blob.as_bytes(), &payment, today, |row: BlobRow| row.request == body.0)
+        self.before(message.blob.as_bytes(), &payment, today, |row: BlobRow| {
+            (row.request == body.0 && moment.has(&row)).then(|| moment.last_day(&row))
+        })
     }
 
     /// What is seen of [`Store::create_log`].
@@ -62,7 +66,9 @@ impl Store {
     ) -> Result<Beforehand, StoreError> {
         let payment = Payment::unverified(&message.payment);
         logs::check_new(message, &payment)?;
-        self.before(message.space.as_bytes(), &payment, today, |row: LogRow| row.request == body.0)
+        self.before(message.space.as_bytes(), &payment, today, |row: LogRow| {
+            (row.request == body.0).then_some(())
+        })
     }
 
     /// What is seen of [`Store::grow_blob`].
@@ -85,26 +91,49 @@ impl Store {
             message.chunks,
             &payment,
             body,
-            today,
+            self.on(today),
         )?;
-        Ok(if grown.is_some() { Beforehand::MayPay } else { Beforehand::Done })
+        Ok(if grown.is_some() { Beforehand::MayPay } else { Beforehand::Done(()) })
     }
 
-    fn before<R: Row>(
+    /// What is seen of [`Store::extend_lease`].
+    ///
+    /// # Errors
+    /// Those of [`Store::extend_lease`].
+    pub fn before_lease(
+        &self,
+        id: BlobId,
+        write_key: &Token,
+        message: &ExtendLease,
+        body: BodyDigest,
+        today: Day,
+    ) -> Result<Beforehand<Day>, StoreError> {
+        let (payment, moment) = (Payment::unverified(&message.payment), self.on(today));
+        let extension = lease::check(&self.snapshot()?, id, &token_hash(write_key), &payment, body, moment)?;
+        Ok(match extension {
+            Extension::Extends(_) => Beforehand::MayPay,
+            Extension::Holds(until) => Beforehand::Done(until),
+        })
+    }
+
+    fn before<R: Row, T>(
         &self,
         id: &R::Key,
         payment: &Payment,
         today: Day,
-        was_made_so: impl FnOnce(R) -> bool,
-    ) -> Result<Beforehand, StoreError> {
+        was_made_so: impl FnOnce(R) -> Option<T>,
+    ) -> Result<Beforehand<T>, StoreError> {
         let snapshot = self.snapshot()?;
         // Both are looked up whatever the other says, so that time does not tell whether the id is taken.
         let pays = payment.check_unspent(&snapshot, today);
         let made = match snapshot.row::<R>(id) {
             // Told by the operation, to whoever pays.
-            Err(StoreError::Damaged(_)) => Ok(false),
-            row => row.map(|row| row.is_some_and(was_made_so)),
+            Err(StoreError::Damaged(_)) => Ok(None),
+            row => row.map(|row| row.and_then(was_made_so)),
         };
-        if made? { Ok(Beforehand::Done) } else { pays.map(|()| Beforehand::MayPay) }
+        match made? {
+            Some(so) => Ok(Beforehand::Done(so)),
+            None => pays.map(|()| Beforehand::MayPay),
+        }
     }
 }

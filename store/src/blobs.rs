@@ -10,6 +10,7 @@ use crate::{
     digest::{BodyDigest, chunk_hash, sha256, token_hash},
     ended,
     error::{Failure, StoreError},
+    lease::{self, Moment},
     object::ObjectName,
     operation::Checked,
     refunds, removal,
@@ -39,7 +40,7 @@ pub(crate) const ROWS_OF_BLOB: usize = 5;
 const TICKETS_OF_STEP: usize = 64;
 
 impl Store {
-    /// Makes a blob and spends its payment, in one transaction; a whole blob is stored and finished with it.
+    /// Makes a blob and spends its payment, in one transaction; a whole blob is stored and finished with it. Gives the last day on which it is there.
     ///
     /// The same body again is answered alike. [`StoreError::Refused`] if the request is malformed or its payment is none for its price,
     /// [`StoreError::Conflict`] if the id is taken or ended: nothing is then spent.
@@ -51,15 +52,19 @@ impl Store {
         body: BodyDigest,
         today: Day,
         rng: &mut dyn CryptoRng,
-    ) -> Queued<()> {
+    ) -> Queued<Day> {
+        let moment = self.on(today);
         let new = match NewBlob::prepare(message, payment, body, today, rng) {
             Ok(new) => new,
             Err(error) => return refused(error),
         };
         self.queue(new.weight(), move |rows| {
             let held = rows.row::<BlobRow>(new.id.as_bytes());
-            if matches!(&held, Ok(Some(held)) if held.request == new.row.request) {
-                return Ok(Checked::Already(()));
+            if let Ok(Some(held)) = &held
+                && held.request == new.row.request
+                && moment.has(held)
+            {
+                return Ok(Checked::Already(moment.last_day(held)));
             }
             new.payment.check_unspent(rows, today)?;
             if held?.is_some() || rows.holds(&ENDED, &ObjectName::blob(new.id).bytes())? {
@@ -67,11 +72,12 @@ impl Store {
             }
             // The row of the first one is among those that are counted for any operation.
             let credits = new.payment.count().saturating_sub(1);
-            Ok(Checked::Scattered(credits, move |changes: &Changes<'_>| new.write(changes)))
+            let until = moment.last_day(&new.row);
+            Ok(Checked::Scattered(credits, move |changes: &Changes<'_>| new.write(changes).map(|()| until)))
         })
     }
 
-    /// Closes a blob. The same manifest again is answered alike.
+    /// Closes a blob. Gives the last day on which it is there. The same manifest again is answered alike.
     ///
     /// [`StoreError::Refused`] without its write key or with a manifest of no size class; [`StoreError::Conflict`]
     /// unless exactly the chunks of the digest are held, if the manifest takes more room than was paid for, or if it was finished with another one.
@@ -81,20 +87,22 @@ impl Store {
         id: BlobId,
         write_key: &Token,
         message: &FinishBlob,
+        today: Day,
         rng: &mut dyn CryptoRng,
-    ) -> Queued<()> {
-        let write_key = token_hash(write_key);
-        let manifest = match self.seal_manifest(id, &write_key, message, rng) {
+    ) -> Queued<Day> {
+        let (write_key, moment) = (token_hash(write_key), self.on(today));
+        let manifest = match self.seal_manifest(id, &write_key, message, moment, rng) {
             Ok(manifest) => manifest,
             Err(error) => return refused(error),
         };
         let (chunks_digest, class) = (message.chunks_digest, SizeClass::of_sealed(message.manifest.len()));
         let finished = finish_digest(&chunks_digest, &message.manifest);
         self.queue(manifest.len(), move |rows| {
-            let row = writable(rows, id, &write_key)?;
+            let row = writable(rows, id, &write_key, moment)?;
+            let until = moment.last_day(&row);
             match row.state {
-                BlobState::Finished(with) if with == finished => return Ok(Checked::Already(())),
-                BlobState::Finished(_) => return Err(StoreError::Conflict),
+                BlobState::Finished { with, .. } if with == finished => return Ok(Checked::Already(until)),
+                BlobState::Finished { .. } => return Err(StoreError::Conflict),
                 BlobState::Open => {}
             }
             // Whoever streams knows their number only at the end; the digest says it.
@@ -102,13 +110,18 @@ impl Store {
                 Some((digest, chunks)) if digest == chunks_digest => chunks,
                 Some(_) | None => return Err(StoreError::Conflict),
             };
-            if class.is_none_or(|manifest| price::of_finished(chunks, manifest) > row.paid) {
-                return Err(StoreError::Conflict);
-            }
-            let row = BlobRow { state: BlobState::Finished(finished), chunks, ..row };
+            let class = class.filter(|manifest| price::of_finished(chunks, *manifest) <= row.paid);
+            let class = class.ok_or(StoreError::Conflict)?;
+            let price = match row.chunks {
+                1 => price::of_whole(chunks::class_of_only(rows, id)?, class),
+                _ => price::of_finished(chunks, class),
+            };
+            let state = BlobState::Finished { with: finished, price };
+            // The day is of no use any more.
+            let row = BlobRow { state, chunks, created: row.created.week(), ..row };
             Ok(Checked::Write(move |changes: &Changes<'_>| {
                 changes.put_bytes(&MANIFESTS, id.as_bytes(), &manifest)?;
-                changes.put(id.as_bytes(), &row)
+                changes.put(id.as_bytes(), &row).map(|()| until)
             }))
         })
     }
@@ -125,7 +138,7 @@ impl Store {
         now: QuarterHour,
     ) -> Result<Bytes, StoreError> {
         let snapshot = self.snapshot()?;
-        readable(&snapshot, id, shown, now)?;
+        readable(&snapshot, id, shown, self.at(now))?;
         let stored = snapshot.copy(&MANIFESTS, id.as_bytes())?;
         let stored = stored.ok_or(StoreError::Damaged(MANIFESTS.name))?;
         at_rest_keys::open(&snapshot, MANIFESTS.name, ObjectName::blob(id), stored)
@@ -155,11 +168,12 @@ impl Store {
 
     /// Ends a blob with its tickets, or so many of them if it has more.
     fn end_blob(&self, id: BlobId, write_key: TokenHash, most: usize, today: Day) -> Queued<End> {
+        let moment = self.on(today);
         self.queue_for(Need::Least, 0, move |rows| {
             if ended::by(rows, ObjectName::blob(id), &write_key)? {
                 return Ok(Checked::Already(End::Blob(refunds::left(rows, id, today)?)));
             }
-            let refund = refunds::of_paid(writable(rows, id, &write_key)?.paid);
+            let refund = moment.refund(&owned(rows, id, &write_key)?);
             let mut tickets = tickets::of_blob(rows, id)?;
             let ends = if tickets.len() > most { End::Tickets } else { End::Blob(refund) };
             tickets.truncate(most);
@@ -179,11 +193,12 @@ impl Store {
         id: BlobId,
         write_key: &TokenHash,
         message: &FinishBlob,
+        moment: Moment,
         rng: &mut dyn CryptoRng,
     ) -> Result<Vec<u8>, StoreError> {
         SizeClass::of_sealed(message.manifest.len()).ok_or(StoreError::Refused)?;
         let snapshot = self.snapshot()?;
-        writable(&snapshot, id, write_key)?;
+        writable(&snapshot, id, write_key, moment)?;
         let key = at_rest_keys::read(&snapshot, ObjectName::blob(id))?;
         at_rest::seal(&key, &manifest_place(id), &message.manifest, rng)
     }
@@ -198,28 +213,39 @@ enum End {
     Tickets,
 }
 
-/// The blob, to whoever shows its write key.
-pub(crate) fn writable(rows: &impl Rows, id: BlobId, write_key: &TokenHash) -> Result<BlobRow, StoreError> {
+/// The blob, to whoever shows its write key, as long as it lasts.
+pub(crate) fn writable(
+    rows: &impl Rows,
+    id: BlobId,
+    write_key: &TokenHash,
+    moment: Moment,
+) -> Result<BlobRow, StoreError> {
+    owned(rows, id, write_key)
+        .and_then(|row| if moment.has(&row) { Ok(row) } else { Err(StoreError::Refused) })
+}
+
+/// The blob, to whoever shows its write key, also when its time has passed: for what ends it.
+pub(crate) fn owned(rows: &impl Rows, id: BlobId, write_key: &TokenHash) -> Result<BlobRow, StoreError> {
     rows.guard::<BlobRow>(id.as_bytes())?.filter(|row| row.write_key == *write_key).ok_or(StoreError::Refused)
 }
 
-/// The blob, to whoever shows its read token, one of its tickets, or a claim where that needs one, once it is finished.
+/// The blob, to whoever shows its read token, one of its tickets, or a claim where that needs one, once it is finished and as long as it lasts.
 pub(crate) fn readable(
     rows: &impl Rows,
     id: BlobId,
     shown: &Authorization,
-    now: QuarterHour,
+    moment: Moment,
 ) -> Result<BlobRow, StoreError> {
     let row = rows.guard::<BlobRow>(id.as_bytes())?.ok_or(StoreError::Refused)?;
     let admitted = match shown {
         Authorization::Bearer(token) => row.read_token == token_hash(token),
-        Authorization::Ticket(ticket, token) => tickets::shown(rows, *ticket, token, now)?.blob == id,
+        Authorization::Ticket(ticket, token) => tickets::shown(rows, *ticket, token, moment)?.blob == id,
         Authorization::Claim(ticket, token, claim) => {
-            claims::shown(rows, *ticket, token, claim, now)?.blob == id
+            claims::shown(rows, *ticket, token, claim, moment)?.blob == id
         }
     };
     match row.state {
-        BlobState::Finished(_) if admitted => Ok(row),
+        BlobState::Finished { .. } if admitted && moment.has(&row) => Ok(row),
         _ => Err(StoreError::Refused),
     }
 }
@@ -291,23 +317,26 @@ impl NewBlob {
         today: Day,
         rng: &mut dyn CryptoRng,
     ) -> Result<Self, StoreError> {
-        payment.check_price(price_of(message)?)?;
+        let price = price_of(message)?;
+        payment.check_price(price)?;
         let key = AtRestKey::generate(rng);
         let whole = match &message.whole {
             Some(whole) => Some(SealedWhole::seal(message.blob, &key, whole, rng)?),
             None => None,
         };
-        let state = whole.as_ref().map_or(BlobState::Open, |whole| BlobState::Finished(whole.finished));
+        let finished = |whole: &SealedWhole| BlobState::Finished { with: whole.finished, price };
+        let state = whole.as_ref().map_or(BlobState::Open, finished);
         let row = BlobRow {
             read_token: message.read_token,
             write_key: message.write_key,
             chunks: message.chunks,
             state,
-            created: today,
+            created: if whole.is_some() { today.week() } else { today },
+            until: lease::paid_on(today),
             request: body.0,
             receipt: payment.receipt(ObjectName::blob(message.blob)),
             paid: payment.units(),
-            grown_by: None,
+            paid_by: None,
         };
         Ok(Self { id: message.blob, key, payment, row, whole })
     }

@@ -159,7 +159,7 @@ fn r10_blobs_at_once_never_pass_the_cap() {
     let (mut made, mut full) = (0, 0);
     for race in racing {
         match fixture.wait(race).unwrap() {
-            Ok(()) => made += 1,
+            Ok(_) => made += 1,
             Err(StoreError::Full) => full += 1,
             Err(error) => panic!("{error:?}"),
         }

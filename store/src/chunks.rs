@@ -3,8 +3,10 @@
 use crate::{
     at_rest::{self, AtRestKey, Frame, Place},
     at_rest_keys, blobs,
+    day::Day,
     digest::{chunk_hash, token_hash},
     error::{Failure, StoreError},
+    lease::Moment,
     object::ObjectName,
     operation::Checked,
     row::Row,
@@ -39,15 +41,16 @@ impl Store {
         n: u32,
         write_key: &Token,
         sealed: BytesMut,
+        today: Day,
         rng: &mut dyn CryptoRng,
     ) -> Queued<()> {
-        let (write_key, length) = (token_hash(write_key), sealed.len());
-        let chunk = match self.seal_chunk(id, n, &write_key, sealed, rng) {
+        let (write_key, length, moment) = (token_hash(write_key), sealed.len(), self.on(today));
+        let chunk = match self.seal_chunk((id, n), &write_key, sealed, moment, rng) {
             Ok(chunk) => chunk,
             Err(error) => return refused(error),
         };
         self.queue(chunk.weight(), move |rows| {
-            let row = blobs::writable(rows, id, &write_key)?;
+            let row = blobs::writable(rows, id, &write_key, moment)?;
             check_place(&row, n, length)?;
             if row.state == BlobState::Open {
                 return Ok(Checked::Write(move |changes: &Changes<'_>| chunk.write(changes)));
@@ -71,7 +74,7 @@ impl Store {
         now: QuarterHour,
     ) -> Result<Bytes, StoreError> {
         let snapshot = self.snapshot()?;
-        let row = blobs::readable(&snapshot, id, shown, now)?;
+        let row = blobs::readable(&snapshot, id, shown, self.at(now))?;
         if n >= row.chunks {
             return Err(StoreError::Refused);
         }
@@ -85,9 +88,15 @@ impl Store {
     /// # Errors
     /// [`StoreError::Refused`] unless the blob is there, unfinished, and its write key is shown; [`StoreError::Damaged`],
     /// [`StoreError::Database`].
-    pub fn held_chunks(&self, id: BlobId, write_key: &Token, from: u32) -> Result<HeldChunks, StoreError> {
+    pub fn held_chunks(
+        &self,
+        id: BlobId,
+        write_key: &Token,
+        from: u32,
+        today: Day,
+    ) -> Result<HeldChunks, StoreError> {
         let snapshot = self.snapshot()?;
-        let row = blobs::writable(&snapshot, id, &token_hash(write_key))?;
+        let row = blobs::writable(&snapshot, id, &token_hash(write_key), self.on(today))?;
         if row.state != BlobState::Open {
             return Err(StoreError::Refused);
         }
@@ -107,15 +116,15 @@ impl Store {
     /// Checks as far as it can be seen before the operation's turn, so that nothing is sealed for whoever has no right.
     fn seal_chunk(
         &self,
-        id: BlobId,
-        n: u32,
+        (id, n): (BlobId, u32),
         write_key: &TokenHash,
         sealed: BytesMut,
+        moment: Moment,
         rng: &mut dyn CryptoRng,
     ) -> Result<SealedChunk, StoreError> {
         SizeClass::of_sealed(sealed.len()).ok_or(StoreError::Refused)?;
         let snapshot = self.snapshot()?;
-        let row = blobs::writable(&snapshot, id, write_key)?;
+        let row = blobs::writable(&snapshot, id, write_key, moment)?;
         check_place(&row, n, sealed.len())?;
         let key = at_rest_keys::read(&snapshot, ObjectName::blob(id))?;
         SealedChunk::seal(id, n, &key, sealed, rng)
@@ -130,6 +139,13 @@ fn check_place(row: &BlobRow, n: u32, length: usize) -> Result<(), StoreError> {
 
 fn place(id: BlobId, n: u32) -> Place {
     Place { table: CHUNKS.name, object: ObjectName::blob(id), index: n }
+}
+
+/// The class of a blob's only chunk.
+pub(crate) fn class_of_only(rows: &impl Rows, id: BlobId) -> Result<SizeClass, StoreError> {
+    let stored = rows.value(&CHUNKS, &(*id.as_bytes(), 0), <[u8]>::len)?;
+    let class = |stored| SizeClass::all().find(|class| class.stored() == stored);
+    stored.and_then(class).ok_or(StoreError::Damaged(CHUNKS.name))
 }
 
 /// The places of a blob's chunks from number `n` on.

@@ -9,6 +9,7 @@ use crate::{
     day::Day,
     digest::token_hash,
     error::StoreError,
+    lease::Moment,
     object::ObjectName,
     operation::Checked,
     room::{Need, scattered},
@@ -40,14 +41,14 @@ impl Store {
         claim: TokenHash,
         now: QuarterHour,
     ) -> Queued<Bytes> {
-        let token = token_hash(token);
+        let (token, moment) = (token_hash(token), self.at(now));
         // Whoever is refused costs no turn of the writer, and waits no longer than for what is not there.
-        if let Err(error) = self.snapshot().and_then(|rows| look(&rows, ticket, &token, &claim, now)) {
+        if let Err(error) = self.snapshot().and_then(|rows| look(&rows, ticket, &token, &claim, moment)) {
             return refused(error);
         }
         // Reading goes on as long as anything does.
         self.queue_for(Need::Little, scattered(2), move |rows| {
-            let (row, found) = look(rows, ticket, &token, &claim, now)?;
+            let (row, found) = look(rows, ticket, &token, &claim, moment)?;
             let envelope = row.envelope.clone();
             let envelope =
                 at_rest_keys::open(rows, TicketRow::TABLE.name, ObjectName::ticket(ticket), envelope)?;
@@ -75,14 +76,14 @@ fn look(
     ticket: TicketId,
     token: &TokenHash,
     claim: &TokenHash,
-    now: QuarterHour,
+    moment: Moment,
 ) -> Result<(TicketRow, Found), StoreError> {
     // First, and whatever the other look-up finds: so both are done for what is not there, too.
     let held = rows.guard::<ClaimRow>(&key(ticket, claim))?;
-    let row = tickets::living(rows, ticket, token, now)?;
+    let row = tickets::living(rows, ticket, token, moment)?;
     let left = row.left.ok_or(StoreError::Refused)?;
     let found = match held {
-        Some(held) if held.expires >= Day::at(now) => Found::Taken,
+        Some(held) if held.expires >= moment.today() => Found::Taken,
         Some(_) => return Err(StoreError::Refused),
         None => Found::Free { left: left.checked_sub(1).ok_or(StoreError::Refused)? },
     };
@@ -95,9 +96,9 @@ pub(crate) fn shown(
     ticket: TicketId,
     token: &Token,
     claim: &Token,
-    now: QuarterHour,
+    moment: Moment,
 ) -> Result<TicketRow, StoreError> {
-    match look(rows, ticket, &token_hash(token), &token_hash(claim), now)? {
+    match look(rows, ticket, &token_hash(token), &token_hash(claim), moment)? {
         (row, Found::Taken) => Ok(row),
         (_, Found::Free { .. }) => Err(StoreError::Refused),
     }

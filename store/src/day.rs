@@ -30,6 +30,12 @@ impl Day {
         QuarterHour(self.0.saturating_mul(QuarterHour::PER_DAY))
     }
 
+    /// The first day of its week; weeks are counted from 1970-01-01, a Thursday.
+    #[must_use]
+    pub const fn week(self) -> Self {
+        Self(self.0 - self.0 % 7)
+    }
+
     /// The day `days` later.
     #[must_use]
     pub const fn plus(self, days: u32) -> Self {
@@ -55,6 +61,11 @@ mod tests {
         assert_eq!((Day::at(QuarterHour(288)), Day::at(QuarterHour(287))), (Day(3), Day(2)));
         let now = UNIX_EPOCH + Duration::from_secs(1_000_000_007);
         assert_eq!(Day::at(QuarterHour::of(now)), Day::of(now));
+    }
+
+    #[test]
+    fn a_week_begins_with_its_first_day() {
+        assert_eq!([0, 6, 7, 20_000].map(|day| Day(day).week()), [0, 0, 7, 19_999].map(Day));
     }
 
     #[test]

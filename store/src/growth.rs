@@ -6,6 +6,7 @@ use crate::{
     day::Day,
     digest::{BodyDigest, token_hash},
     error::StoreError,
+    lease::Moment,
     operation::Checked,
     schema::{BlobRow, BlobState},
     store::{Queued, Store},
@@ -35,9 +36,9 @@ impl Store {
         body: BodyDigest,
         today: Day,
     ) -> Queued<()> {
-        let (write_key, chunks) = (token_hash(write_key), message.chunks);
+        let (write_key, chunks, moment) = (token_hash(write_key), message.chunks, self.on(today));
         self.queue(0, move |rows| {
-            let Some(row) = check(rows, id, &write_key, chunks, &payment, body, today)? else {
+            let Some(row) = check(rows, id, &write_key, chunks, &payment, body, moment)? else {
                 return Ok(Checked::Already(()));
             };
             Ok(Checked::Scattered(payment.count(), move |changes: &Changes<'_>| {
@@ -56,18 +57,18 @@ pub(crate) fn check(
     chunks: u32,
     payment: &Payment,
     body: BodyDigest,
-    today: Day,
+    moment: Moment,
 ) -> Result<Option<BlobRow>, StoreError> {
     let price = price::of_open(chunks).filter(|_| chunks <= MAX_CHUNKS).ok_or(StoreError::Refused)?;
-    let row = writable(rows, id, write_key)?;
-    if row.grown_by == Some(body.0) {
+    let row = writable(rows, id, write_key, moment)?;
+    if row.paid_by == Some(body.0) {
         return Ok(None);
     }
     payment.check_price(price.saturating_sub(row.paid))?;
-    payment.check_unspent(rows, today)?;
+    payment.check_unspent(rows, moment.today())?;
     if row.state != BlobState::Open || row.chunks == 1 || chunks <= row.chunks {
         return Err(StoreError::Conflict);
     }
     let paid = row.paid.saturating_add(payment.units());
-    Ok(Some(BlobRow { chunks, paid, grown_by: Some(body.0), ..row }))
+    Ok(Some(BlobRow { chunks, paid, paid_by: Some(body.0), ..row }))
 }

@@ -49,6 +49,7 @@ mod growth;
 mod guesses;
 mod identity;
 mod invitations;
+mod lease;
 mod limits;
 mod logs;
 mod object;

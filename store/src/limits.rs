@@ -27,7 +27,7 @@ pub struct StoreLimits {
     /// the smallest blobs are paid for.
     pub claims_per_blob: u32,
     /// Bytes that the store holds at most, as `volume` counts them; logs and claims may go on for a sixteenth beyond (or beyond what it held
-    /// when it was opened), sessions always.
+    /// when it was opened), sessions and longer leases always.
     pub max_bytes: u64,
     /// Free bytes of the disk that are left to others, and to what makes room.
     pub reserve_bytes: u64,
@@ -37,6 +37,8 @@ pub struct StoreLimits {
     pub removal_pause: Duration,
     /// … up to this.
     pub longest_removal_pause: Duration,
+    /// Days for which a blob lasts at most, counted from the first day of the week in which it was made, however its lease stands.
+    pub max_age_days: u32,
     /// Days after which a blob that is not finished ends.
     pub unfinished_days: u32,
     /// Days for which an invitation is known beyond its last, so that a lost answer can be had again.
@@ -92,6 +94,7 @@ impl Default for StoreLimits {
             removal_chunks: 16,
             removal_pause: Duration::from_millis(100),
             longest_removal_pause: Duration::from_secs(30),
+            max_age_days: u32::MAX,
             unfinished_days: 14,
             invitation_memory_days: 30,
             sweep_rows: 512,

@@ -1,4 +1,4 @@
-//! What a blob that ended gives back: fresh credits for what was paid, but for [`price::KEPT`], to whoever shows the write key that it had.
+//! What a blob that was destroyed gives back: fresh credits for the part of its lease that is left, but for [`price::KEPT`], to whoever shows the write key that it had.
 //!
 //! The relay issues them blindly and on the data plane, so it learns no account. One order is answered, and that one again after a lost answer: the row
 //! remembers its digest until it is swept, and the id is never made again.
@@ -16,7 +16,9 @@ use crate::{
     store::{Queued, Store},
     transaction::{Changes, Rows},
 };
-use nightdrop_wire::{denomination::Assortment, ids::BlobId, limits::REFUND_DAYS, price, token::Token};
+use nightdrop_wire::{
+    denomination::Assortment, ids::BlobId, limits::REFUND_DAYS, price, season, token::Token,
+};
 
 impl Store {
     /// Gives back what was paid for a blob that ended: whether these credits may be issued for this order. The same order again is answered alike.
@@ -55,9 +57,10 @@ impl Store {
     }
 }
 
-/// What a blob gives back for which so much was paid.
-pub(crate) const fn of_paid(paid: u32) -> u32 {
-    paid.saturating_sub(price::KEPT)
+/// What a blob gives back for which so much was paid, and of whose lease so many whole seasons are left: that share, but for what is kept.
+pub(crate) fn of_paid(paid: u32, seasons: u32) -> u32 {
+    let share = u64::from(paid) * u64::from(seasons.min(season::OF_LEASE)) / u64::from(season::OF_LEASE);
+    u32::try_from(share).unwrap_or(paid).saturating_sub(price::KEPT)
 }
 
 /// What a blob that ended still gives back.

@@ -3,6 +3,7 @@
 
 use crate::{
     blobs::writable,
+    day::Day,
     digest::token_hash,
     error::StoreError,
     operation::Checked,
@@ -21,13 +22,14 @@ impl Store {
     /// [`StoreError::Refused`] without its write key or if too many tickets are named, [`StoreError::Conflict`] if the write key that it has
     /// is to stay.
     #[must_use]
-    pub fn renew_blob(&self, id: BlobId, write_key: &Token, message: &RenewBlob) -> Queued<()> {
+    pub fn renew_blob(&self, id: BlobId, write_key: &Token, message: &RenewBlob, today: Day) -> Queued<()> {
         if message.tickets.len() > MAX_KEPT_TICKETS {
             return refused(StoreError::Refused);
         }
+        let moment = self.on(today);
         let (shown, RenewBlob { read_token, write_key, tickets }) = (token_hash(write_key), message.clone());
         self.queue_for(Need::Little, 0, move |rows| {
-            let held = writable(rows, id, &shown)?;
+            let held = writable(rows, id, &shown, moment)?;
             if held.write_key == write_key {
                 let same = held.read_token == read_token;
                 return if same { Ok(Checked::Already(())) } else { Err(StoreError::Conflict) };

@@ -5,14 +5,14 @@
 //! free space of the disk      what may be written
 //! above the reserve           everything
 //! above a half of it          what fits into pages of the file that are free for use again ([`Gauge`])
-//! above a quarter             what is needed to make room by hand: sessions, entries of logs
+//! above a quarter             what is needed to make room by hand: sessions, entries of logs; and longer leases
 //! above a sixteenth           ends, what they give back, and the removal of what ended, in steps that are as small as they have to be
 //! below                       nothing
 //! ```
 //! That pages of the file are free for use again is guessed, so it never counts beyond a floor below which there is
 //! another half of the reserve, and not at all for ends: to copy a page before it is given up takes a page that is there.
-//! The operator may cap what the store holds, whatever the disk has; then less is written, of all but ends and sessions: of these an account has a
-//! bounded number, and without one nobody could end anything.
+//! The operator may cap what the store holds, whatever the disk has; then less is written, of all but ends, sessions and longer leases: of sessions an account
+//! has a bounded number, and without one nobody could end anything; a longer lease leaves a few spent credits, far less than what it was paid for takes.
 //! Reading goes on in any case. What is refused for want of room is refused before anything of it is written, and only
 //! to whoever has shown what lets them write ([`crate::operation`]).
 
@@ -48,8 +48,8 @@ pub(crate) enum Need {
     Room,
     /// What is small, and without which nobody could make room.
     Little,
-    /// The same, and bounded for each account: the operator's cap does not bind it.
-    Session,
+    /// The same, and bounded by something else, such as the number of accounts or what is stored already: the operator's cap does not bind it.
+    Bounded,
     /// What makes room, or takes none.
     Least,
 }
@@ -67,7 +67,7 @@ pub(crate) const fn scattered(rows: usize) -> usize {
 pub(crate) struct Budget {
     room: u64,
     little: u64,
-    session: u64,
+    bounded: u64,
     least: u64,
 }
 
@@ -78,12 +78,12 @@ impl Budget {
         Self {
             room: above(reserve).max(reusable.min(above(reserve / 2))),
             little: above(reserve / 4),
-            session: above(reserve / 4),
+            bounded: above(reserve / 4),
             least: above(reserve / 16),
         }
     }
 
-    /// The same in a store that holds so many bytes, and may hold `most`: what makes room is always written, and sessions; and the rest of what is needed
+    /// The same in a store that holds so many bytes, and may hold `most`: what makes room is always written, and what is bounded in another way; and the rest of what is needed
     /// to make room by hand for a sixteenth beyond that, or beyond what it held at first: a list has to go on for something to be taken off it.
     pub(crate) fn capped(self, held: u64, held_at_first: u64, most: u64) -> Self {
         let below = |most: u64| most.saturating_sub(held);
@@ -95,7 +95,7 @@ impl Budget {
     }
 
     /// Nothing may be written.
-    pub(crate) const NOTHING: Self = Self { room: 0, little: 0, session: 0, least: 0 };
+    pub(crate) const NOTHING: Self = Self { room: 0, little: 0, bounded: 0, least: 0 };
 
     /// Whether an operation of this weight may be written; if so, it is taken off.
     pub(crate) fn admits(&mut self, need: Need, weight: usize) -> bool {
@@ -106,13 +106,13 @@ impl Budget {
         let left = match need {
             Need::Room => self.room,
             Need::Little => self.little,
-            Need::Session => self.session,
+            Need::Bounded => self.bounded,
             Need::Least => self.least,
         };
         if cost > left {
             return false;
         }
-        for left in [&mut self.room, &mut self.little, &mut self.session, &mut self.least] {
+        for left in [&mut self.room, &mut self.little, &mut self.bounded, &mut self.least] {
             *left = left.saturating_sub(cost);
         }
         true
@@ -170,7 +170,7 @@ mod tests {
 
     fn admitted(free: u64, file: u64, held: u64) -> [bool; 4] {
         let budget = Gauge::default().budget(Room { free, file }, held, RESERVE);
-        [Need::Room, Need::Little, Need::Session, Need::Least].map(|need| { budget }.admits(need, 1 << 20))
+        [Need::Room, Need::Little, Need::Bounded, Need::Least].map(|need| { budget }.admits(need, 1 << 20))
     }
 
     #[test]
@@ -192,7 +192,7 @@ mod tests {
     fn beyond_the_cap_little_is_written_for_a_while_and_sessions_and_ends_always() {
         let admitted = |held: u64| {
             let budget = Budget::of(1 << 40, 0, RESERVE).capped(held * MIB, 0, 160 * MIB);
-            [Need::Room, Need::Little, Need::Session, Need::Least]
+            [Need::Room, Need::Little, Need::Bounded, Need::Least]
                 .map(|need| { budget }.admits(need, 1 << 20))
         };
         assert_eq!(admitted(0), [true; 4]);

@@ -49,7 +49,7 @@ use redb::TableDefinition;
 use serde::{Deserialize, Serialize};
 
 /// Version of everything below. There is no release yet, hence no other version to read.
-pub(crate) const SCHEMA_VERSION: u32 = 8;
+pub(crate) const SCHEMA_VERSION: u32 = 9;
 
 /// A table with values of any length.
 pub(crate) struct Table<K: FixedKey> {
@@ -311,16 +311,18 @@ pub(crate) struct BlobRow {
     pub(crate) chunks: u32,
     /// Whether it may still change.
     pub(crate) state: BlobState,
-    /// Day on which it was made.
+    /// Day on which it was made; once it is finished, the first day of that week.
     pub(crate) created: Day,
+    /// Last day of its lease: the end of a season.
+    pub(crate) until: Day,
     /// Digest of the request that made it.
     pub(crate) request: [u8; 32],
     /// Of the first credit that paid for it, which pays for nothing else: who shows it may send that request again.
     pub(crate) receipt: TokenHash,
-    /// Units that were paid for it in all.
+    /// Units that were paid for its lease.
     pub(crate) paid: u32,
-    /// Digest of the request that last made it grow.
-    pub(crate) grown_by: Option<[u8; 32]>,
+    /// Digest of the request that last paid for more of it: chunks, or time.
+    pub(crate) paid_by: Option<[u8; 32]>,
 }
 
 /// Whether a blob may still change.
@@ -328,8 +330,13 @@ pub(crate) struct BlobRow {
 pub(crate) enum BlobState {
     /// Chunks may be added and replaced; nothing is readable.
     Open,
-    /// Nothing changes any more. Holds the digest of what it was finished with.
-    Finished([u8; 32]),
+    /// Nothing of what it holds changes any more.
+    Finished {
+        /// Digest of what it was finished with.
+        with: [u8; 32],
+        /// What it costs, in units.
+        price: u32,
+    },
 }
 
 impl Row for BlobRow {

@@ -27,7 +27,7 @@ impl Store {
     #[must_use]
     pub fn create_session(&self, new: NewSession) -> Queued<()> {
         let most = self.limits().sessions_per_account.max(1);
-        self.queue_for(Need::Session, 0, move |rows| {
+        self.queue_for(Need::Bounded, 0, move |rows| {
             let NewSession { account, session, began, expires, proved_by } = new;
             proved_by.require(rows, account)?;
             if rows.holds(&SessionRow::TABLE, session.as_bytes())? {

@@ -150,7 +150,8 @@ fn many_tickets(fixture: &Fixture, blob: &TestBlob, count: usize) {
         .map(|_| {
             let message = blob.ticket().0;
             let body = BodyDigest::of(&codec::encode(&message).unwrap());
-            let made = fixture.store().create_ticket(&message, body, &blob.write_key, &mut rand::rng());
+            let made =
+                fixture.store().create_ticket(&message, body, &blob.write_key, TODAY, &mut rand::rng());
             fixture.runtime.spawn(made)
         })
         .collect();

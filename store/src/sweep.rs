@@ -1,5 +1,5 @@
 //! What is over by the day is cleared away: spent credits, sessions, invitations, claims and tickets of past days, draws of past periods, what nobody asked back in time, tickets whose
-//! claims are used up, and blobs that were never finished. Looking reads a snapshot; clearing is done in small operations that stand in the queue like any
+//! claims are used up, and blobs that were never finished or whose lease or age is over. Looking reads a snapshot; clearing is done in small operations that stand in the queue like any
 //! other and look again, so that nobody waits for it and nothing is cleared that has changed meanwhile. On an almost
 //! full disk they are made smaller.
 
@@ -9,9 +9,9 @@ use crate::{
     credits::period_of,
     day::Day,
     error::{Failure, StoreError},
+    lease::Moment,
     limits::StoreLimits,
     operation::Checked,
-    refunds,
     room::Need,
     row::{self, FixedKey, Row},
     schema::{
@@ -32,7 +32,7 @@ impl Store {
     /// [`StoreError::Full`] if there is no room even for this, [`StoreError::Damaged`], [`StoreError::Database`]; what
     /// was cleared until then is.
     pub async fn sweep(&self, today: Day) -> Result<usize, StoreError> {
-        let when = When { today, limits: *self.limits() };
+        let when = When { today, moment: self.on(today), limits: *self.limits() };
         Ok(self.sweep_table::<SpentCreditRow, 32>(when).await?
             + self.sweep_table::<CreditQuotaRow, 10>(when).await?
             + self.sweep_table::<AccountSessionsRow, 10>(when).await?
@@ -152,6 +152,7 @@ fn successor<const N: usize>(mut key: [u8; N]) -> Option<[u8; N]> {
 #[derive(Debug, Clone, Copy)]
 struct When {
     today: Day,
+    moment: Moment,
     limits: StoreLimits,
 }
 
@@ -255,15 +256,15 @@ impl Passing for ClaimRow {
 }
 
 impl Passing for TicketRow {
-    /// A ticket whose time has passed, or whose claims are all taken and cleared away. To its owner it ends as if the write key had
+    /// A ticket whose time, or whose blob's, has passed, or whose claims are all taken and cleared away. To its owner it ends as if the write key had
     /// ended it.
     fn clearing(self, key: &[u8; 16], rows: &impl Rows, when: When) -> Result<Option<Clearing>, StoreError> {
         let ticket = TicketId::from_bytes(*key);
-        let passed = self.ends.is_some_and(|ends| ends <= when.today.begins());
+        let Some(blob) = rows.row::<BlobRow>(self.blob.as_bytes())? else { return Ok(None) };
+        let passed = self.ends.is_some_and(|ends| ends <= when.today.begins()) || !when.moment.has(&blob);
         if !passed && (self.left != Some(0) || claims::any(rows, ticket)?) {
             return Ok(None);
         }
-        let Some(blob) = rows.row::<BlobRow>(self.blob.as_bytes())? else { return Ok(None) };
         let end =
             move |changes: &Changes<'_>| tickets::remove_all(changes, self.blob, &[ticket], &blob.write_key);
         Ok(Some(Clearing::new(ROWS_OF_TICKET.saturating_add(1), end)))
@@ -271,15 +272,19 @@ impl Passing for TicketRow {
 }
 
 impl Passing for BlobRow {
-    /// A blob that was not finished in time ends. It has no tickets, which only finished ones have.
-    fn clearing(self, key: &[u8; 16], _: &impl Rows, when: When) -> Result<Option<Clearing>, StoreError> {
-        let (blob, write_key, refund) =
-            (BlobId::from_bytes(*key), self.write_key, refunds::of_paid(self.paid));
-        let over =
-            self.state == BlobState::Open && self.created.plus(when.limits.unfinished_days) < when.today;
-        let end =
-            move |changes: &Changes<'_>| blobs::end(changes, blob, &[], (&write_key, refund), when.today);
-        Ok(over.then(|| Clearing::new(ROWS_OF_BLOB, end)))
+    /// A blob that was not finished in time, or whose time has passed, ends. Its tickets were cleared before it, but for those that could not be.
+    fn clearing(self, key: &[u8; 16], rows: &impl Rows, when: When) -> Result<Option<Clearing>, StoreError> {
+        let unfinished = self.state == BlobState::Open;
+        let forgotten = unfinished && self.created.plus(when.limits.unfinished_days) < when.today;
+        if !forgotten && when.moment.has(&self) {
+            return Ok(None);
+        }
+        let (blob, refund, write_key) = (BlobId::from_bytes(*key), when.moment.refund(&self), self.write_key);
+        let tickets = tickets::of_blob(rows, blob)?;
+        let changed = ROWS_OF_BLOB.saturating_add(tickets.len().saturating_mul(ROWS_OF_TICKET));
+        Ok(Some(Clearing::new(changed, move |changes: &Changes<'_>| {
+            blobs::end(changes, blob, &tickets, (&write_key, refund), when.today)
+        })))
     }
 }
 

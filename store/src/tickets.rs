@@ -4,15 +4,17 @@
 use crate::{
     at_rest_keys::{self, NewObject},
     blobs,
+    day::Day,
     digest::{BodyDigest, token_hash},
     ended,
     error::{Failure, StoreError},
+    lease::Moment,
     limits::StoreLimits,
     object::ObjectName,
     operation::Checked,
     room::Need,
     row::{self, Row},
-    schema::{BlobState, BlobTicketKey, BlobTicketRow, ENDED, TicketRow},
+    schema::{BlobRow, BlobState, BlobTicketKey, BlobTicketRow, ENDED, TicketRow},
     store::{Queued, Store, refused},
     transaction::{Changes, Rows},
 };
@@ -45,6 +47,7 @@ impl Store {
         message: &CreateTicket,
         body: BodyDigest,
         write_key: &Token,
+        today: Day,
         rng: &mut dyn CryptoRng,
     ) -> Queued<()> {
         let (ticket, blob, token) = (message.ticket, message.blob, message.token);
@@ -58,9 +61,9 @@ impl Store {
             Err(error) => return refused(error),
         };
         let write_key = token_hash(write_key);
-        let limits = *self.limits();
+        let (limits, moment) = (*self.limits(), self.on(today));
         self.queue(envelope.stored.len(), move |rows| {
-            let state = blobs::writable(rows, blob, &write_key)?.state;
+            let state = blobs::writable(rows, blob, &write_key, moment)?.state;
             if let Some(held) = rows.row::<TicketRow>(ticket.as_bytes())? {
                 let same = held.request == body.0;
                 return if same { Ok(Checked::Already(())) } else { Err(StoreError::Conflict) };
@@ -91,7 +94,7 @@ impl Store {
         now: QuarterHour,
     ) -> Result<Bytes, StoreError> {
         let snapshot = self.snapshot()?;
-        let row = shown(&snapshot, ticket, token, now)?;
+        let row = shown(&snapshot, ticket, token, self.at(now))?;
         at_rest_keys::open(&snapshot, TicketRow::TABLE.name, ObjectName::ticket(ticket), row.envelope)
     }
 
@@ -106,7 +109,7 @@ impl Store {
                 return Ok(Checked::Already(()));
             }
             let blob = rows.guard::<TicketRow>(ticket.as_bytes())?.ok_or(StoreError::Refused)?.blob;
-            blobs::writable(rows, blob, &write_key)?;
+            blobs::owned(rows, blob, &write_key)?;
             Ok(Checked::Scattered(ROWS_OF_TICKET, move |changes: &Changes<'_>| {
                 remove_all(changes, blob, &[ticket], &write_key)
             }))
@@ -126,21 +129,25 @@ pub(crate) fn shown(
     rows: &impl Rows,
     ticket: TicketId,
     token: &Token,
-    now: QuarterHour,
+    moment: Moment,
 ) -> Result<TicketRow, StoreError> {
-    let row = living(rows, ticket, &token_hash(token), now)?;
+    let row = living(rows, ticket, &token_hash(token), moment)?;
     if row.left.is_none() { Ok(row) } else { Err(StoreError::Refused) }
 }
 
-/// The ticket with this token, if it is not over.
+/// The ticket with this token, if neither it nor its blob is over.
 pub(crate) fn living(
     rows: &impl Rows,
     ticket: TicketId,
     token: &TokenHash,
-    now: QuarterHour,
+    moment: Moment,
 ) -> Result<TicketRow, StoreError> {
-    let row = rows.guard::<TicketRow>(ticket.as_bytes())?.ok_or(StoreError::Refused)?;
-    let is_over = row.ends.is_some_and(|ends| ends <= now);
+    let row = rows.guard::<TicketRow>(ticket.as_bytes())?;
+    // Some blob is looked up for what is not there, too.
+    let blob = row.as_ref().map_or(BlobId::from_bytes(*ticket.as_bytes()), |row| row.blob);
+    let has_blob = rows.guard::<BlobRow>(blob.as_bytes())?.is_some_and(|blob| moment.has(&blob));
+    let row = row.ok_or(StoreError::Refused)?;
+    let is_over = row.ends.is_some_and(|ends| ends <= moment.now) || !has_blob;
     if row.token == *token && !is_over { Ok(row) } else { Err(StoreError::Refused) }
 }
 

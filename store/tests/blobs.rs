@@ -57,7 +57,7 @@ fn what_an_unfinished_blob_holds_is_listed_by_pages() {
             ..blob.create(fixture.credit())
         })
         .unwrap();
-    let held = |from| fixture.store().held_chunks(blob.id, &blob.write_key, from).unwrap().chunks;
+    let held = |from| fixture.store().held_chunks(blob.id, &blob.write_key, from, TODAY).unwrap().chunks;
     assert_eq!(held(0), []);
     let chunk = random_bytes(SizeClass::FULL.sealed());
     let hash: [u8; 32] = Sha256::digest(&chunk).into();
@@ -76,17 +76,17 @@ fn what_an_unfinished_blob_holds_is_listed_by_pages() {
 fn what_a_blob_holds_is_told_to_its_write_key_until_it_is_finished() {
     let fixture = Fixture::new();
     let blob = filled_blob(&fixture);
-    let held = |token: &Token| fixture.store().held_chunks(blob.id, token, 0);
+    let held = |token: &Token| fixture.store().held_chunks(blob.id, token, 0, TODAY);
     assert_eq!(held(&blob.write_key).unwrap().chunks.len(), 2);
     assert_refused!(held(&blob.read_token), Refused, "its reader");
     assert_refused!(held(&random_token()), Refused, "a stranger");
-    let unknown = fixture.store().held_chunks(TestBlob::new(1).id, &blob.write_key, 0);
+    let unknown = fixture.store().held_chunks(TestBlob::new(1).id, &blob.write_key, 0, TODAY);
     assert_refused!(unknown, Refused, "another blob");
     fixture.finish(&blob, &blob.finish()).unwrap();
     assert_refused!(held(&blob.write_key), Refused, "finished");
     let open = filled_blob(&fixture);
     fixture.wait(fixture.store().destroy_blob(open.id, &open.write_key, TODAY)).unwrap();
-    assert_refused!(fixture.store().held_chunks(open.id, &open.write_key, 0), Refused, "ended");
+    assert_refused!(fixture.store().held_chunks(open.id, &open.write_key, 0, TODAY), Refused, "ended");
 }
 
 #[test]

@@ -69,7 +69,7 @@ fn a_copy_taken_in_mid_write_opens_with_all_that_was_answered_before() {
         for round in 0..5 {
             for n in 0..8u32 {
                 let chunk = BytesMut::from_iter(vec![round; SizeClass::FULL.sealed()]);
-                let put = store.put_chunk(blob.id, n, &blob.write_key, chunk, &mut rand::rng());
+                let put = store.put_chunk(blob.id, n, &blob.write_key, chunk, TODAY, &mut rand::rng());
                 put.await.unwrap();
             }
         }
@@ -147,7 +147,7 @@ fn r10_of_racing_writes_that_spend_one_credit_exactly_one_wins() {
         .collect();
     let results: Vec<_> = tasks.into_iter().map(|task| fixture.wait(task).unwrap()).collect();
     assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
-    assert!(results.iter().all(|result| matches!(result, Ok(()) | Err(StoreError::Refused))));
+    assert!(results.iter().all(|result| matches!(result, Ok(_) | Err(StoreError::Refused))));
 }
 
 #[test]

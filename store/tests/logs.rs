@@ -371,13 +371,9 @@ fn appends_share_their_commit_with_everything_else() {
         tasks.push(store.append(log.space, &log.append_token, &append, &mut rand::rng()));
         let create = blob.create_whole(credit, SizeClass::SMALLEST);
         let body = BodyDigest::of(&codec::encode(&create).unwrap());
-        tasks.push(store.create_blob(
-            &create,
-            Payment::of_verified(&create.payment),
-            body,
-            TODAY,
-            &mut rand::rng(),
-        ));
+        let payment = Payment::of_verified(&create.payment);
+        let made = store.create_blob(&create, payment, body, TODAY, &mut rand::rng());
+        tasks.push(Box::pin(async { made.await.map(drop) }));
         // Refused: it must not take the others of its batch with it.
         let stranger = store.append(log.space, &random_token(), &append, &mut rand::rng());
         tasks.push(Box::pin(async { stranger.await.map_or(Ok(()), |()| Err(StoreError::Conflict)) }));

@@ -14,7 +14,10 @@ use nightdrop_wire::{
             PasswdStarted, RecoverStart, RecoverStarted, Recovery, RecoveryChange, RegisterFinish,
             RegisterStart, RegisterStarted, SessionFacts, Sessions,
         },
-        blob::{CreateBlob, Destroyed, FinishBlob, GrowBlob, HeldChunk, HeldChunks, RenewBlob, WholeBlob},
+        blob::{
+            CreateBlob, Destroyed, ExtendLease, FinishBlob, GrowBlob, HeldChunk, HeldChunks, Leased,
+            RenewBlob, WholeBlob,
+        },
         credit::{Credit, CreditOrder, Credits, IssuedPart, OrderedPart},
         log::{Append, CreateLog, LogHead, LogPage},
         relay::{EarnInvitation, EarnedInvitation, Registration, RelayInfo},
@@ -239,6 +242,8 @@ fn control_bodies() {
         walk("CreateBlob", &create);
     }
     walk("GrowBlob", &GrowBlob { chunks: 300, payment: payment() });
+    walk("Leased", &Leased { until: 20_000 });
+    walk("ExtendLease", &ExtendLease { payment: payment() });
     walk("Destroyed", &Destroyed { refund: 300 });
     walk("FinishBlob", &FinishBlob { chunks_digest: [18; 32], manifest: vec![19; 4028] });
     let held = HeldChunk { index: 300, hash: [29; 32] };

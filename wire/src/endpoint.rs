@@ -47,6 +47,8 @@ pub enum Endpoint {
     FinishBlob(BlobId),
     /// Pays for more chunks of an unfinished blob.
     GrowBlob(BlobId),
+    /// Makes the lease of a finished blob longer.
+    ExtendLease(BlobId),
     /// Lists the chunks that an unfinished blob holds, from a number on.
     HeldChunks(BlobId, u32),
     /// Reads the sealed manifest.
@@ -107,7 +109,7 @@ const fn row(
 const CHUNK: usize = SizeClass::FULL.sealed();
 
 /// The table.
-pub const ENDPOINTS: [EndpointRow; 31] = [
+pub const ENDPOINTS: [EndpointRow; 32] = [
     row("GET", "/v1/relay", "account", "nothing", "empty", "RelayInfo", 0),
     row("POST", "/v1/invitations", "account", "work", "EarnInvitation", "EarnedInvitation", MAX_SMALL_BODY),
     row(
@@ -130,7 +132,7 @@ pub const ENDPOINTS: [EndpointRow; 31] = [
     row("DELETE", "/v1/sessions", "account", "session", "empty", "empty", 0),
     row("DELETE", "/v1/sessions/{session}", "account", "session", "empty", "empty", 0),
     row("POST", "/v1/credits", "account", "session", "CreditOrder", "Credits", MAX_SMALL_BODY),
-    row("POST", "/v1/blobs", "data", "credits", "CreateBlob", "empty", MAX_LARGE_BODY),
+    row("POST", "/v1/blobs", "data", "credits", "CreateBlob", "Leased", MAX_LARGE_BODY),
     row("PUT", "/v1/blobs/{blob}/{n}", "data", "write key", "sealed chunk", "empty", CHUNK),
     row("GET", "/v1/blobs/{blob}/{n}", "data", "read token, ticket or claim", "empty", "sealed chunk", 0),
     row(
@@ -139,10 +141,11 @@ pub const ENDPOINTS: [EndpointRow; 31] = [
         "data",
         "write key",
         "FinishBlob",
-        "empty",
+        "Leased",
         CHUNK + MAX_SMALL_BODY,
     ),
     row("POST", "/v1/blobs/{blob}/grow", "data", "write key", "GrowBlob", "empty", MAX_SMALL_BODY),
+    row("POST", "/v1/blobs/{blob}/lease", "data", "write key", "ExtendLease", "Leased", MAX_SMALL_BODY),
     row("GET", "/v1/blobs/{blob}/have/{n}", "data", "write key", "empty", "HeldChunks", 0),
     row("GET", "/v1/blobs/{blob}/head", "data", "read token, ticket or claim", "empty", "sealed manifest", 0),
     row("POST", "/v1/blobs/{blob}/renew", "data", "write key", "RenewBlob", "empty", MAX_SMALL_BODY),
@@ -203,6 +206,7 @@ impl Endpoint {
             ("POST", "blobs", None, None) => Some(Self::CreateBlob),
             ("POST", "blobs", Some(blob), Some("finish")) => Some(Self::FinishBlob(blob.parse().ok()?)),
             ("POST", "blobs", Some(blob), Some("grow")) => Some(Self::GrowBlob(blob.parse().ok()?)),
+            ("POST", "blobs", Some(blob), Some("lease")) => Some(Self::ExtendLease(blob.parse().ok()?)),
             ("POST", "blobs", Some(blob), Some("refund")) => Some(Self::RefundBlob(blob.parse().ok()?)),
             ("GET", "blobs", Some(blob), Some("head")) => Some(Self::GetHead(blob.parse().ok()?)),
             ("PUT", "blobs", Some(blob), Some(n)) => {
@@ -234,6 +238,7 @@ impl Endpoint {
             Self::PutChunk(blob, n) | Self::GetChunk(blob, n) => format!("/v1/blobs/{blob}/{n}"),
             Self::FinishBlob(blob) => format!("/v1/blobs/{blob}/finish"),
             Self::GrowBlob(blob) => format!("/v1/blobs/{blob}/grow"),
+            Self::ExtendLease(blob) => format!("/v1/blobs/{blob}/lease"),
             Self::RefundBlob(blob) => format!("/v1/blobs/{blob}/refund"),
             Self::HeldChunks(blob, from) => format!("/v1/blobs/{blob}/have/{from}"),
             Self::RenewBlob(blob) => format!("/v1/blobs/{blob}/renew"),
@@ -270,6 +275,7 @@ impl Endpoint {
             get_chunk,
             finish_blob,
             grow_blob,
+            extend_lease,
             held_chunks,
             get_head,
             renew_blob,
@@ -303,6 +309,7 @@ impl Endpoint {
             Self::GetChunk(..) => get_chunk,
             Self::FinishBlob(_) => finish_blob,
             Self::GrowBlob(_) => grow_blob,
+            Self::ExtendLease(_) => extend_lease,
             Self::HeldChunks(..) => held_chunks,
             Self::GetHead(_) => get_head,
             Self::RenewBlob(_) => renew_blob,
@@ -334,7 +341,7 @@ fn canonical_number(text: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn sample_of_each() -> [Endpoint; 31] {
+    fn sample_of_each() -> [Endpoint; 32] {
         let (blob, ticket) = (BlobId::from_bytes([5; 16]), TicketId::from_bytes([6; 16]));
         let space = SpaceId::from_bytes([7; 32]);
         [
@@ -357,6 +364,7 @@ mod tests {
             Endpoint::GetChunk(blob, MAX_CHUNKS - 1),
             Endpoint::FinishBlob(blob),
             Endpoint::GrowBlob(blob),
+            Endpoint::ExtendLease(blob),
             Endpoint::HeldChunks(blob, MAX_CHUNKS - 1),
             Endpoint::GetHead(blob),
             Endpoint::RenewBlob(blob),

@@ -35,6 +35,7 @@ pub mod onion;
 pub mod price;
 pub mod quarter;
 pub mod refusal;
+pub mod season;
 pub mod size_class;
 pub mod text;
 pub mod token;

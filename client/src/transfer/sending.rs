@@ -30,7 +30,7 @@ use nightdrop_wire::{
     authorization::Authorization,
     endpoint::Endpoint,
     limits::MAX_CHUNKS,
-    messages::blob::{ChunkHash, CreateBlob, FinishBlob, GrowBlob, WholeBlob},
+    messages::blob::{ChunkHash, CreateBlob, FinishBlob, GrowBlob, Leased, WholeBlob},
     price,
     refusal::Refusal,
     size_class::SizeClass,
@@ -141,7 +141,8 @@ impl Sending {
                 }
                 *self.paid.lock().await = Paid { units, chunks };
                 let create = self.create(payment, chunks, None);
-                lane.tell(Endpoint::CreateBlob, None, &create).await.map_err(ClientError::upload)?;
+                let made = lane.call::<_, Leased>(Endpoint::CreateBlob, None, &create).await;
+                made.map_err(ClientError::upload)?;
                 store_chunks(self, lanes, limits, lane).await
             }
         }
@@ -288,8 +289,8 @@ async fn store_whole<T: Transport>(
     let sealed = chunk.bytes.len() as u64;
     let whole = WholeBlob { chunk: chunk.bytes, manifest: end.manifest.bytes };
     let create = sending.create(payment, 1, Some(whole));
-    let file = match lane.tell(Endpoint::CreateBlob, None, &create).await {
-        Ok(()) => end.file,
+    let file = match lane.call(Endpoint::CreateBlob, None, &create).await {
+        Ok(Leased { .. }) => end.file,
         // What an earlier run sent came after all, and has spent the same credits, or others.
         Err(RequestError::Refused(Refusal::Refused | Refusal::Conflict)) if sending.is_repeated => {
             let (head, ends) = (sending.journal.head(), &sending.journal.kept().ends);
@@ -317,8 +318,8 @@ async fn store_chunks<T: Transport>(
         ends.push(record);
         let finish = FinishBlob { chunks_digest: manifest.chunks_digest, manifest: manifest.bytes };
         let endpoint = Endpoint::FinishBlob(sending.capabilities.blob);
-        match lane.tell(endpoint, Some(&sending.write_authorization()), &finish).await {
-            Ok(()) => return Ok(file),
+        match lane.call(endpoint, Some(&sending.write_authorization()), &finish).await {
+            Ok(Leased { .. }) => return Ok(file),
             Err(RequestError::Refused(Refusal::Conflict)) if mended < MOST_MENDED => {
                 // What an earlier run sent may have finished it meanwhile.
                 if let Some(file) = finished_earlier(lane, sending.journal.head(), &ends).await? {

@@ -88,6 +88,7 @@ pub(super) enum Asked {
     DrawCredits { session: u8, request: u8, wanted: [u8; 2] },
     CreateBlob { blob: u8, paying: Paying, shape: Shape },
     GrowBlob { blob: u8, shown: Shown, chunks: u32, paying: Paying },
+    ExtendLease { blob: u8, shown: Shown, paying: Paying },
     PutChunk { blob: u8, n: u32, shown: Shown, contents: u8, right_size: bool },
     FinishBlob { blob: u8, shown: Shown, right_digest: bool, manifest: u8 },
     HeldChunks { blob: u8, shown: Shown, from: u32 },
@@ -103,6 +104,7 @@ pub(super) enum Asked {
     Append { log: u8, shown: Shown, expected: Expected, entries: u8, contents: u8 },
     ReadLog { log: u8, shown: Shown, from: u64 },
     NextDay,
+    NextSeason,
     Reopen,
 }
 
@@ -119,7 +121,7 @@ impl Asked {
     /// What four bytes tell. Zeros are the simplest, so that a failing sequence shrinks towards them.
     pub(super) fn told_by([what, thing, how, more]: [u8; 4]) -> Self {
         let days = u32::from(more % 3);
-        match what % 36 {
+        match what % 37 {
             0 => Self::Invite { invitation: thing % INVITATIONS, days },
             1 | 2 => {
                 Self::Register { account: thing % ACCOUNTS, invitation: how % INVITATIONS, variant: more % 2 }
@@ -130,6 +132,7 @@ impl Asked {
                 Self::DrawCredits { session: thing % SESSIONS, request: how % CREDITS, wanted }
             }
             8..=10 => Self::CreateBlob { blob: thing % BLOBS, paying: paying(how), shape: shape(more) },
+            36 => Self::ExtendLease { blob: thing % BLOBS, shown: shown(more), paying: paying(how) },
             35 => Self::Refund {
                 blob: thing % BLOBS,
                 shown: shown(more),
@@ -188,6 +191,7 @@ impl Asked {
             27 => Self::EndSession { session: thing % SESSIONS },
             28 => Self::Authenticate { session: thing % SESSIONS },
             29 => Self::CheckInvitation { invitation: thing % INVITATIONS },
+            30 if thing % 4 == 3 => Self::NextSeason,
             30 => Self::NextDay,
             32 | 33 => Self::TakeClaim { ticket: thing % TICKETS, shown: shown(more), claim: how % CLAIMS },
             _ => match thing % 4 {

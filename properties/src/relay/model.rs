@@ -10,7 +10,7 @@ use super::{
     tickets::Tickets,
 };
 use nightdrop_store::Day;
-use nightdrop_wire::limits::PERIOD_DAYS;
+use nightdrop_wire::{limits::PERIOD_DAYS, season};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -65,7 +65,10 @@ struct Blob {
     created_by: (Paying, Shape),
     /// Units.
     paid: u32,
-    grown_by: Option<(u32, Paying)>,
+    /// For which number of chunks, if it was not for a longer lease, and what paid.
+    paid_by: Option<(Option<u32>, Paying)>,
+    /// The last day of its lease.
+    until: u32,
     /// What it was made for decides the size of its chunks.
     made_for: u32,
     /// How many it may have, and has once it is finished.
@@ -108,7 +111,8 @@ impl Model {
 
     fn outcome(&mut self, asked: &Asked) -> Outcome {
         match *asked {
-            Asked::NextDay => self.today = self.today.plus(1),
+            Asked::NextDay => self.pass(1),
+            Asked::NextSeason => self.pass(season::DAYS),
             Asked::Reopen => {}
             Asked::Invite { invitation, days } => {
                 refuse_if(self.invitations.contains_key(&invitation), Answer::Conflict)?;
@@ -142,13 +146,18 @@ impl Model {
             Asked::DrawCredits { session, request, wanted } => {
                 return self.draw(session, request, wanted).map(Answer::Drawn);
             }
-            Asked::CreateBlob { blob, paying, shape } => self.create_blob(blob, paying, shape)?,
+            Asked::CreateBlob { blob, paying, shape } => {
+                return self.create_blob(blob, paying, shape).map(Answer::Until);
+            }
+            Asked::ExtendLease { blob, shown, paying } => {
+                return self.extend(blob, shown, paying).map(Answer::Until);
+            }
             Asked::GrowBlob { blob, shown, chunks, paying } => self.grow(blob, shown, chunks, paying)?,
             Asked::PutChunk { blob, n, shown, contents, right_size } => {
                 self.put_chunk(blob, n, shown, contents, right_size)?;
             }
             Asked::FinishBlob { blob, shown, right_digest, manifest } => {
-                self.finish(blob, shown, right_digest, manifest)?;
+                return self.finish(blob, shown, right_digest, manifest).map(Answer::Until);
             }
             Asked::HeldChunks { blob, shown, from } => {
                 let open = self.writable(blob, shown)?;
@@ -189,6 +198,13 @@ impl Model {
             Asked::ReadLog { log, shown, from } => return self.read_log(log, shown, from),
         }
         Ok(Answer::Done)
+    }
+
+    fn pass(&mut self, days: u32) {
+        self.today = self.today.plus(days);
+        for (blob, _) in self.blobs.iter().filter(|(_, held)| held.until < self.today.0) {
+            self.tickets.pass_all_of(*blob, self.today);
+        }
     }
 
     fn invites(&self, invitation: u8) -> bool {
@@ -265,29 +281,31 @@ impl Model {
         if covers && different && credits.iter().all(good) { Ok(sum) } else { Err(Answer::Refused) }
     }
 
-    fn create_blob(&mut self, blob: u8, paying: Paying, shape: Shape) -> Result<(), Answer> {
+    fn create_blob(&mut self, blob: u8, paying: Paying, shape: Shape) -> Result<u32, Answer> {
         let (chunks, price, held, finished) = match shape {
             Shape::Open(chunks @ 1..=2) => (chunks, chunks * 16 + 1, BTreeMap::new(), None),
             Shape::Whole(contents) => (1, 1, BTreeMap::from([(0, chunk(1, contents, true))]), Some(0)),
             Shape::Open(_) | Shape::WholeOfNoClass | Shape::WholeOfTwo => return Err(Answer::Refused),
         };
         let created_by = (paying, shape);
-        if self.blobs.get(&blob).is_some_and(|held| held.created_by == created_by) {
-            return Ok(());
+        let (today, until) = (self.today.0, season::end_of_lease(self.today.0));
+        let again = |made: &&Blob| made.created_by == created_by && made.until >= today;
+        if let Some(made) = self.blobs.get(&blob).filter(again) {
+            return Ok(made.until);
         }
         let paid = self.pays(paying, price)?;
         let taken = self.blobs.contains_key(&blob) || self.ended_blobs.contains_key(&blob);
         refuse_if(taken, Answer::Conflict)?;
         self.spent.extend(paying.credits());
-        let made = Blob { created_by, paid, grown_by: None, made_for: chunks, chunks, held, finished };
+        let made = Blob { created_by, paid, paid_by: None, until, made_for: chunks, chunks, held, finished };
         self.blobs.insert(blob, made);
-        Ok(())
+        Ok(until)
     }
 
     fn grow(&mut self, blob: u8, shown: Shown, chunks: u32, paying: Paying) -> Result<(), Answer> {
         refuse_if(chunks > 16_384, Answer::Refused)?;
         let held = self.writable(blob, shown)?;
-        if held.grown_by == Some((chunks, paying)) {
+        if held.paid_by == Some((Some(chunks), paying)) {
             return Ok(());
         }
         let (paid, finished, before) = (held.paid, held.finished, held.chunks);
@@ -295,12 +313,29 @@ impl Model {
         refuse_if(finished.is_some() || before == 1 || chunks <= before, Answer::Conflict)?;
         self.spent.extend(paying.credits());
         let held = self.writable(blob, shown)?;
-        (held.paid, held.chunks, held.grown_by) = (paid + more, chunks, Some((chunks, paying)));
+        (held.paid, held.chunks, held.paid_by) = (paid + more, chunks, Some((Some(chunks), paying)));
         Ok(())
     }
 
+    fn extend(&mut self, blob: u8, shown: Shown, paying: Paying) -> Result<u32, Answer> {
+        let until = season::end_of_lease(self.today.0);
+        let held = self.writable(blob, shown)?;
+        refuse_if(held.finished.is_none(), Answer::Conflict)?;
+        if held.paid_by == Some((None, paying)) || held.until >= until {
+            return Ok(held.until);
+        }
+        let price = if held.made_for == 1 { 1 } else { held.chunks * 16 + 1 };
+        let paid = self.pays(paying, price)?;
+        self.spent.extend(paying.credits());
+        let held = self.writable(blob, shown)?;
+        (held.paid, held.until, held.paid_by) = (paid, until, Some((None, paying)));
+        Ok(until)
+    }
+
     fn writable(&mut self, blob: u8, shown: Shown) -> Result<&mut Blob, Answer> {
-        self.blobs.get_mut(&blob).filter(|_| shown == Shown::Right).ok_or(Answer::Refused)
+        let today = self.today.0;
+        let held = self.blobs.get_mut(&blob).filter(|held| shown == Shown::Right && held.until >= today);
+        held.ok_or(Answer::Refused)
     }
 
     fn put_chunk(&mut self, blob: u8, n: u32, shown: Shown, contents: u8, right: bool) -> Result<(), Answer> {
@@ -314,7 +349,7 @@ impl Model {
         Ok(())
     }
 
-    fn finish(&mut self, blob: u8, shown: Shown, right_digest: bool, manifest: u8) -> Result<(), Answer> {
+    fn finish(&mut self, blob: u8, shown: Shown, right_digest: bool, manifest: u8) -> Result<u32, Answer> {
         refuse_if(manifest == 2, Answer::Refused)?;
         let blob = self.writable(blob, shown)?;
         let held = u32::try_from(blob.held.len()).unwrap();
@@ -323,12 +358,13 @@ impl Model {
         refuse_if(!right_digest || !complete || other, Answer::Conflict)?;
         blob.finished = Some(manifest);
         blob.chunks = held;
-        Ok(())
+        Ok(blob.until)
     }
 
     fn readable(&self, blob: u8, reading: Reading) -> Result<&Blob, Answer> {
         let admitted = self.tickets.admit(reading, blob, self.today);
-        let held = self.blobs.get(&blob).filter(|held| admitted && held.finished.is_some());
+        let lasts = |held: &&Blob| held.finished.is_some() && held.until >= self.today.0;
+        let held = self.blobs.get(&blob).filter(|held| admitted && lasts(held));
         held.ok_or(Answer::Refused)
     }
 
@@ -338,7 +374,13 @@ impl Model {
             let owed = self.refunds.get(&blob).filter(|owed| owed.asked.is_none());
             return Ok(owed.filter(|owed| owed.expires >= self.today).map_or(0, |owed| owed.units));
         }
-        let units = self.writable(blob, shown)?.paid - 1;
+        let held = self.blobs.get(&blob).filter(|_| shown == Shown::Right).ok_or(Answer::Refused)?;
+        let share = match held.finished {
+            _ if held.until < self.today.0 => 0,
+            None => held.paid,
+            Some(_) => held.paid * season::left(self.today.0, held.until).min(2) / 2,
+        };
+        let units = share.saturating_sub(1);
         self.blobs.remove(&blob);
         self.ended_blobs.insert(blob, key);
         self.tickets.end_all_of(blob, key);

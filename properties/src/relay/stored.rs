@@ -17,11 +17,12 @@ use nightdrop_wire::{
     codec,
     denomination::{Assortment, UNIT},
     messages::{
-        blob::{CreateBlob, FinishBlob, GrowBlob, WholeBlob},
+        blob::{CreateBlob, ExtendLease, FinishBlob, GrowBlob, WholeBlob},
         credit::Credit,
         log::{Append, CreateLog, LogHead, LogPage},
         ticket::{CreateTicket, TicketLimits},
     },
+    season,
 };
 use serde::Serialize;
 use serde_bytes::ByteBuf;
@@ -79,10 +80,18 @@ impl Stored {
         self.runtime.block_on(queued).map_or_else(refusal, |()| Answer::Done)
     }
 
+    fn wait_for_day(&self, queued: Queued<Day>) -> Answer {
+        self.runtime.block_on(queued).map_or_else(refusal, |until| Answer::Until(until.0))
+    }
+
     pub(super) fn answer(&mut self, asked: &Asked) -> Answer {
         match *asked {
             Asked::NextDay => {
                 self.today = self.today.plus(1);
+                Answer::Done
+            }
+            Asked::NextSeason => {
+                self.today = self.today.plus(season::DAYS);
                 Answer::Done
             }
             Asked::Reopen => {
@@ -177,10 +186,24 @@ impl Stored {
                 let (store, today) = (self.store(), self.today);
                 self.wait(store.grow_blob(blob_id(blob), &key, &message, payment, body, today))
             }
+            Asked::ExtendLease { blob, shown: which, paying } => {
+                let key = shown(which, Role::Write, Role::Read, blob);
+                let message = ExtendLease { payment: credits(paying) };
+                let (payment, body) = (Payment::of_verified(&message.payment), digest(&message));
+                let extended = self.store().extend_lease(blob_id(blob), &key, payment, body, self.today);
+                self.wait_for_day(extended)
+            }
             Asked::PutChunk { blob, n, shown: which, contents, right_size } => {
                 let chunk = chunk(self.chunks_of(blob), contents, right_size);
                 let key = shown(which, Role::Write, Role::Read, blob);
-                let put = self.store().put_chunk(blob_id(blob), n, &key, chunk.as_slice().into(), &mut rng);
+                let put = self.store().put_chunk(
+                    blob_id(blob),
+                    n,
+                    &key,
+                    chunk.as_slice().into(),
+                    self.today,
+                    &mut rng,
+                );
                 let answer = self.wait(put);
                 if answer == Answer::Done {
                     self.uploads.entry(blob).or_default().1.insert(n, chunk);
@@ -191,11 +214,12 @@ impl Stored {
                 let key = shown(which, Role::Write, Role::Read, blob);
                 let chunks_digest = if right_digest { self.digest_of_chunks(blob) } else { [0; 32] };
                 let message = FinishBlob { chunks_digest, manifest: manifest(body) };
-                self.wait(self.store().finish_blob(blob_id(blob), &key, &message, &mut rng))
+                let finished = self.store().finish_blob(blob_id(blob), &key, &message, self.today, &mut rng);
+                self.wait_for_day(finished)
             }
             Asked::HeldChunks { blob, shown: which, from } => {
                 let key = shown(which, Role::Write, Role::Read, blob);
-                let held = self.store().held_chunks(blob_id(blob), &key, from);
+                let held = self.store().held_chunks(blob_id(blob), &key, from, self.today);
                 held.map_or_else(refusal, |held| {
                     Answer::Held(held.chunks.into_iter().map(|chunk| (chunk.index, chunk.hash)).collect())
                 })
@@ -232,7 +256,8 @@ impl Stored {
                     envelope: ticket_envelope(terms.variant),
                 };
                 let key = shown(which, Role::Write, Role::Read, blob);
-                self.wait(self.store().create_ticket(&message, digest(&message), &key, &mut rng))
+                let (body, today) = (digest(&message), self.today);
+                self.wait(self.store().create_ticket(&message, body, &key, today, &mut rng))
             }
             Asked::ReadTicket { ticket, shown: which } => {
                 let token = shown(which, Role::Ticket, Role::Write, ticket);
@@ -275,8 +300,8 @@ impl Stored {
         let mut rng = self.rng();
         let payment = Payment::of_verified(&message.payment);
         let made = self.store().create_blob(&message, payment, digest(&message), self.today, &mut rng);
-        let answer = self.wait(made);
-        if answer == Answer::Done && !self.uploads.contains_key(&blob) {
+        let answer = self.wait_for_day(made);
+        if matches!(answer, Answer::Until(_)) && !self.uploads.contains_key(&blob) {
             let held = message.whole.map(|whole| (0, whole.chunk)).into_iter().collect();
             self.uploads.insert(blob, (chunks, held));
         }

@@ -109,6 +109,13 @@ impl Tickets {
         }
     }
 
+    /// The blob's time has passed, and theirs with it.
+    pub(super) fn pass_all_of(&mut self, blob: u8, today: Day) {
+        for held in self.living.values_mut().filter(|held| held.blob == blob) {
+            held.ends = Some(today);
+        }
+    }
+
     fn shown(&self, ticket: u8, shown: Shown, today: Day) -> Result<&Ticket, Answer> {
         let held = self.living.get(&ticket).filter(|_| shown == Shown::Right);
         held.filter(|held| held.ends.is_none_or(|ends| today < ends)).ok_or(Answer::Refused)

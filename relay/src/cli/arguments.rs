@@ -92,6 +92,10 @@ pub struct StorageArguments {
     /// Take no files beyond this, such as 500GiB, however much the disk has; accounts and lists may take a sixteenth more. What is stored can be read and destroyed in any case
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub max_size: Option<u64>,
+    /// Keep no file for longer than this from the week in which it was stored, whatever was paid for it; without it, files last as long as their owners extend
+    /// them. A lower number than before ends what is older within a day, and nobody gets it back
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(7..))]
+    pub max_age: Option<u32>,
 }
 
 impl StorageArguments {
@@ -99,14 +103,19 @@ impl StorageArguments {
     #[must_use]
     pub fn limits(self) -> StoreLimits {
         let limits = StoreLimits::default();
-        StoreLimits { max_bytes: self.max_size.unwrap_or(limits.max_bytes), ..limits }
+        StoreLimits {
+            max_bytes: self.max_size.unwrap_or(limits.max_bytes),
+            max_age_days: self.max_age.unwrap_or(limits.max_age_days),
+            ..limits
+        }
     }
 
     /// The arguments that give them to the worker.
     #[must_use]
     pub fn for_worker(self) -> Vec<OsString> {
-        let bytes = |bytes: u64| ["--max-size".into(), format!("{}KiB", bytes >> 10).into()];
-        self.max_size.map_or_else(Vec::new, |size| bytes(size).to_vec())
+        let size = self.max_size.map(|bytes| ["--max-size".into(), format!("{}KiB", bytes >> 10).into()]);
+        let age = self.max_age.map(|days| ["--max-age".into(), days.to_string().into()]);
+        size.into_iter().chain(age).flatten().collect()
     }
 }
 
@@ -366,11 +375,16 @@ mod tests {
                 _ => panic!("not run"),
             }
         };
-        for (arguments, most) in
-            [(&[][..], u64::MAX), (&["--max-size", "3GiB"], 3 << 30), (&["--max-size", "0"], 0)]
-        {
+        let (all, ever) = (u64::MAX, u32::MAX);
+        for (arguments, most) in [
+            (&[][..], (all, ever)),
+            (&["--max-size", "3GiB"], (3 << 30, ever)),
+            (&["--max-size", "0"], (0, ever)),
+            (&["--max-age", "7"], (all, 7)),
+            (&["--max-age", "400", "--max-size", "1GiB"], (1 << 30, 400)),
+        ] {
             let storage = run(arguments);
-            assert_eq!(storage.limits().max_bytes, most);
+            assert_eq!((storage.limits().max_bytes, storage.limits().max_age_days), most);
             let mut worker: Vec<OsString> =
                 ["nightdrop-relay", "worker", "--supervisor", "1"].map(Into::into).to_vec();
             worker.extend(storage.for_worker());
@@ -378,7 +392,10 @@ mod tests {
             let Command::Worker(worker) = parsed else { panic!("not worker") };
             assert_eq!(worker.storage.limits(), storage.limits());
         }
-        assert!(Arguments::try_parse_from(["nightdrop-relay", "run", "--max-size", "much"]).is_err());
+        for wrong in [["--max-size", "much"], ["--max-age", "6"], ["--max-age", "-7"], ["--max-age", "ever"]]
+        {
+            assert!(Arguments::try_parse_from(["nightdrop-relay", "run", wrong[0], wrong[1]]).is_err());
+        }
     }
 
     #[test]

@@ -49,7 +49,7 @@ impl Service {
         match endpoint {
             Endpoint::PutChunk(blob, _) | Endpoint::FinishBlob(blob) => {
                 let write_key = bearer(shown.cloned())?;
-                read(move || store.admit_writer(blob, &write_key)).await
+                read(move || store.admit_writer(blob, &write_key, today)).await
             }
             Endpoint::AppendLog(space) => {
                 let append_token = bearer(shown.cloned())?;

@@ -2,15 +2,16 @@
 //! that serve connections; waiting for the commit is not.
 
 use super::{
+    credits::Paying,
     refusals::refusal_of,
     service::{Service, blocking, decode, done, encode, prepared, read},
 };
 use bytes::{Bytes, BytesMut};
-use nightdrop_store::BodyDigest;
+use nightdrop_store::{BodyDigest, Day};
 use nightdrop_wire::{
     authorization::Authorization,
     ids::BlobId,
-    messages::blob::{CreateBlob, Destroyed, FinishBlob, GrowBlob, RenewBlob},
+    messages::blob::{CreateBlob, Destroyed, ExtendLease, FinishBlob, GrowBlob, Leased, RenewBlob},
     refusal::Refusal,
     token::Token,
 };
@@ -26,10 +27,13 @@ impl Service {
             drop(body);
             let (today, rng) = (inner.environment.today(), &mut inner.environment.rng());
             let before = inner.store.before_blob(&message, digest, today);
-            let Some(payment) = inner.payment(before, &message.payment)? else { return Ok(done()) };
-            Ok(inner.store.create_blob(&message, payment, digest, today, rng))
+            Ok(match inner.payment(before, &message.payment)? {
+                Paying::Done(until) => done(until),
+                Paying::With(payment) => inner.store.create_blob(&message, payment, digest, today, rng),
+            })
         })
         .await
+        .and_then(leased)
     }
 
     /// `POST /v1/blobs/{blob}/grow`.
@@ -44,10 +48,36 @@ impl Service {
             let (message, digest) = (decode::<GrowBlob>(&body)?, BodyDigest::of(&body));
             let today = inner.environment.today();
             let before = inner.store.before_growth(blob, &write_key, &message, digest, today);
-            let Some(payment) = inner.payment(before, &message.payment)? else { return Ok(done()) };
-            Ok(inner.store.grow_blob(blob, &write_key, &message, payment, digest, today))
+            Ok(match inner.payment(before, &message.payment)? {
+                Paying::Done(()) => done(()),
+                Paying::With(payment) => {
+                    inner.store.grow_blob(blob, &write_key, &message, payment, digest, today)
+                }
+            })
         })
         .await
+        .map(|()| Bytes::new())
+    }
+
+    /// `POST /v1/blobs/{blob}/lease`.
+    pub(super) async fn extend_lease(
+        &self,
+        blob: BlobId,
+        write_key: Token,
+        body: Bytes,
+    ) -> Result<Bytes, Refusal> {
+        let inner = Arc::clone(&self.inner);
+        prepared(move || {
+            let (message, digest) = (decode::<ExtendLease>(&body)?, BodyDigest::of(&body));
+            let today = inner.environment.today();
+            let before = inner.store.before_lease(blob, &write_key, &message, digest, today);
+            Ok(match inner.payment(before, &message.payment)? {
+                Paying::Done(until) => done(until),
+                Paying::With(payment) => inner.store.extend_lease(blob, &write_key, payment, digest, today),
+            })
+        })
+        .await
+        .and_then(leased)
     }
 
     /// `PUT /v1/blobs/{blob}/{n}`.
@@ -62,9 +92,11 @@ impl Service {
         prepared(move || {
             // The body is nobody else's, so this is no copy.
             let chunk = BytesMut::from(body);
-            Ok(inner.store.put_chunk(blob, n, &write_key, chunk, &mut inner.environment.rng()))
+            let (today, rng) = (inner.environment.today(), &mut inner.environment.rng());
+            Ok(inner.store.put_chunk(blob, n, &write_key, chunk, today, rng))
         })
         .await
+        .map(|()| Bytes::new())
     }
 
     /// `POST /v1/blobs/{blob}/finish`.
@@ -78,9 +110,11 @@ impl Service {
         prepared(move || {
             let message: FinishBlob = decode(&body)?;
             drop(body);
-            Ok(inner.store.finish_blob(blob, &write_key, &message, &mut inner.environment.rng()))
+            let (today, rng) = (inner.environment.today(), &mut inner.environment.rng());
+            Ok(inner.store.finish_blob(blob, &write_key, &message, today, rng))
         })
         .await
+        .and_then(leased)
     }
 
     /// `GET /v1/blobs/{blob}/have/{n}`.
@@ -92,8 +126,8 @@ impl Service {
     ) -> Result<Bytes, Refusal> {
         let inner = Arc::clone(&self.inner);
         blocking(move || {
-            let held = inner.store.held_chunks(blob, &write_key, from).map_err(|error| refusal_of(&error))?;
-            encode(&held)
+            let held = inner.store.held_chunks(blob, &write_key, from, inner.environment.today());
+            encode(&held.map_err(|error| refusal_of(&error))?)
         })
         .await
     }
@@ -123,7 +157,8 @@ impl Service {
         body: &[u8],
     ) -> Result<Bytes, Refusal> {
         let message: RenewBlob = decode(body)?;
-        let renewed = self.inner.store.renew_blob(blob, write_key, &message);
+        let today = self.inner.environment.today();
+        let renewed = self.inner.store.renew_blob(blob, write_key, &message, today);
         renewed.await.map_err(|error| refusal_of(&error))?;
         Ok(Bytes::new())
     }
@@ -134,4 +169,8 @@ impl Service {
         let refund = destroyed.await.map_err(|error| refusal_of(&error))?;
         encode(&Destroyed { refund })
     }
+}
+
+fn leased(until: Day) -> Result<Bytes, Refusal> {
+    encode(&Leased { until: until.0 })
 }

@@ -63,25 +63,33 @@ impl Service {
 }
 
 impl Inner {
-    /// What the credits of a request pay with, of which the store has seen this much; `None` if the request was answered before.
-    pub(super) fn payment(
+    /// What the credits of a request pay with, of which the store has seen this much.
+    pub(super) fn payment<T>(
         &self,
-        before: Result<Beforehand, StoreError>,
+        before: Result<Beforehand<T>, StoreError>,
         credits: &[Credit],
-    ) -> Result<Option<Payment>, Refusal> {
+    ) -> Result<Paying<T>, Refusal> {
         payment(before, credits, |credit| self.issuer.knows(credit))
     }
 }
 
+/// What comes of a request that pays.
+pub(super) enum Paying<T> {
+    /// Nothing is to be paid: what it asks for is so.
+    Done(T),
+    /// This pays.
+    With(Payment),
+}
+
 /// No mark is verified of what could not pay in any case: that would be work for nothing, as often as somebody likes.
-fn payment(
-    before: Result<Beforehand, StoreError>,
+fn payment<T>(
+    before: Result<Beforehand<T>, StoreError>,
     credits: &[Credit],
     knows: impl FnMut(&Credit) -> bool,
-) -> Result<Option<Payment>, Refusal> {
+) -> Result<Paying<T>, Refusal> {
     match before.map_err(|error| refusal_of(&error))? {
-        Beforehand::Done => Ok(None),
-        Beforehand::MayPay => verified(credits, knows).map(Some),
+        Beforehand::Done(so) => Ok(Paying::Done(so)),
+        Beforehand::MayPay => verified(credits, knows).map(Paying::With),
     }
 }
 
@@ -132,13 +140,16 @@ mod tests {
     }
 
     /// How many marks were verified, and whether it pays.
-    fn verify(before: Result<Beforehand, StoreError>, credits: &[Credit]) -> (usize, Result<bool, Refusal>) {
+    fn verify<T>(
+        before: Result<Beforehand<T>, StoreError>,
+        credits: &[Credit],
+    ) -> (usize, Result<bool, Refusal>) {
         let mut verified = 0;
         let outcome = payment(before, credits, |_| {
             verified += 1;
             true
         });
-        (verified, outcome.map(|payment| payment.is_some()))
+        (verified, outcome.map(|paying| matches!(paying, Paying::With(_))))
     }
 
     fn digest<T: serde::Serialize>(message: &T) -> BodyDigest {

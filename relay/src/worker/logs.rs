@@ -1,5 +1,6 @@
 //! Logs: what a request asks of the store. An append may carry hundreds of entries, each sealed by itself.
 
+use super::credits::Paying;
 use super::service::{Service, decode, done, encode, prepared, read};
 use bytes::Bytes;
 use nightdrop_store::BodyDigest;
@@ -21,10 +22,13 @@ impl Service {
             drop(body);
             let (today, rng) = (inner.environment.today(), &mut inner.environment.rng());
             let before = inner.store.before_log(&message, digest, today);
-            let Some(payment) = inner.payment(before, &message.payment)? else { return Ok(done()) };
-            Ok(inner.store.create_log(&message, payment, digest, today, rng))
+            Ok(match inner.payment(before, &message.payment)? {
+                Paying::Done(()) => done(()),
+                Paying::With(payment) => inner.store.create_log(&message, payment, digest, today, rng),
+            })
         })
         .await
+        .map(|()| Bytes::new())
     }
 
     /// `POST /v1/logs/{space}`.
@@ -41,6 +45,7 @@ impl Service {
             Ok(inner.store.append(space, &append_token, &message, &mut inner.environment.rng()))
         })
         .await
+        .map(|()| Bytes::new())
     }
 
     /// `GET /v1/logs/{space}/{from}`.

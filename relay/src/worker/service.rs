@@ -142,6 +142,7 @@ impl Service {
             Endpoint::GetChunk(blob, n) => self.get_chunk(blob, n, any(shown)?).await,
             Endpoint::FinishBlob(blob) => self.finish_blob(blob, bearer(shown)?, body).await,
             Endpoint::GrowBlob(blob) => self.grow_blob(blob, bearer(shown)?, body).await,
+            Endpoint::ExtendLease(blob) => self.extend_lease(blob, bearer(shown)?, body).await,
             Endpoint::HeldChunks(blob, from) => self.held_chunks(blob, from, bearer(shown)?).await,
             Endpoint::GetHead(blob) => self.get_head(blob, any(shown)?).await,
             Endpoint::RenewBlob(blob) => self.renew_blob(blob, &bearer(shown)?, &body).await,
@@ -223,14 +224,13 @@ pub(super) async fn read<T: Send + 'static>(
 }
 
 /// Prepares a write on a thread for work, since sealing takes milliseconds, and waits for its commit on this one.
-pub(super) async fn prepared(
-    prepare: impl FnOnce() -> Result<Queued<()>, Refusal> + Send + 'static,
-) -> Result<Bytes, Refusal> {
-    blocking(prepare).await?.await.map_err(|error| refusal_of(&error))?;
-    Ok(Bytes::new())
+pub(super) async fn prepared<T: Send + 'static>(
+    prepare: impl FnOnce() -> Result<Queued<T>, Refusal> + Send + 'static,
+) -> Result<T, Refusal> {
+    blocking(prepare).await?.await.map_err(|error| refusal_of(&error))
 }
 
-/// A write that was done when this very request came before.
-pub(super) fn done() -> Queued<()> {
-    Box::pin(std::future::ready(Ok(())))
+/// A write of what is so already, mostly because this very request came before.
+pub(super) fn done<T: Send + 'static>(so: T) -> Queued<T> {
+    Box::pin(std::future::ready(Ok(so)))
 }

@@ -21,7 +21,8 @@ impl Service {
         let message: CreateTicket = decode(body)?;
         let created = {
             let Inner { store, environment, .. } = &*self.inner;
-            store.create_ticket(&message, BodyDigest::of(body), write_key, &mut environment.rng())
+            let (today, rng) = (environment.today(), &mut environment.rng());
+            store.create_ticket(&message, BodyDigest::of(body), write_key, today, rng)
         };
         created.await.map_err(|error| refusal_of(&error))?;
         Ok(Bytes::new())

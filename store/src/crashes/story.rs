@@ -22,6 +22,7 @@ use nightdrop_wire::{
         credit::Credit,
         ticket::{CreateTicket, TicketLimits},
     },
+    season,
     size_class::SizeClass,
 };
 use redb::{ReadTransaction, ReadableTable, Value};
@@ -152,7 +153,7 @@ impl Teller {
                     ))
                 })
                 .collect();
-            tasks.into_iter().for_each(|task| fixture.wait(task).unwrap().unwrap());
+            tasks.into_iter().for_each(|task| fixture.wait(task).unwrap().map(drop).unwrap());
         });
     }
 
@@ -282,6 +283,16 @@ fn tell_blobs(teller: &mut Teller, credits: &[Credit]) {
     let grow = GrowBlob { chunks: 272, payment };
     teller.step("growth", |fixture| fixture.grow(&long, &grow));
     teller.step("finished long blob", |fixture| fixture.finish(&long, &long.finish()));
+    // Again several at once: what three chunks and a small manifest cost.
+    let later = TODAY.plus(2 * season::DAYS);
+    let worth = [Denomination::Small, Denomination::Small, Denomination::Small, Denomination::Smallest];
+    let payment = worth.map(|denomination| credit_worth(denomination, later));
+    let payment = Payment::of_verified(&payment);
+    teller.step("longer lease", |fixture| {
+        let (body, today) = (BodyDigest::of(b"lease"), TODAY.plus(season::DAYS));
+        let extended = fixture.store().extend_lease(long.id, &long.write_key, payment, body, today);
+        fixture.wait(extended).map(drop)
+    });
     teller.step("end of a ticket", |fixture| {
         fixture.wait(fixture.store().end_ticket(ticket.ticket, &small.write_key))
     });

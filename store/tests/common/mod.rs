@@ -123,13 +123,18 @@ impl Fixture {
     }
 
     pub fn create(&self, message: &CreateBlob) -> Result<(), StoreError> {
+        self.create_on(message, TODAY).map(drop)
+    }
+
+    /// Makes a blob on a day, and gives its last one.
+    pub fn create_on(&self, message: &CreateBlob, today: Day) -> Result<Day, StoreError> {
         let (payment, body) =
             (Payment::of_verified(&message.payment), BodyDigest::of(&codec::encode(message).unwrap()));
-        self.wait(self.store().create_blob(message, payment, body, TODAY, &mut rand::rng()))
+        self.wait(self.store().create_blob(message, payment, body, today, &mut rand::rng()))
     }
 
     pub fn put(&self, blob: &TestBlob, n: u32, chunk: &[u8]) -> Result<(), StoreError> {
-        self.wait(self.store().put_chunk(blob.id, n, &blob.write_key, chunk.into(), &mut rand::rng()))
+        self.wait(self.store().put_chunk(blob.id, n, &blob.write_key, chunk.into(), TODAY, &mut rand::rng()))
     }
 
     pub fn grow(&self, blob: &TestBlob, message: &GrowBlob) -> Result<(), StoreError> {
@@ -139,12 +144,13 @@ impl Fixture {
     }
 
     pub fn finish(&self, blob: &TestBlob, message: &FinishBlob) -> Result<(), StoreError> {
-        self.wait(self.store().finish_blob(blob.id, &blob.write_key, message, &mut rand::rng()))
+        let finished = self.store().finish_blob(blob.id, &blob.write_key, message, TODAY, &mut rand::rng());
+        self.wait(finished).map(drop)
     }
 
     pub fn ticket(&self, message: &CreateTicket, write_key: &Token) -> Result<(), StoreError> {
         let body = BodyDigest::of(&codec::encode(message).unwrap());
-        self.wait(self.store().create_ticket(message, body, write_key, &mut rand::rng()))
+        self.wait(self.store().create_ticket(message, body, write_key, TODAY, &mut rand::rng()))
     }
 
     pub fn read(&self, blob: &TestBlob, n: u32) -> Result<Vec<u8>, StoreError> {

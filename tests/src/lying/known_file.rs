@@ -21,7 +21,7 @@ use nightdrop_wire::{
     endpoint::Endpoint,
     ids::BlobId,
     messages::{
-        blob::{CreateBlob, FinishBlob, WholeBlob},
+        blob::{CreateBlob, FinishBlob, Leased, WholeBlob},
         credit::Credit,
         ticket::{CreateTicket, TicketLimits},
     },
@@ -176,13 +176,15 @@ impl KnownFile {
             [chunk] => Some(WholeBlob { chunk: chunk.clone(), manifest: self.manifest.clone() }),
             _ => None,
         };
-        lane.tell(Endpoint::CreateBlob, None, &self.create(credit, whole)).await?;
+        let create = self.create(credit, whole);
+        lane.call::<_, Leased>(Endpoint::CreateBlob, None, &create).await?;
         if self.chunks.len() > 1 {
             for (n, chunk) in (0..).zip(&self.chunks) {
                 let endpoint = Endpoint::PutChunk(self.blob(), n);
                 lane.exchange(endpoint, Some(&self.writing()), Bytes::from(chunk.clone()), 0).await?;
             }
-            lane.tell(Endpoint::FinishBlob(self.blob()), Some(&self.writing()), &self.finish()).await?;
+            let (endpoint, finish) = (Endpoint::FinishBlob(self.blob()), self.finish());
+            lane.call::<_, Leased>(endpoint, Some(&self.writing()), &finish).await?;
         }
         lane.tell(Endpoint::CreateTicket, Some(&self.writing()), &self.create_ticket()).await
     }

@@ -29,6 +29,22 @@ pub struct CreateBlob {
     pub whole: Option<WholeBlob>,
 }
 
+/// Answer to `POST /v1/blobs`, `…/finish` and `…/lease`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leased {
+    /// The last day on which the blob is there, in days since 1970-01-01 (UTC): then it ends like what is destroyed.
+    pub until: u32,
+}
+
+/// `POST /v1/blobs/{id}/lease`: pays for a finished blob anew, and makes its lease as long as one that begins today ([`crate::season`]). The same bytes may be
+/// sent again. If the lease would not become longer, nothing is spent, and what holds is answered.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ExtendLease {
+    /// As in [`CreateBlob`], for what the blob costs with the chunks and the manifest that it has ([`crate::price`]). Empty to ask first: that is a conflict if
+    /// the lease would become longer.
+    pub payment: Vec<Credit>,
+}
+
 /// `POST /v1/blobs/{id}/grow`: pays for more chunks of an unfinished blob. The same bytes may be sent again.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct GrowBlob {

@@ -15,7 +15,7 @@ use nightdrop_wire::{
     authorization::Authorization,
     codec,
     endpoint::Endpoint,
-    messages::blob::{CreateBlob, FinishBlob, WholeBlob},
+    messages::blob::{CreateBlob, FinishBlob, Leased, WholeBlob},
     messages::credit::Credit,
     onion::OnionAddress,
     price,
@@ -34,6 +34,8 @@ use std::{
 use tokio::{runtime::Runtime, task::JoinSet};
 
 /// Any address: the socket leads to one worker.
+/// Bytes of a [`Leased`] at most.
+const LEASED: usize = 5;
 const ADDRESS: &str = "2gzyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen53wid";
 
 type Lane = RelayLane<SocketTransport>;
@@ -106,13 +108,14 @@ impl ThroughWorker {
         Ok(Taken { elapsed, processor: server.end()?, client: client.end()? })
     }
 
-    fn tell<Q: serde::Serialize + Sync>(
+    /// A request that is answered by the last day of a blob.
+    fn lease<Q: serde::Serialize + Sync>(
         &self,
         endpoint: Endpoint,
         authorization: Option<&Authorization>,
         message: &Q,
     ) -> Result<(), BenchError> {
-        self.runtime.block_on(self.lane().tell(endpoint, authorization, message))?;
+        self.runtime.block_on(self.lane().call::<_, Leased>(endpoint, authorization, message))?;
         Ok(())
     }
 
@@ -140,7 +143,7 @@ impl ThroughWorker {
     /// One blob of full chunks. Making and finishing it is not counted; its chunks are.
     fn put_chunks(&mut self, workload: &Workload) -> Result<Taken, BenchError> {
         let (create, capabilities) = self.create(workload.objects, None)?;
-        self.tell(Endpoint::CreateBlob, None, &create)?;
+        self.lease(Endpoint::CreateBlob, None, &create)?;
         let contents: Vec<Bytes> = workload.contents.iter().cloned().map(Bytes::from).collect();
         let writing = Authorization::Bearer(capabilities.write_key.clone());
         let put = |(number, body): (u32, &Bytes)| Request {
@@ -156,7 +159,7 @@ impl ThroughWorker {
         }
         let manifest = vec![0; SizeClass::SMALLEST.sealed()];
         let finish = FinishBlob { chunks_digest: digest.finalize().into(), manifest };
-        self.tell(Endpoint::FinishBlob(capabilities.blob), Some(&writing), &finish)?;
+        self.lease(Endpoint::FinishBlob(capabilities.blob), Some(&writing), &finish)?;
         self.last = vec![capabilities];
         Ok(taken)
     }
@@ -170,7 +173,7 @@ impl ThroughWorker {
             let (create, capabilities) = self.create(1, Some(WholeBlob { chunk, manifest }))?;
             let body = codec::encode(&create).map_err(|_| BenchError::Unexpected("a message"))?;
             let endpoint = Endpoint::CreateBlob;
-            requests.push(Request { endpoint, authorization: None, body: body.into(), answer: 0 });
+            requests.push(Request { endpoint, authorization: None, body: body.into(), answer: LEASED });
             last.push(capabilities);
         }
         self.last = last;
