@@ -133,6 +133,33 @@ async fn what_is_over_is_refused_like_what_never_was_before_and_after_the_sweep(
     assert_eq!(codec::decode::<Destroyed>(&ended.success()).unwrap().refund, 0);
 }
 
+/// A machine whose clock goes wrong must not end what people stored.
+#[tokio::test]
+async fn a_clock_that_jumps_years_ahead_clears_nothing_away_for_a_week() {
+    let worker = Worker::start().await;
+    let (blob, _) = stored(&worker).await;
+    let reads =
+        async || worker.connect().request("GET", &blob.path("/head"), Some(&blob.reading()), &[]).await;
+    assert!(worker.service.clear_away().await.unwrap());
+    on_day(&worker, TODAY + 3_000);
+    assert!(!worker.service.clear_away().await.unwrap());
+    assert_eq!(reads().await.status(), 404, "it is over by that clock");
+    on_day(&worker, TODAY + 1);
+    assert!(worker.service.clear_away().await.unwrap());
+    assert_eq!(reads().await.status(), 200, "it was set right");
+
+    on_day(&worker, LAST + 1);
+    assert!(!worker.service.clear_away().await.unwrap(), "a relay that was off for months");
+    for day in 2..8 {
+        on_day(&worker, LAST + day);
+        assert!(!worker.service.clear_away().await.unwrap());
+    }
+    on_day(&worker, LAST + 8);
+    assert!(worker.service.clear_away().await.unwrap());
+    on_day(&worker, TODAY + 1);
+    assert_eq!(reads().await.status(), 404, "now it is gone");
+}
+
 #[tokio::test]
 async fn a_lease_is_extended_once_for_its_price_by_whoever_has_the_write_key() {
     let worker = Worker::start().await;

@@ -30,6 +30,7 @@ mod blobs;
 mod cap;
 mod chunks;
 mod claims;
+mod clock;
 #[cfg(test)]
 #[path = "../tests/common/mod.rs"]
 mod common;

@@ -3,6 +3,7 @@
 //! ```text
 //! meta             0 → schema version (u32, little-endian, bare: every release must be able to read it)
 //!                  1 → bytes in use (u64, little-endian, bare), see `volume`
+//! clock            0 → ClockRow                          see `clock`
 //! identity         0 → IdentityRow                      the relay's OPAQUE set-up, decoy and pinned address
 //! invitations      SHA-256 of token → InvitationRow
 //! accounts         account → AccountRow                 sealed master key and keyring
@@ -94,6 +95,7 @@ pub(crate) const ENDED: Table<[u8; ObjectName::LENGTH]> = Table::new("ended");
 macro_rules! for_each_table {
     ($each:ident) => {
         $each!($crate::schema::META);
+        $each!($crate::schema::ClockRow::TABLE);
         $each!($crate::schema::IdentityRow::TABLE);
         $each!($crate::schema::InvitationRow::TABLE);
         $each!($crate::schema::AccountRow::TABLE);
@@ -122,6 +124,20 @@ macro_rules! for_each_table {
     };
 }
 pub(crate) use for_each_table;
+
+/// What is remembered of the machine's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ClockRow {
+    /// The last day that it told.
+    pub(crate) last: Day,
+    /// From when on that is believed.
+    pub(crate) believed_from: Day,
+}
+
+impl Row for ClockRow {
+    type Key = u8;
+    const TABLE: Table<u8> = Table::new("clock");
+}
 
 /// The relay itself.
 #[derive(Debug, Serialize, Deserialize)]
