@@ -242,6 +242,18 @@ fn a_checkpoint_is_written_when_enough_came_since_the_last() {
     assert!(!scene.log.wants_checkpoint(), "nothing is written to a closed list");
 }
 
+#[test]
+fn with_many_files_more_has_to_come() {
+    let mut scene = Scene::new();
+    scene.append((0..8_320).map(|n| put(&n.to_string())).collect());
+    scene.checkpoint();
+    let sixteenth = scene.log.state().count() / 16;
+    scene.append((0..sixteenth + 30).map(|n| put(&format!("more/{n}"))).collect());
+    assert!(sixteenth > 515 && !scene.log.wants_checkpoint(), "of all that there are now");
+    scene.append((0..10).map(|n| put(&format!("last/{n}"))).collect());
+    assert!(scene.log.wants_checkpoint());
+}
+
 /// Whoever has the owner's keys and the relay's help can make an entry that never was in the log, and true entries after it lead to the head that is known.
 #[test]
 fn a_checkpoint_that_never_was_in_the_log_is_none() {

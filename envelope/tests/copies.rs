@@ -110,6 +110,37 @@ fn a_copy_its_changes_and_what_came_since_are_the_log() {
     assert_eq!(scene.read_on(copy, None).unwrap().reports().1, 2, "it was written upon the same state");
 }
 
+#[test]
+fn changes_are_copied_as_long_as_they_are_few_and_of_this_log() {
+    let mut scene = Scene::new();
+    let files = |name: &str, count: usize| (0..count).map(|n| put(&format!("{name}/{n}"))).collect();
+    let (whole, copied) = scene.log.seal_copy(&mut rand::rng()).unwrap();
+    let mut fork = VerifiedLog::empty(scene.keys.clone());
+    for operations in [vec![fork.create()], vec![put("theirs")]] {
+        let entries = fork.seal_next(operations, &mut rand::rng()).unwrap();
+        fork.take(&entries).unwrap();
+    }
+    let (_, theirs) = fork.seal_copy(&mut rand::rng()).unwrap();
+    scene.append(files("a", 200));
+    assert!(scene.log.seal_changes(&theirs, &mut rand::rng()).unwrap().is_none(), "of another history");
+    let (first, copied) = scene.log.seal_changes(&copied, &mut rand::rng()).unwrap().unwrap();
+    scene.append(files("b", 54));
+    let (second, copied) = scene.log.seal_changes(&copied, &mut rand::rng()).unwrap().unwrap();
+    assert_eq!(copied.changes, 254);
+    assert_eq!(scene.opened(&whole, &[&first, &second]).unwrap().copied(), copied);
+    let copy = scene.opened(&whole, &[&first, &second]).unwrap();
+    let mut log = scene.read_on(copy, None).unwrap();
+    let entries = log.seal_next(files("c", 2), &mut rand::rng()).unwrap();
+    log.take(&entries).unwrap();
+    assert!(log.seal_changes(&copied, &mut rand::rng()).unwrap().is_some());
+    let entries = log.seal_next(vec![put("d")], &mut rand::rng()).unwrap();
+    log.take(&entries).unwrap();
+    assert!(
+        log.seal_changes(&copied, &mut rand::rng()).unwrap().is_none(),
+        "the whole is better copied again"
+    );
+}
+
 /// A file that was removed and destroyed leaves no trace in the list but its blob, which does not come back.
 #[test]
 fn m36_a_copy_knows_what_is_gone() {

@@ -127,3 +127,29 @@ fn content(head: &LogHead, reports: &Reports, state: &State) -> Result<Zeroizing
 pub(super) fn digest(content: &[u8]) -> [u8; 32] {
     Sha256::digest(content).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{capability::BlobCapabilities, key::FileKey, keyring::Keyring};
+
+    /// By a device that is faulty: the hash in its entry is right.
+    #[test]
+    fn m50_a_content_of_another_head_or_state_than_the_entry_was_written_upon_is_none() {
+        let keys = Keyring::generate([6; 32], 1, &mut rand::rng()).home_keys();
+        let (head, state) = (LogHead { count: 3, hash: [3; 32] }, State::new(keys.space()));
+        let seen = *state.hash();
+        let replays = |head: LogHead, seen: [u8; 32], content_of: &LogHead| {
+            let content = content(content_of, &Reports::default(), &state).unwrap();
+            let capabilities = BlobCapabilities::generate(&mut rand::rng());
+            let hash = digest(&content);
+            let file = FileRecord::new(capabilities, &FileKey::from_bytes([1; 32]), [2; 32], 1, None, hash);
+            let checkpoint = VerifiedCheckpoint { head, seen, file: Box::new(file), entry: [4; 32] };
+            checkpoint.replay(keys.clone(), &content, None).map(drop)
+        };
+        assert_eq!(replays(head, seen, &head), Ok(()));
+        let other = LogHead { hash: [9; 32], ..head };
+        assert_eq!(replays(head, seen, &other), Err(OpenError::Inconsistent));
+        assert_eq!(replays(head, [9; 32], &head), Err(OpenError::Inconsistent));
+    }
+}
