@@ -7,6 +7,7 @@
 use crate::{
     ClientError,
     blocking::blocking,
+    lease,
     limits::ClientLimits,
     payment::Payment,
     random,
@@ -175,8 +176,8 @@ impl Blob {
             chunks: layout.chunks(),
             whole: None,
         };
-        let made = lane.call::<_, Leased>(Endpoint::CreateBlob, None, &create).await;
-        made.map_err(ClientError::upload)?;
+        let made = lane.call(Endpoint::CreateBlob, None, &create).await;
+        let until = lease::believed(made.map_err(ClientError::upload)?);
         let authorization = Authorization::Bearer(write_key.clone());
         let mut hashes: Vec<ChunkHash> = Vec::new();
         let mut rest = content;
@@ -194,7 +195,7 @@ impl Blob {
         let facts = FileFacts { name, size: layout.size(), modified: None };
         let manifest = seal_manifest(&facts, &hashes, &key, *blob, &mut rng).map_err(ClientError::Sealing)?;
         let hash = Sha256::digest(content).into();
-        let file = FileRecord::new(capabilities, &key, manifest.hash, layout.size(), None, hash);
+        let file = FileRecord::new(capabilities, &key, manifest.hash, layout.size(), None, hash, until);
         Ok(Self { file, manifest })
     }
 

@@ -4,7 +4,7 @@ use crate::relay::RequestError;
 use nightdrop_envelope::{OpenError, account_code::BadText, recovery::BadPhrase, space::ChainError};
 use nightdrop_login::LoginError;
 use nightdrop_onion_config::TorError;
-use nightdrop_wire::refusal::Refusal;
+use nightdrop_wire::{date::Date, refusal::Refusal};
 use std::{
     io,
     path::{Path, PathBuf},
@@ -183,6 +183,17 @@ pub enum ClientError {
     /// The relay has no list of files for an account that was not made on this device.
     #[error("the relay has no list of files for this account")]
     NoHomeSpace,
+    /// The relay kept a file for as long as was paid for.
+    #[error("the relay kept {name} until {until}, and no longer")]
+    LeaseOver {
+        /// Which file.
+        name: String,
+        /// The last day.
+        until: Date,
+    },
+    /// The relay says that more is to be paid for a file, and does not take the credits.
+    #[error("the relay does not take the credits that were to make it keep files for longer")]
+    LeaseRefused,
     /// The relay does not give what a verified ticket or manifest says that it holds.
     #[error("the relay withholds a part of this file")]
     Withheld,
@@ -544,6 +555,16 @@ impl ClientError {
                 Tampered,
                 "Nothing was changed. If files were ever stored in this account, the relay withholds them.",
                 "If none ever was, put the first one from the device where the account was made.",
+            ),
+            Self::LeaseOver { .. } => explain(
+                NotFound,
+                "The file is gone, and its links with it; nothing was written. Files are kept for as long as somebody uses the account often enough to extend them.",
+                "If you have it elsewhere, put it again. `nightdrop rm` takes the name off your list.",
+            ),
+            Self::LeaseRefused => explain(
+                Tampered,
+                "Those credits are spent, and the files end when they would have. Nothing else was changed.",
+                "Look whether this device's date is right. `nightdrop info` tells until when a file is kept; get those that matter, and tell the relay's operator.",
             ),
             Self::Withheld => explain(
                 Tampered,

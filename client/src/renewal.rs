@@ -9,6 +9,7 @@ use crate::{
     limits::ClientLimits,
     relay::{RelayLane, RequestError},
     space::HomeSpace,
+    spread::{Spread, spread},
     transfer::Progress,
     transport::Transport,
 };
@@ -25,7 +26,6 @@ use nightdrop_wire::{
     refusal::Refusal,
 };
 use std::collections::{BTreeMap, VecDeque};
-use tokio::task::JoinSet;
 
 /// Blobs between two appends to the home space.
 const BATCH: usize = 128;
@@ -50,8 +50,11 @@ pub async fn renew_carried<T: Transport>(
     while !waiting.is_empty() {
         let batch: Vec<_> = waiting.drain(..BATCH.min(waiting.len())).collect();
         let count = batch.len() as u64;
-        let Outcome { renewed, denied, lanes: free, error } = renew_all(lanes, batch).await;
+        let Spread { done, lanes: free, error } =
+            spread(lanes, batch, |lane, waiting| Box::pin(renew(lane, waiting))).await;
         lanes = free;
+        let of = |was_renewed| done.iter().filter(move |one| one.1 == was_renewed).map(|one| one.0);
+        let (renewed, denied) = (of(true).collect::<Vec<_>>(), of(false).collect::<Vec<_>>());
         note(space, &renewed, |blobs| Operation::Renewed { blobs }).await?;
         note(space, &denied, |blobs| Operation::Lost { blobs }).await?;
         // Another device may have replaced them, or destroyed their files, meanwhile.
@@ -104,62 +107,19 @@ async fn note<T: Transport>(
     space.append(decide).await
 }
 
-struct Outcome<T> {
-    renewed: Vec<BlobId>,
-    denied: Vec<BlobId>,
-    lanes: Vec<RelayLane<T>>,
-    /// The first one; lanes stop at theirs.
-    error: Option<ClientError>,
-}
-
-/// Spreads the blobs over the lanes.
-async fn renew_all<T: Transport>(lanes: Vec<RelayLane<T>>, mut blobs: Vec<Waiting>) -> Outcome<T> {
-    let share = blobs.len().div_ceil(lanes.len().max(1));
-    let mut running = JoinSet::new();
-    for lane in lanes {
-        let rest = blobs.split_off(share.min(blobs.len()));
-        running.spawn(renew_share(lane, std::mem::replace(&mut blobs, rest)));
-    }
-    let mut outcome = Outcome { renewed: Vec::new(), denied: Vec::new(), lanes: Vec::new(), error: None };
-    while let Some(ended) = running.join_next().await {
-        match ended {
-            Ok(part) => {
-                outcome.renewed.extend(part.renewed);
-                outcome.denied.extend(part.denied);
-                outcome.lanes.extend(part.lanes);
-                outcome.error = outcome.error.or(part.error);
-            }
-            Err(_) => outcome.error = outcome.error.or(Some(ClientError::Stopped)),
-        }
-    }
-    outcome
-}
-
-async fn renew_share<T: Transport>(mut lane: RelayLane<T>, blobs: Vec<Waiting>) -> Outcome<T> {
-    let (mut renewed, mut denied, mut error) = (Vec::new(), Vec::new(), None);
-    for waiting in blobs {
-        match renew(&mut lane, &waiting).await {
-            Ok(true) => renewed.push(waiting.blob),
-            Ok(false) => denied.push(waiting.blob),
-            Err(first) => {
-                error = Some(first);
-                break;
-            }
-        }
-    }
-    Outcome { renewed, denied, lanes: vec![lane], error }
-}
-
 /// Whether the relay took one of the two keys.
-async fn renew<T: Transport>(lane: &mut RelayLane<T>, waiting: &Waiting) -> Result<bool, ClientError> {
+async fn renew<T: Transport>(
+    lane: &mut RelayLane<T>,
+    waiting: Waiting,
+) -> Result<(BlobId, bool), ClientError> {
     let Waiting { blob, renewal: Renewal { held, next }, message } = waiting;
     for shown in [&held.write_key, &next.write_key] {
         let authorization = Authorization::Bearer(shown.clone());
-        match lane.tell(Endpoint::RenewBlob(*blob), Some(&authorization), message).await {
-            Ok(()) => return Ok(true),
+        match lane.tell(Endpoint::RenewBlob(blob), Some(&authorization), &message).await {
+            Ok(()) => return Ok((blob, true)),
             Err(RequestError::Refused(Refusal::Refused)) => {}
             Err(error) => return Err(ClientError::listed(error)),
         }
     }
-    Ok(false)
+    Ok((blob, false))
 }

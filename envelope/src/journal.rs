@@ -25,7 +25,7 @@ use nightdrop_wire::{
     limits::ENVELOPE_OVERHEAD,
     messages::{blob::ChunkHash, credit::Credit},
     onion::OnionAddress,
-    text,
+    season, text,
     token::Token,
 };
 use rand::CryptoRng;
@@ -143,11 +143,14 @@ impl JournalHead {
         BlobCapabilities { blob, read_token, write_key }
     }
 
-    /// What its owner keeps of the file, if this record's manifest is the one that finished it.
+    /// What its owner keeps of the file, if this record's manifest is the one that finished it. What the relay said then of how long it keeps it is not known: at
+    /// least as long as one that was made when this began.
     #[must_use]
     pub fn finished_by(&self, record: &JournalRecord) -> Option<FileRecord> {
         let &JournalRecord::Finish { manifest, content, size, modified } = record else { return None };
-        Some(FileRecord::new(self.capabilities(), &self.file_key(), manifest, size, modified, content))
+        let began = u32::try_from(self.began / (24 * 60 * 60)).unwrap_or(u32::MAX);
+        let (capabilities, until) = (self.capabilities(), season::end_of_lease(began));
+        Some(FileRecord::new(capabilities, &self.file_key(), manifest, size, modified, content, until))
     }
 }
 

@@ -75,7 +75,15 @@ impl Scene {
 fn file(content: &[u8]) -> FileRecord {
     let capabilities = BlobCapabilities::generate(&mut rand::rng());
     let hash = Sha256::digest(content).into();
-    FileRecord::new(capabilities, &FileKey::from_bytes([1; 32]), [2; 32], content.len() as u64, None, hash)
+    FileRecord::new(
+        capabilities,
+        &FileKey::from_bytes([1; 32]),
+        [2; 32],
+        content.len() as u64,
+        None,
+        hash,
+        u32::MAX,
+    )
 }
 
 fn checkpoint_of(content: &[u8]) -> Operation {

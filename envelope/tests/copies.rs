@@ -61,7 +61,8 @@ impl Scene {
 
 fn put(at: &str) -> Operation {
     let capabilities = BlobCapabilities::generate(&mut rand::rng());
-    let file = FileRecord::new(capabilities, &FileKey::from_bytes([1; 32]), [2; 32], 10, None, [3; 32]);
+    let file =
+        FileRecord::new(capabilities, &FileKey::from_bytes([1; 32]), [2; 32], 10, None, [3; 32], u32::MAX);
     Operation::PutFile { path: SpacePath::parse(at).unwrap(), file: Box::new(file) }
 }
 

@@ -66,7 +66,15 @@ fn path(text: &str) -> SpacePath {
 
 fn file(content: u8) -> FileRecord {
     let capabilities = BlobCapabilities::generate(&mut rand::rng());
-    FileRecord::new(capabilities, &FileKey::from_bytes([content; 32]), [content; 32], 10, None, [content; 32])
+    FileRecord::new(
+        capabilities,
+        &FileKey::from_bytes([content; 32]),
+        [content; 32],
+        10,
+        None,
+        [content; 32],
+        u32::MAX,
+    )
 }
 
 fn put(at: &str, content: u8) -> Operation {

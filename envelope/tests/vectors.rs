@@ -210,6 +210,7 @@ fn a_keyring_and_the_home_that_it_opens() {
             19,
             Some(-1),
             [0x88; 32],
+            20_500,
         );
         let put = Operation::PutFile { path: removed.clone(), file: Box::new(file) };
         let operations = vec![empty.create(), put];

@@ -92,7 +92,7 @@ impl Stage {
             let path = SpacePath::parse(&format!("from {from}/{n}")).unwrap();
             let capabilities = BlobCapabilities::generate(&mut rand::rng());
             let key = FileKey::from_bytes([1; 32]);
-            let file = FileRecord::new(capabilities, &key, [2; 32], 10, None, [3; 32]);
+            let file = FileRecord::new(capabilities, &key, [2; 32], 10, None, [3; 32], u32::MAX);
             Operation::PutFile { path, file: Box::new(file) }
         };
         space.append(|_| Ok((0..count).map(put).collect())).await.unwrap();

@@ -328,6 +328,7 @@ async fn what_a_thief_plants_before_keeps_nobody_from_a_rekey() {
         1,
         None,
         [1; 32],
+        u32::MAX,
     );
     device.put("invented", &invented).await;
     device.space.append(|_| Ok(vec![Operation::Remove { path: path("invented") }])).await.unwrap();

@@ -66,7 +66,7 @@ fn device_with_code_of(person: &Person) -> Person {
 fn listing(name: &str) -> Operation {
     let mut rng = rand::rng();
     let (capabilities, key) = (BlobCapabilities::generate(&mut rng), FileKey::generate(&mut rng));
-    let file = FileRecord::new(capabilities, &key, [1; 32], 1_000, None, [2; 32]);
+    let file = FileRecord::new(capabilities, &key, [1; 32], 1_000, None, [2; 32], u32::MAX);
     Operation::PutFile { path: SpacePath::parse(name).unwrap(), file: Box::new(file) }
 }
 

@@ -23,6 +23,8 @@ pub struct AgentLimits {
     /// How often the relay is asked, without a name, whether it tells everybody the issuing key that this account pins. Default: an hour. Each
     /// time less, by chance.
     pub check_key: Duration,
+    /// How often a few files are extended that are due. Default: an hour. Each time less, by chance.
+    pub extend_leases: Duration,
     /// How often it is looked whether the agent idled for too long. Default: 2 seconds.
     pub idle_check: Duration,
     /// How long a second `unlock` waits for the first one. Default: 5 minutes.
@@ -40,6 +42,7 @@ impl Default for AgentLimits {
             ending: Duration::from_secs(5),
             keep_warm: Duration::from_secs(4 * 60),
             check_key: Duration::from_secs(60 * 60),
+            extend_leases: Duration::from_secs(60 * 60),
             idle_check: Duration::from_secs(2),
             other_unlock: Duration::from_secs(5 * 60),
         }

@@ -270,7 +270,7 @@ impl<E: Execute> Agent<E> {
         self.reached(Stage::Locking).await;
     }
 
-    /// Uses the ways to the relay now and then, each at times of its own, so that Tor keeps them.
+    /// Uses the ways to the relay now and then, each at times of its own, so that Tor keeps them, and makes leases longer, a few at a time.
     async fn keep_warm(self) {
         let Inner { unlocked, limits, .. } = &*self.inner;
         let home = async {
@@ -294,7 +294,13 @@ impl<E: Execute> Agent<E> {
                 unlocked.check_issuing_key().await;
             }
         };
-        tokio::join!(home, account, issuing_key);
+        let leases = async {
+            loop {
+                sleep(varied(limits.extend_leases)).await;
+                unlocked.extend_some_leases().await;
+            }
+        };
+        tokio::join!(home, account, issuing_key, leases);
     }
 
     /// After this there are no keys, and the relay has ended the session if it can be reached in time.

@@ -6,6 +6,7 @@
 mod arguments;
 mod commands;
 mod kept_list;
+mod leases;
 mod network;
 mod opened;
 mod password;

@@ -42,7 +42,7 @@ pub(super) async fn with_account<R>(
         work(opened).await
     };
     if let Some(unlocked) = &global.unlocked {
-        return with_unlocked(unlocked, printer, work).await;
+        return with_unlocked(unlocked, By::Agent, printer, work).await;
     }
     // Before the password is asked for.
     global.open_home()?.account()?;
@@ -77,15 +77,25 @@ pub(super) async fn with_password_over<R>(
     bar.done();
     let unlocked = unlocked?;
     // Boxed: it holds all that a command does.
-    let outcome = Box::pin(with_unlocked(&unlocked, printer, work)).await;
+    let outcome = Box::pin(with_unlocked(&unlocked, By::Itself, printer, work)).await;
     if unlocked.lock().await.is_err() {
         note_session_left(printer);
     }
     outcome
 }
 
+/// Who keeps the account open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    /// The agent, which makes leases longer at times of its own.
+    Agent,
+    /// The command.
+    Itself,
+}
+
 async fn with_unlocked<R>(
     unlocked: &Unlocked,
+    by: By,
     printer: &Printer,
     work: impl AsyncFnOnce(&mut Opened<'_>) -> Result<R, ClientError>,
 ) -> Result<R, ClientError> {
@@ -98,7 +108,7 @@ async fn with_unlocked<R>(
     if outcome.is_ok()
         && opened.space.head() != began
         && !opened.ends
-        && let Err(error) = opened.write_checkpoint().await
+        && let Err(error) = opened.maintain(by).await
     {
         outcome = Err(error);
     }
@@ -134,6 +144,7 @@ impl Opened<'_> {
             self.printer.warn(CHECKPOINT_WITHHELD);
         }
         self.settle_journals();
+        self.warn_of_ends();
         self.finish_renewing().await
     }
 
@@ -188,6 +199,14 @@ impl Opened<'_> {
         self.unlocked.rekey(&mut self.space, password, recovery).await
     }
 
+    /// What comes after a command that changed the home space.
+    async fn maintain(&mut self, by: By) -> Result<(), ClientError> {
+        if by == By::Itself {
+            self.extend_leases().await?;
+        }
+        self.write_checkpoint().await
+    }
+
     /// Goes on with what a rekey left to be done.
     async fn finish_renewing(&mut self) -> Result<(), ClientError> {
         if self.space.state().renewing().next().is_none() {
@@ -233,7 +252,7 @@ impl Opened<'_> {
 
     /// Pays for what is on its way.
     pub(super) async fn pay_one(&self, price: u32) -> Result<Payment, ClientError> {
-        self.unlocked.pay(&[price]).await?.pop().ok_or(ClientError::NoCredits)
+        self.unlocked.pay_one(price).await
     }
 
     /// Appends to the home space and remembers it.

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     ClientError,
     blocking::blocking,
+    clock, lease,
     limits::ClientLimits,
     payment::Payment,
     random,
@@ -24,7 +25,7 @@ use nightdrop_envelope::{
     journal::JournalRecord,
     key::FileKey,
     manifest::{FileFacts, SealedManifest, seal_manifest},
-    space::FileRecord,
+    space::{FileRecord, Lease},
 };
 use nightdrop_wire::{
     authorization::Authorization,
@@ -206,7 +207,9 @@ impl Sending {
         self.journal.note_end(&record)?;
         self.has_end.store(true, Ordering::Relaxed);
         let capabilities = self.capabilities.clone();
-        let file = FileRecord::new(capabilities, &self.key, manifest.hash, size, modified, content);
+        // The relay says it at the end.
+        let until = clock::today();
+        let file = FileRecord::new(capabilities, &self.key, manifest.hash, size, modified, content, until);
         Ok(End { manifest, record, file })
     }
 
@@ -290,7 +293,7 @@ async fn store_whole<T: Transport>(
     let whole = WholeBlob { chunk: chunk.bytes, manifest: end.manifest.bytes };
     let create = sending.create(payment, 1, Some(whole));
     let file = match lane.call(Endpoint::CreateBlob, None, &create).await {
-        Ok(Leased { .. }) => end.file,
+        Ok(leased) => kept_until(end.file, leased),
         // What an earlier run sent came after all, and has spent the same credits, or others.
         Err(RequestError::Refused(Refusal::Refused | Refusal::Conflict)) if sending.is_repeated => {
             let (head, ends) = (sending.journal.head(), &sending.journal.kept().ends);
@@ -319,7 +322,7 @@ async fn store_chunks<T: Transport>(
         let finish = FinishBlob { chunks_digest: manifest.chunks_digest, manifest: manifest.bytes };
         let endpoint = Endpoint::FinishBlob(sending.capabilities.blob);
         match lane.call(endpoint, Some(&sending.write_authorization()), &finish).await {
-            Ok(Leased { .. }) => return Ok(file),
+            Ok(leased) => return Ok(kept_until(file, leased)),
             Err(RequestError::Refused(Refusal::Conflict)) if mended < MOST_MENDED => {
                 // What an earlier run sent may have finished it meanwhile.
                 if let Some(file) = finished_earlier(lane, sending.journal.head(), &ends).await? {
@@ -331,6 +334,13 @@ async fn store_chunks<T: Transport>(
             Err(error) => return Err(ClientError::upload(error)),
         }
     }
+}
+
+/// What its owner keeps of a file that the relay keeps for so long.
+fn kept_until(file: FileRecord, leased: Leased) -> FileRecord {
+    let mut file = file;
+    file.lease = Lease::until(lease::believed(leased));
+    file
 }
 
 /// A chunk that an earlier run sent came after this one's, and took its place: what the relay holds is looked at again, and what is not right is sent

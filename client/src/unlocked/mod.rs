@@ -11,6 +11,7 @@ mod kept_list;
 use crate::{
     ClientError, Home,
     account::{self, RecoveryWish, Rekeyed, Rekeying, Session},
+    clock, lease,
     limits::ClientLimits,
     local_copy::LocalCopy,
     opening::Found,
@@ -30,6 +31,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Lanes to the home space that are kept when no command uses them.
 const SPARE_LANES: usize = 2;
+/// Of the leases that are due, one in so many is made longer at a time …
+const LEASES_IN_PARTS: usize = 64;
+/// … and no more than these, also of those that end within days.
+const MOST_LEASES: usize = 16;
 
 /// An account that is open.
 pub struct Unlocked {
@@ -284,6 +289,32 @@ impl Unlocked {
         let session = session.as_mut().ok_or(ClientError::Locked)?;
         let taken = self.note_end(wallet::take(&self.home, session, prices).await)?;
         Ok(taken.into_iter().map(|credits| self.unspent.payment(credits)).collect())
+    }
+
+    /// The same for one price.
+    ///
+    /// # Errors
+    /// As [`Self::pay`].
+    pub(crate) async fn pay_one(&self, price: u32) -> Result<Payment, ClientError> {
+        self.pay(&[price]).await?.pop().ok_or(ClientError::NoCredits)
+    }
+
+    /// Makes the leases of a few files longer that are due, if any are: a part of them, so that the rest comes at other times. What goes wrong is tried again
+    /// later; commands tell of what ends soon.
+    pub async fn extend_some_leases(&self) {
+        let Ok(mut space) = self.space().await else { return };
+        let today = clock::today();
+        let due = lease::due(space.state(), today);
+        let few = due.len().div_ceil(LEASES_IN_PARTS).min(MOST_LEASES);
+        let chosen = lease::choose(due, today, (few, MOST_LEASES), &mut rand::rng());
+        if !chosen.is_empty() {
+            let way = (&self.transport, &self.relay, &self.limits);
+            let _ = lease::extend(way, &mut space, chosen, |price| self.pay_one(price)).await;
+            // Another command that has seen more reads on, and so does the next one here.
+            let _ = self.remember(&space).await;
+            self.put_back_unspent().await;
+        }
+        self.keep_space(space);
     }
 
     /// Puts back what was taken to pay and not shown. If it cannot be, it is lost.

@@ -143,7 +143,8 @@ mod tests {
             let content = content(content_of, &Reports::default(), &state).unwrap();
             let capabilities = BlobCapabilities::generate(&mut rand::rng());
             let hash = digest(&content);
-            let file = FileRecord::new(capabilities, &FileKey::from_bytes([1; 32]), [2; 32], 1, None, hash);
+            let file =
+                FileRecord::new(capabilities, &FileKey::from_bytes([1; 32]), [2; 32], 1, None, hash, 9);
             let checkpoint = VerifiedCheckpoint { head, seen, file: Box::new(file), entry: [4; 32] };
             checkpoint.replay(keys.clone(), &content, None).map(drop)
         };

@@ -1,6 +1,6 @@
 //! What an entry does.
 
-use super::SpacePath;
+use super::{Lease, LeaseNews, SpacePath};
 use crate::{
     capability::BlobCapabilities,
     key::FileKey,
@@ -94,6 +94,11 @@ pub enum Operation {
         /// The blob. What counts as its content is SHA-256 of it.
         file: Box<FileRecord>,
     },
+    /// The relay said how long it keeps blobs that are listed, or that of the checkpoint.
+    Leased {
+        /// Of which, and how long.
+        blobs: Vec<LeaseNews>,
+    },
 }
 
 /// What a carried blob has at the relay until it is renewed.
@@ -131,12 +136,14 @@ pub struct FileRecord {
     pub modified: Option<i64>,
     /// SHA-256 of the content: tells whether a file that is to be uploaded is the same.
     pub content: [u8; 32],
+    /// How long the relay keeps it.
+    pub lease: Lease,
     /// Its tickets.
     pub tickets: Vec<TicketRecord>,
 }
 
 impl FileRecord {
-    /// The record of a file that was just stored.
+    /// The record of a file that was just stored, and that the relay keeps through the day `until`.
     #[must_use]
     pub fn new(
         capabilities: BlobCapabilities,
@@ -145,10 +152,12 @@ impl FileRecord {
         size: u64,
         modified: Option<i64>,
         content: [u8; 32],
+        until: u32,
     ) -> Self {
         let BlobCapabilities { blob, read_token, write_key } = capabilities;
         let file_key = Token::from_bytes(*key.secret_bytes());
-        Self { blob, read_token, write_key, file_key, manifest, size, modified, content, tickets: Vec::new() }
+        let (lease, tickets) = (Lease::until(until), Vec::new());
+        Self { blob, read_token, write_key, file_key, manifest, size, modified, content, lease, tickets }
     }
 
     /// The record of the same file with other capabilities and without its tickets; what it has is given beside it.

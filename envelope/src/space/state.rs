@@ -1,6 +1,6 @@
 //! What the entries of a home space add up to.
 
-use super::{FileRecord, HeldCapabilities, Operation, SpacePath, TicketRecord};
+use super::{FileRecord, HeldCapabilities, LeaseNews, Operation, SpacePath, TicketRecord};
 use nightdrop_wire::{
     codec,
     ids::{BlobId, SpaceId},
@@ -222,6 +222,7 @@ impl State {
                     self.leave(&old);
                 }
             }
+            Operation::Leased { blobs } => self.lease(&blobs)?,
         }
         let mut hash = Sha256::new();
         hash.update(self.hash);
@@ -262,6 +263,21 @@ impl State {
         Ok(())
     }
 
+    /// Of none if one of them is not there, or named twice.
+    fn lease(&mut self, news: &[LeaseNews]) -> Result<(), WithoutSense> {
+        let named: BTreeSet<_> = news.iter().map(|news| news.blob).collect();
+        if named.len() != news.len() || news.is_empty() || !named.iter().all(|blob| self.is_kept(*blob)) {
+            return Err(WithoutSense);
+        }
+        for LeaseNews { blob, lease } in news {
+            match self.places.get(blob).and_then(|path| self.files.get_mut(path)) {
+                Some(file) => file.lease = *lease,
+                None => self.checkpoint.iter_mut().for_each(|(_, file)| file.lease = *lease),
+            }
+        }
+        Ok(())
+    }
+
     fn rename(&mut self, from: &SpacePath, to: SpacePath) -> Result<(), WithoutSense> {
         let file = self.files.get(from).cloned().ok_or(WithoutSense)?;
         let files = self.files.clone();
@@ -287,8 +303,20 @@ impl State {
     }
 
     fn was_listed(&self, blob: BlobId) -> bool {
+        self.is_kept(blob) || self.gone.contains_key(&blob)
+    }
+
+    /// Whether a blob is that of a listed file, or of the checkpoint.
+    #[must_use]
+    pub fn is_kept(&self, blob: BlobId) -> bool {
         let checkpoint = self.checkpoint.as_ref().is_some_and(|(_, file)| file.blob == blob);
-        checkpoint || self.places.contains_key(&blob) || self.gone.contains_key(&blob)
+        checkpoint || self.places.contains_key(&blob)
+    }
+
+    /// How long the relay keeps each blob that is listed, and that of the checkpoint.
+    pub fn leased(&self) -> impl Iterator<Item = &FileRecord> {
+        let checkpoint = self.checkpoint.iter().map(|(_, file)| file);
+        self.files.iter().map(|(_, file)| file).chain(checkpoint)
     }
 
     /// Whether a file cannot get this path: it is taken, or a file stands where a directory would have to be.
@@ -334,6 +362,7 @@ fn each_once(tickets: &[TicketRecord]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Lease;
     use super::*;
     use crate::{capability::BlobCapabilities, key::FileKey, ticket::TicketSecret};
     use nightdrop_wire::messages::ticket::TicketLimits;
@@ -349,7 +378,7 @@ mod tests {
     fn put(n: u8) -> Operation {
         let capabilities = BlobCapabilities::generate(&mut rand::rng());
         let key = FileKey::from_bytes([n; 32]);
-        let file = FileRecord::new(capabilities, &key, [n; 32], 10, None, [n; 32]);
+        let file = FileRecord::new(capabilities, &key, [n; 32], 10, None, [n; 32], 20_000);
         Operation::PutFile { path: path(n), file: Box::new(file) }
     }
 
@@ -398,7 +427,16 @@ mod tests {
         let rng = &mut rand::rng();
         let (one, other) = (path(rng.random()), path(rng.random()));
         let listed = state.file(&one);
-        match rng.random_range(0..11) {
+        match rng.random_range(0..12) {
+            11 => {
+                let lease = Lease { until: rng.random(), is_last: rng.random() };
+                let few = state.leased().take(rng.random_range(0..3));
+                let mut blobs: Vec<_> = few.map(|file| LeaseNews { blob: file.blob, lease }).collect();
+                if rng.random() {
+                    blobs.push(LeaseNews { blob: BlobId::from_bytes([rng.random_range(0..2); 16]), lease });
+                }
+                Operation::Leased { blobs }
+            }
             10 => {
                 let Operation::PutFile { file, .. } = put(rng.random()) else { unreachable!() };
                 Operation::Checkpoint { file }

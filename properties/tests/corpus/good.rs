@@ -336,7 +336,15 @@ fn logs() -> Vec<Input> {
     let path = |text: &str| SpacePath::parse(text).unwrap();
     let file = |number: u32| {
         let capabilities = BlobCapabilities::generate(&mut Fixed::new(number));
-        Box::new(FileRecord::new(capabilities, &FileKey::from_bytes([1; 32]), [2; 32], 10, Some(-3), [4; 32]))
+        Box::new(FileRecord::new(
+            capabilities,
+            &FileKey::from_bytes([1; 32]),
+            [2; 32],
+            10,
+            Some(-3),
+            [4; 32],
+            u32::MAX,
+        ))
     };
     let removed = file(1).blob;
     let ticket = TicketRecord::new(&TicketSecret::from_bytes([5; 32]), [6; 16], TicketLimits::default());

@@ -5,9 +5,16 @@ use nightdrop_login::server::{Record, ServerSetup};
 use nightdrop_relay::worker::{
     Connections, Environment, HttpLimits, Plane, Service, ServiceLimits, issue_invitations,
 };
-use nightdrop_store::{GuessLimits, Store, StoreLimits};
+use nightdrop_store::{Day, GuessLimits, Minute, Store, StoreLimits};
 use nightdrop_wire::{ids::AccountId, onion::OnionAddress, token::Token};
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::SystemTime,
+};
 use tempfile::TempDir;
 use tokio::io::DuplexStream;
 
@@ -29,6 +36,8 @@ pub struct MemoryRelay {
     store: Store,
     environment: Environment,
     directory: Arc<TempDir>,
+    /// Days by which its clocks are ahead.
+    ahead: Arc<AtomicU32>,
 }
 
 impl MemoryRelay {
@@ -44,11 +53,22 @@ impl MemoryRelay {
         let guesses = GuessLimits { free: u32::MAX, ..GuessLimits::default() };
         let store_limits = StoreLimits { guesses, ..StoreLimits::default() };
         let store = Store::open(&directory.path().join("store"), store_limits).unwrap();
-        let environment = Environment::system();
+        let ahead = Arc::new(AtomicU32::new(0));
+        let environment = environment(&ahead);
         let service = Service::start(store.clone(), environment.clone(), limits).await.unwrap();
         service.set_address(address()).await.unwrap();
         let connections = Connections::new(service, HttpLimits::default());
-        Self { connections, store, environment, directory: Arc::new(directory) }
+        Self { connections, store, environment, directory: Arc::new(directory), ahead }
+    }
+
+    /// Sets its clocks ahead by so many days.
+    pub fn set_ahead(&self, days: u32) {
+        self.ahead.store(days, Ordering::Relaxed);
+    }
+
+    /// Clears away what is over by its clock.
+    pub async fn sweep(&self) {
+        self.store.sweep((self.environment.today)()).await.unwrap();
     }
 
     /// A fresh invitation.
@@ -68,6 +88,19 @@ impl MemoryRelay {
     #[must_use]
     pub fn directory(&self) -> &Path {
         self.directory.path()
+    }
+}
+
+/// The system's, but for days that the clocks are ahead.
+fn environment(ahead: &Arc<AtomicU32>) -> Environment {
+    let (days, minutes) = (Arc::clone(ahead), Arc::clone(ahead));
+    Environment {
+        today: Arc::new(move || Day::of(SystemTime::now()).plus(days.load(Ordering::Relaxed))),
+        minute: Arc::new(move || {
+            let ahead = u64::from(minutes.load(Ordering::Relaxed)) * 24 * 60;
+            Minute(Minute::of(SystemTime::now()).0 + ahead)
+        }),
+        ..Environment::system()
     }
 }
 

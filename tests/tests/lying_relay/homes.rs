@@ -29,7 +29,8 @@ pub(crate) fn path(text: &str) -> SpacePath {
 /// Lists a file; what its blob is does not matter to a log.
 pub(crate) fn put(at: &str) -> Operation {
     let capabilities = BlobCapabilities::generate(&mut rand::rng());
-    let file = FileRecord::new(capabilities, &FileKey::from_bytes([1; 32]), [2; 32], 10, None, [3; 32]);
+    let file =
+        FileRecord::new(capabilities, &FileKey::from_bytes([1; 32]), [2; 32], 10, None, [3; 32], u32::MAX);
     Operation::PutFile { path: path(at), file: Box::new(file) }
 }
 

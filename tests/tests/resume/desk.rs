@@ -31,7 +31,7 @@ use zeroize::Zeroizing;
 
 /// Somebody at a terminal.
 pub(crate) struct Desk {
-    stage: Stage,
+    pub(crate) stage: Stage,
     pub(crate) unlocked: Arc<Unlocked>,
     served: Served,
     pub(crate) directory: TempDir,

@@ -11,6 +11,7 @@ use crate::{
         print::{Bar, Printer},
     },
     console::Console,
+    lease,
     limits::ClientLimits,
     transfer::{self, Downloaded, OpenedLink, Output, OutputPath},
 };
@@ -160,5 +161,6 @@ async fn get_file(
         Some(held) if !transfer::is_readable(transport, relay, file, limits).await? => held,
         _ => file.clone(),
     };
-    transfer::download_file(transport, relay, &file, output, limits, progress).await
+    let downloaded = transfer::download_file(transport, relay, &file, output, limits, progress).await;
+    downloaded.map_err(|error| lease::explain(error, name.as_str(), file.lease))
 }

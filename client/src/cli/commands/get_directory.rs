@@ -10,6 +10,7 @@ use crate::{
         side_by_side::{Way, side_by_side},
         tree::place_below,
     },
+    lease,
     relay::RelayLane,
     transfer::{self, OutputPath, Progress, Source},
     transport::AnyTransport,
@@ -83,5 +84,8 @@ async fn fetch(
     let output = OutputPath::exactly(&wanted.place)?.or_named(own_name);
     let progress = Arc::<Part>::clone(&way.progress);
     let fetched = transfer::download_file_over(lane, &way.limits, &wanted.file, &output, progress).await;
-    fetched.map(|(_downloaded, lane)| (wanted, lane))
+    match fetched {
+        Ok((_downloaded, lane)) => Ok((wanted, lane)),
+        Err(error) => Err(lease::explain(error, wanted.name.as_str(), wanted.file.lease)),
+    }
 }

@@ -5,11 +5,14 @@ use crate::{
     ClientError,
     cli::{
         arguments::{Global, Name},
+        leases::in_words,
         opened::{Opened, path, with_account},
         print::Printer,
     },
+    clock,
 };
 use nightdrop_envelope::{layout::Layout, manifest::manifest_class, space::SpacePath};
+use nightdrop_wire::date::Date;
 use serde::Serialize;
 use std::fmt::Write;
 
@@ -19,6 +22,10 @@ struct Shown<'a> {
     size: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     modified: Option<i64>,
+    /// The last day on which the relay keeps it.
+    kept_until: String,
+    /// Whether that day is put off as long as the account is used.
+    is_extended: bool,
     links: Vec<ShownLink>,
     relay_sees: RelaySees,
 }
@@ -59,17 +66,20 @@ fn show(opened: &Opened<'_>, name: &SpacePath, printer: &Printer) -> Result<(), 
         links: links.len(),
     };
     let mut lines = format!(
-        "name      {}\nsize      {} bytes\n\
+        "name      {}\nsize      {} bytes\nkept      {}\n\
          the relay sees {} sealed chunk(s) of {} bytes and a sealed manifest of {}, {} bytes as it stores them;\n\
          \x20         {} link(s) with their limits, and the day; no name, no content, and of the size no more than that",
         name.as_str(),
         file.size,
+        in_words(file.lease),
         relay_sees.chunks,
         relay_sees.bytes_per_chunk,
         relay_sees.bytes_of_manifest,
         relay_sees.stored_bytes,
         relay_sees.links
     );
+    let kept_until = Date::of_day(file.lease.until).to_string();
+    let is_extended = !file.lease.is_last && file.lease.days_left(clock::today()).is_some();
     for link in &links {
         // Writing to a string cannot fail.
         let _ = write!(lines, "\nlink      {}", *link.link);
@@ -78,6 +88,14 @@ fn show(opened: &Opened<'_>, name: &SpacePath, printer: &Printer) -> Result<(), 
             let _ = write!(lines, "\n          {limits}");
         }
     }
-    let shown = Shown { name: name.as_str(), size: file.size, modified: file.modified, links, relay_sees };
+    let shown = Shown {
+        name: name.as_str(),
+        size: file.size,
+        modified: file.modified,
+        kept_until,
+        is_extended,
+        links,
+        relay_sees,
+    };
     printer.result(&shown, &lines)
 }

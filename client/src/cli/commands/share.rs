@@ -8,7 +8,7 @@ use crate::{
         password::{StandardInput, generated},
         print::Printer,
     },
-    password_policy,
+    lease, password_policy,
     transfer::{self, TicketTerms},
 };
 use nightdrop_envelope::space::{FileRecord, Operation, SpacePath, TicketRecord};
@@ -147,7 +147,8 @@ pub(super) async fn share(
     terms: TicketTerms,
 ) -> Result<ShownLink, ClientError> {
     let relay = opened.relay().clone();
-    let ticket = transfer::make_ticket(&mut opened.lane(), &relay, file, terms).await?;
+    let made = transfer::make_ticket(&mut opened.lane(), &relay, file, terms).await;
+    let ticket = made.map_err(|error| lease::explain(error, name.as_str(), file.lease))?;
     let link = ShownLink::of(&ticket, &relay);
     let listed = opened.append(|state| match state.file(name) {
         Some(listed) if listed.blob == file.blob => {

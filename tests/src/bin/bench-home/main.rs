@@ -179,7 +179,8 @@ impl Stage {
             let capabilities = BlobCapabilities::generate(&mut rand::rng());
             let (key, manifest) = (FileKey::from_bytes(rand::random()), rand::random());
             let (size, hash) = (content.len() as u64, Sha256::digest(&content).into());
-            let file = FileRecord::new(capabilities, &key, manifest, size, Some(1_700_000_000), hash);
+            let file =
+                FileRecord::new(capabilities, &key, manifest, size, Some(1_700_000_000), hash, u32::MAX);
             let path = SpacePath::parse(&format!("tree/{directory}/{name}"))?;
             operations.push(Operation::PutFile { path, file: Box::new(file) });
         }

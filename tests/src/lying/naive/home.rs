@@ -308,7 +308,8 @@ impl NaiveHome {
             Operation::Renewed { .. }
             | Operation::Lost { .. }
             | Operation::Close { .. }
-            | Operation::Checkpoint { .. } => true,
+            | Operation::Checkpoint { .. }
+            | Operation::Leased { .. } => true,
             // What was listed once may be destroyed; whether it is on its way out no lie here is about.
             Operation::Destroyed { blob } => self.blobs.contains(blob),
         }
@@ -333,7 +334,8 @@ impl NaiveHome {
             | Operation::Renewed { .. }
             | Operation::Lost { .. }
             | Operation::Close { .. }
-            | Operation::Checkpoint { .. } => {}
+            | Operation::Checkpoint { .. }
+            | Operation::Leased { .. } => {}
             Operation::Share { path, .. } => {
                 self.files.entry(path.as_str().to_owned()).and_modify(|file| file.tickets += 1);
             }

@@ -1,0 +1,80 @@
+//! Leases, as commands see them: what ends soon is told, and what is due is made longer.
+
+use super::opened::Opened;
+use crate::{
+    ClientError, clock,
+    lease::{self, Ending, NEAR},
+};
+use nightdrop_envelope::space::Lease;
+use nightdrop_wire::date::Date;
+
+/// Of what is due, a command makes so many longer that chance chooses, and all that end within days.
+const FEW: (usize, usize) = (16, usize::MAX);
+/// With fewer there is nothing to wait for.
+const MANY: usize = 4;
+
+impl Opened<'_> {
+    /// Tells what ends soon, and what ended.
+    pub(super) fn warn_of_ends(&self) {
+        let Ending { soon, for_good, over, first } = lease::ending(self.space.state(), clock::today());
+        let first = Date::of_day(first.unwrap_or_default());
+        if soon > 0 {
+            self.printer.warn(&format!(
+                "the relay keeps {soon} of your files for less than {} weeks more unless they are extended, the first until {first}: leave the agent open for a while (`nightdrop unlock`), or run a command that changes your files",
+                NEAR / 7
+            ));
+        }
+        if for_good > 0 {
+            self.printer.warn(&format!(
+                "the relay keeps {for_good} of your files for less than {} weeks more and does not extend them, the first of all until {first}: get them, and put them again (`nightdrop info NAME` tells the day of each)",
+                NEAR / 7
+            ));
+        }
+        if over > 0 {
+            self.printer.warn(&format!(
+                "{over} of your files are over: the relay kept them for as long as was paid for; `nightdrop rm` takes them off your list"
+            ));
+        }
+    }
+
+    /// Makes a few leases longer that are due. That it fails is told, and no more: what the command did is done.
+    ///
+    /// # Errors
+    /// [`ClientError::Chain`] if the relay showed two histories.
+    pub(super) async fn extend_leases(&mut self) -> Result<(), ClientError> {
+        let today = clock::today();
+        let chosen = lease::choose(lease::due(self.space.state(), today), today, FEW, &mut rand::rng());
+        if chosen.is_empty() {
+            return Ok(());
+        }
+        let (count, unlocked) = (chosen.len(), self.unlocked);
+        let bar = (count >= MANY).then(|| self.printer.bar("Extending how long your files are kept"));
+        bar.iter().for_each(super::print::Bar::wait);
+        let way = (unlocked.transport(), unlocked.relay(), unlocked.limits());
+        let extended = lease::extend(way, &mut self.space, chosen, |price| unlocked.pay_one(price)).await;
+        bar.iter().for_each(super::print::Bar::done);
+        self.remember().await?;
+        if let (longer, Some(error)) = extended {
+            let left = lease::due(self.space.state(), today);
+            let first = left.iter().map(lease::Due::until).min().map_or(String::new(), |first| {
+                format!(", and the first one ends after {}", Date::of_day(first))
+            });
+            self.printer.warn(&format!(
+                "how long your files are kept was extended for {longer} of {count} ({error}); {} are still to be extended{first}. {} The next command that changes your files tries again",
+                left.len(),
+                error.explanation().next
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Until when a file is kept, in words.
+pub(super) fn in_words(lease: Lease) -> String {
+    let until = Date::of_day(lease.until);
+    match lease.days_left(clock::today()) {
+        None => format!("was kept until {until}, and is gone"),
+        Some(_) if lease.is_last => format!("until {until}; the relay does not extend it"),
+        Some(_) => format!("until {until}; extended by itself while you use this account now and then"),
+    }
+}

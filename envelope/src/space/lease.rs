@@ -1,0 +1,79 @@
+//! How long the relay keeps a blob, as far as its owner knows.
+
+use crate::{OpenError, layout::Layout, manifest::manifest_class};
+use nightdrop_wire::{ids::BlobId, price, season};
+use serde::{Deserialize, Serialize};
+
+/// How long the relay keeps a blob. Field order is the byte order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// The last day on which it is there, in days since 1970-01-01 (UTC).
+    pub until: u32,
+    /// The relay did not make it longer when it was asked, or paid: nothing more is paid.
+    pub is_last: bool,
+}
+
+/// What an owner came to know of the lease of a blob. Field order is the byte order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaseNews {
+    /// Which blob.
+    pub blob: BlobId,
+    /// Its lease from now on.
+    pub lease: Lease,
+}
+
+impl Lease {
+    /// One of which nothing else is known.
+    #[must_use]
+    pub const fn until(until: u32) -> Self {
+        Self { until, is_last: false }
+    }
+
+    /// Days that are left after today; none if it is over.
+    #[must_use]
+    pub const fn days_left(&self, today: u32) -> Option<u32> {
+        self.until.checked_sub(today)
+    }
+
+    /// Whether it is in its last season, and can be made longer.
+    #[must_use]
+    pub fn is_due(&self, today: u32) -> bool {
+        !self.is_last && self.days_left(today).is_some_and(|left| left < season::DAYS)
+    }
+}
+
+/// Units that a blob costs whose content has so many bytes.
+///
+/// # Errors
+/// [`OpenError`] if nothing is so long.
+pub fn price_of(size: u64) -> Result<u32, OpenError> {
+    let layout = Layout::of_size(size)?;
+    let manifest = manifest_class(&layout)?;
+    Ok(match layout.chunks() {
+        1 => price::of_whole(layout.class(), manifest),
+        chunks => price::of_finished(chunks, manifest),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_is_due_in_its_last_thirteen_weeks() {
+        let lease = Lease::until(1_000);
+        assert_eq!(
+            [908, 909, 910, 1_000, 1_001].map(|day| lease.is_due(day)),
+            [false, false, true, true, false]
+        );
+        assert!(!Lease { is_last: true, ..lease }.is_due(1_000));
+        assert_eq!((lease.days_left(999), lease.days_left(1_001)), (Some(1), None));
+    }
+
+    #[test]
+    fn a_longer_lease_costs_what_the_file_takes() {
+        assert_eq!((price_of(0), price_of(30_000), price_of(1_000_000)), (Ok(1), Ok(1), Ok(17)));
+        assert_eq!(price_of(3_000_000), Ok(49));
+        assert!(price_of(u64::MAX).is_err());
+    }
+}
