@@ -100,7 +100,7 @@ impl Store {
                 Extension::Extends(row) => {
                     Ok(Checked::Scattered(payment.count(), move |changes: &Changes<'_>| {
                         payment.spend(changes)?;
-                        changes.put(id.as_bytes(), &row)?;
+                        changes.put(id.as_bytes(), &*row)?;
                         Ok(moment.last_day(&row))
                     }))
                 }
@@ -114,7 +114,7 @@ pub(crate) enum Extension {
     /// Nothing: it lasts until this day, and would not last longer.
     Holds(Day),
     /// This row.
-    Extends(BlobRow),
+    Extends(Box<BlobRow>),
 }
 
 /// What comes of paying for a blob anew. What holds comes before the payment: whoever lost an answer is told it for nothing.
@@ -144,5 +144,5 @@ pub(crate) fn check(
     }
     payment.check_price(price)?;
     payment.check_unspent(rows, moment.today())?;
-    Ok(Extension::Extends(longer))
+    Ok(Extension::Extends(Box::new(longer)))
 }

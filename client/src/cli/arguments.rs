@@ -169,7 +169,8 @@ pub(super) enum Command {
     Logout(Logout),
     /// Show whether there is an account, and whether it is open
     Status,
-    /// Upload files
+    /// Upload files. The relay keeps them for 26 to 39 weeks, and for as long as they are extended in time, which is done by itself while the account is used:
+    /// whoever is away for longer loses them
     Put(Put),
     /// Download one of your files, or the file of a link
     Get(Get),

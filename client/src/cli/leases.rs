@@ -1,6 +1,6 @@
 //! Leases, as commands see them: what ends soon is told, and what is due is made longer.
 
-use super::opened::Opened;
+use super::{opened::Opened, print::Bar};
 use crate::{
     ClientError, clock,
     lease::{self, Ending, NEAR},
@@ -10,6 +10,8 @@ use nightdrop_wire::date::Date;
 
 /// Of what is due, a command makes so many longer that chance chooses, and all that end within days.
 const FEW: (usize, usize) = (16, usize::MAX);
+/// Between two notes of what was extended.
+const BATCH: usize = 64;
 /// With fewer there is nothing to wait for.
 const MANY: usize = 4;
 
@@ -43,18 +45,25 @@ impl Opened<'_> {
     /// [`ClientError::Chain`] if the relay showed two histories.
     pub(super) async fn extend_leases(&mut self) -> Result<(), ClientError> {
         let today = clock::today();
-        let chosen = lease::choose(lease::due(self.space.state(), today), today, FEW, &mut rand::rng());
+        let mut chosen = lease::choose(lease::due(self.space.state(), today), today, FEW, &mut rand::rng());
         if chosen.is_empty() {
             return Ok(());
         }
         let (count, unlocked) = (chosen.len(), self.unlocked);
         let bar = (count >= MANY).then(|| self.printer.bar("Extending how long your files are kept"));
-        bar.iter().for_each(super::print::Bar::wait);
         let way = (unlocked.transport(), unlocked.relay(), unlocked.limits());
-        let extended = lease::extend(way, &mut self.space, chosen, |price| unlocked.pay_one(price)).await;
-        bar.iter().for_each(super::print::Bar::done);
+        let (mut longer, mut failed) = (0, None);
+        while failed.is_none() && !chosen.is_empty() {
+            bar.iter().for_each(|bar| bar.percent(percent(count - chosen.len(), count)));
+            let rest = chosen.split_off(BATCH.min(chosen.len()));
+            let batch = std::mem::replace(&mut chosen, rest);
+            let (more, error) =
+                lease::extend(way, &mut self.space, batch, |price| unlocked.pay_one(price)).await;
+            (longer, failed) = (longer + more, error);
+        }
+        bar.iter().for_each(Bar::done);
         self.remember().await?;
-        if let (longer, Some(error)) = extended {
+        if let Some(error) = failed {
             let left = lease::due(self.space.state(), today);
             let first = left.iter().map(lease::Due::until).min().map_or(String::new(), |first| {
                 format!(", and the first one ends after {}", Date::of_day(first))
@@ -67,6 +76,11 @@ impl Opened<'_> {
         }
         Ok(())
     }
+}
+
+/// So much of the whole.
+fn percent(done: usize, all: usize) -> u8 {
+    u8::try_from(done * 100 / all.max(1)).unwrap_or(100)
 }
 
 /// Until when a file is kept, in words.

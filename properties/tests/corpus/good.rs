@@ -8,7 +8,7 @@ use nightdrop_envelope::{
     keyring::Keyring,
     link::FileLink,
     recovery::RecoveryPhrase,
-    space::{FileRecord, Operation, SpacePath, TicketRecord, VerifiedLog},
+    space::{FileRecord, Lease, LeaseNews, Operation, SpacePath, TicketRecord, VerifiedLog},
     ticket::TicketSecret,
 };
 use nightdrop_login::{
@@ -357,6 +357,7 @@ fn logs() -> Vec<Input> {
         Operation::PutFile { path: path("docs/c"), file: file(2) },
         Operation::Remove { path: path("docs/b") },
         Operation::Destroyed { blob: removed },
+        Operation::Leased { blobs: vec![LeaseNews { blob: file(2).blob, lease: Lease::until(20_500) }] },
     ];
     let encoded: Vec<Vec<u8>> =
         operations.iter().map(|operation| codec::encode(operation).unwrap()).collect();

@@ -68,7 +68,7 @@ fn show(opened: &Opened<'_>, name: &SpacePath, printer: &Printer) -> Result<(), 
     let mut lines = format!(
         "name      {}\nsize      {} bytes\nkept      {}\n\
          the relay sees {} sealed chunk(s) of {} bytes and a sealed manifest of {}, {} bytes as it stores them;\n\
-         \x20         {} link(s) with their limits, and the day; no name, no content, and of the size no more than that",
+         \x20         {} link(s) with their limits, and the week; no name, no content, and of the size no more than that",
         name.as_str(),
         file.size,
         in_words(file.lease),
