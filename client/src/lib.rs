@@ -20,6 +20,7 @@ mod duration;
 mod error;
 mod home;
 pub mod limits;
+mod list_room;
 mod local_copy;
 mod opening;
 mod outgoing;

@@ -7,6 +7,7 @@
 use crate::{
     ClientError,
     limits::ClientLimits,
+    payment::Purse,
     relay::{RelayLane, RequestError},
     space::HomeSpace,
     transfer::Progress,
@@ -39,6 +40,7 @@ pub async fn renew_carried<T: Transport>(
     transport: &T,
     relay: &OnionAddress,
     space: &mut HomeSpace<T>,
+    purse: &impl Purse,
     limits: &ClientLimits,
     progress: &dyn Progress,
 ) -> Result<Vec<BlobId>, ClientError> {
@@ -52,8 +54,8 @@ pub async fn renew_carried<T: Transport>(
         let count = batch.len() as u64;
         let Outcome { renewed, denied, lanes: free, error } = renew_all(lanes, batch).await;
         lanes = free;
-        note(space, &renewed, |blobs| Operation::Renewed { blobs }).await?;
-        note(space, &denied, |blobs| Operation::Lost { blobs }).await?;
+        note(space, purse, &renewed, |blobs| Operation::Renewed { blobs }).await?;
+        note(space, purse, &denied, |blobs| Operation::Lost { blobs }).await?;
         // Another device may have replaced them, or destroyed their files, meanwhile.
         lost.extend(denied.into_iter().filter(|blob| space.state().is_lost(*blob)));
         if let Some(error) = error {
@@ -90,6 +92,7 @@ fn waiting(state: &State) -> VecDeque<Waiting> {
 /// Another device may have noted some of them meanwhile.
 async fn note<T: Transport>(
     space: &mut HomeSpace<T>,
+    purse: &impl Purse,
     ended: &[BlobId],
     operation: impl Fn(Vec<BlobId>) -> Operation,
 ) -> Result<(), ClientError> {
@@ -101,7 +104,7 @@ async fn note<T: Transport>(
             Ok(vec![operation(still)])
         }
     };
-    space.append(decide).await
+    space.append(purse, decide).await
 }
 
 struct Outcome<T> {

@@ -9,17 +9,17 @@ use crate::{
     day::Day,
     digest::{BodyDigest, token_hash},
     error::StoreError,
-    growth, logs,
+    growth, log_growth, logs,
     row::Row,
     schema::{BlobRow, LogRow},
     store::Store,
     transaction::Rows,
 };
 use nightdrop_wire::{
-    ids::BlobId,
+    ids::{BlobId, SpaceId},
     messages::{
         blob::{CreateBlob, GrowBlob},
-        log::CreateLog,
+        log::{CreateLog, GrowLog},
     },
     token::Token,
 };
@@ -87,6 +87,26 @@ impl Store {
             body,
             today,
         )?;
+        Ok(if grown.is_some() { Beforehand::MayPay } else { Beforehand::Done })
+    }
+
+    /// What is seen of [`Store::grow_log`].
+    ///
+    /// # Errors
+    /// Those of [`Store::grow_log`]: whoever has the append token may know how the log stands.
+    pub fn before_log_growth(
+        &self,
+        space: SpaceId,
+        append_token: &Token,
+        message: &GrowLog,
+        body: BodyDigest,
+        today: Day,
+    ) -> Result<Beforehand, StoreError> {
+        let payment = Payment::unverified(&message.payment);
+        let append_token = token_hash(append_token);
+        let snapshot = self.snapshot()?;
+        let units = (message.held, message.paid);
+        let grown = log_growth::check(&snapshot, space, &append_token, units, &payment, body, today)?;
         Ok(if grown.is_some() { Beforehand::MayPay } else { Beforehand::Done })
     }
 

@@ -50,6 +50,7 @@ mod guesses;
 mod identity;
 mod invitations;
 mod limits;
+mod log_growth;
 mod logs;
 mod object;
 mod open;

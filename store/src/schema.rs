@@ -49,7 +49,7 @@ use redb::TableDefinition;
 use serde::{Deserialize, Serialize};
 
 /// Version of everything below. There is no release yet, hence no other version to read.
-pub(crate) const SCHEMA_VERSION: u32 = 8;
+pub(crate) const SCHEMA_VERSION: u32 = 9;
 
 /// A table with values of any length.
 pub(crate) struct Table<K: FixedKey> {
@@ -453,8 +453,14 @@ pub(crate) struct LogRow {
     pub(crate) append_token: TokenHash,
     /// Where it stands.
     pub(crate) head: LogHead,
-    /// Bytes that its entries take, sealed at rest.
+    /// Bytes of its entries, sealed at rest.
     pub(crate) bytes: u64,
+    /// Bytes that they take, as [`nightdrop_wire::price::of_entry`] counts them.
+    pub(crate) taken: u64,
+    /// Units that were paid for it in all.
+    pub(crate) paid: u32,
+    /// Digest of the request that last made it grow.
+    pub(crate) grown_by: Option<[u8; 32]>,
     /// Day on which it was made.
     pub(crate) created: Day,
     /// Digest of the request that made it.

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use nightdrop_store::BodyDigest;
 use nightdrop_wire::{
     ids::SpaceId,
-    messages::log::{Append, CreateLog},
+    messages::log::{Append, CreateLog, GrowLog},
     refusal::Refusal,
     token::Token,
 };
@@ -39,6 +39,24 @@ impl Service {
             let message: Append = decode(&body)?;
             drop(body);
             Ok(inner.store.append(space, &append_token, &message, &mut inner.environment.rng()))
+        })
+        .await
+    }
+
+    /// `POST /v1/logs/{space}/grow`.
+    pub(super) async fn grow_log(
+        &self,
+        space: SpaceId,
+        append_token: Token,
+        body: Bytes,
+    ) -> Result<Bytes, Refusal> {
+        let inner = Arc::clone(&self.inner);
+        prepared(move || {
+            let (message, digest) = (decode::<GrowLog>(&body)?, BodyDigest::of(&body));
+            let today = inner.environment.today();
+            let before = inner.store.before_log_growth(space, &append_token, &message, digest, today);
+            let Some(payment) = inner.payment(before, &message.payment)? else { return Ok(done()) };
+            Ok(inner.store.grow_log(space, &append_token, &message, payment, digest, today))
         })
         .await
     }
