@@ -32,10 +32,9 @@ impl<'a, T> Drawing<'a, T> {
 
 impl<T: Transport> Purse for Drawing<'_, T> {
     async fn pay(&self, price: u32) -> Result<Payment, ClientError> {
-        let mut wanted = Assortment::default();
-        let mut left = price;
-        for (place, denomination) in Denomination::ALL.into_iter().enumerate().rev() {
-            wanted.0[place] = u16::try_from(left / denomination.units()).unwrap();
+        let (mut wanted, mut left) = (Assortment::default(), price);
+        for (place, denomination) in wanted.0.iter_mut().zip(Denomination::ALL).rev() {
+            *place = u16::try_from(left / denomination.units()).unwrap();
             left %= denomination.units();
         }
         Ok(self.0.lock().await.fetch_credits(wanted).await?.into())
