@@ -106,7 +106,6 @@ impl Device {
         let purse = Drawing::of(session);
         let rekeying = Rekeying::prepare(transport, next, space, &password, &purse, &limits).await?;
         rekeying.close(space, &purse).await?;
-        drop(purse);
         *memory = session.seal_memory(session.open_memory(Some(memory))?, space.head())?;
         let rekeyed = rekeying.finish(transport, space, &password, wish, &Empty, &limits).await?;
         memory.clone_from(&rekeyed.memory);

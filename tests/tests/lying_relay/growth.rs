@@ -153,7 +153,7 @@ async fn what_a_process_paid_is_not_paid_again() {
     let error = space.refresh().await.expect_err("two units are paid for");
     assert!(is_denied(&error), "{error:?}");
     process.keep_space(space);
-    let error = process.space().await.err().expect("the process remembers");
+    let error = process.space().await.expect_err("the process remembers");
     assert!(is_denied(&error), "{error:?}");
     assert_eq!(asked(stage), (0, vec![]));
     stage.liar.tell(Honest);
