@@ -9,7 +9,7 @@ use crate::{
     blocking::blocking,
     lease,
     limits::ClientLimits,
-    payment::Payment,
+    payment::{Payment, Purse},
     random,
     relay::RelayLane,
     space::{HomeSpace, read_page},
@@ -125,23 +125,23 @@ async fn fetch<T: Transport>(
     Ok(content)
 }
 
-/// Writes a checkpoint as the next entry, if the log stands where it was read; gives whether it was. `pay` is asked for its price.
+/// Writes a checkpoint as the next entry, if the log stands where it was read; gives whether it was. `purse` pays for it.
 ///
 /// # Errors
 /// [`ClientError`]; nothing is lost by it.
 pub(crate) async fn write<T: Transport>(
     (transport, relay, limits): (&T, &OnionAddress, &ClientLimits),
     space: &mut HomeSpace<T>,
-    pay: impl AsyncFnOnce(u32) -> Result<Payment, ClientError>,
+    purse: &impl Purse,
 ) -> Result<bool, ClientError> {
     let mut lane = RelayLane::isolated(transport, relay, limits);
     let log = space.log().clone();
     let content = blocking(move || log.checkpoint()).await?.map_err(ClientError::Sealing)?;
     let layout = Layout::of_size(content.len() as u64).map_err(ClientError::Sealing)?;
-    let payment = pay(price::of_open(layout.chunks()).unwrap_or_default()).await?;
+    let payment = purse.pay(price::of_open(layout.chunks()).unwrap_or_default()).await?;
     let blob = Blob::put(&mut lane, &content, layout, payment).await?;
     let operation = Operation::Checkpoint { file: Box::new(blob.file.clone()) };
-    match space.append_here(vec![operation]).await {
+    match space.append_here(purse, vec![operation]).await {
         Ok(true) => blob.finish(&mut lane).await.map(|()| true),
         Ok(false) => {
             // Best effort: the relay forgets what is not finished.

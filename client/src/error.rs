@@ -136,6 +136,12 @@ pub enum ClientError {
     /// No more credits today.
     #[error("the relay gives this account no more credits today")]
     NoCredits,
+    /// Nothing pays for more of the list of files.
+    #[error("there are no credits to pay for more of your list of files")]
+    ListUnpaid,
+    /// The relay denies what was paid for the list of files.
+    #[error("the relay denies what was paid for your list of files")]
+    PaymentDenied,
     /// The relay takes no more tickets of this file.
     #[error("the relay takes no more links of this file, or no more downloads through them")]
     TooManyLinks,
@@ -492,6 +498,16 @@ impl ClientError {
                 "Nothing was uploaded.",
                 "Look whether this device's date is right; else try again tomorrow, or ask the relay's operator.",
             ),
+            Self::ListUnpaid => explain(
+                Refused,
+                "Your list of files was not changed; what is listed is safe, and can be read.",
+                "Remove files that you need no more with `nightdrop rm`: what they give back pays for the list. Else wait until your quota is counted anew, or ask the relay's operator for more.",
+            ),
+            Self::PaymentDenied => explain(
+                Tampered,
+                "What is listed can be read. One payment may be lost, and this command may have been carried out in part.",
+                "Do not rely on this relay. Ask its operator, by another way, whether it was restored.",
+            ),
             Self::TooManyLinks => explain(
                 Refused,
                 "No link was made. A file has at most 1,024 links, and its counted ones allow at most 4,096 downloads together, until a day after they end.",
@@ -709,6 +725,11 @@ impl ClientError {
         }
     }
 
+    /// A request that pays for more of the list.
+    pub(crate) fn growth(error: RequestError) -> Self {
+        Self::refused_as(error, Self::ListUnpaid)
+    }
+
     /// A request of an upload.
     pub(crate) fn upload(error: RequestError) -> Self {
         Self::refused_as(error, Self::UploadRefused)
@@ -753,7 +774,8 @@ impl ClientError {
             RequestError::Refused(Refusal::Busy) => Self::RelayBusy,
             RequestError::Transport(error) => Self::Tor(error),
             RequestError::Broken => Self::Broken,
-            RequestError::Invalid => Self::NotARelay,
+            // Only an append is told that it is not paid for.
+            RequestError::Refused(Refusal::Unpaid) | RequestError::Invalid => Self::NotARelay,
         }
     }
 

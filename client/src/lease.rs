@@ -11,7 +11,7 @@
 use crate::{
     ClientError, clock,
     limits::ClientLimits,
-    payment::Payment,
+    payment::{Payment, Purse},
     relay::{RelayLane, RequestError},
     space::HomeSpace,
     spread::{Spread, spread},
@@ -130,11 +130,11 @@ pub(crate) fn ending(state: &State, today: u32) -> Ending {
 }
 
 /// Makes leases longer, and notes what the relay says. Gives how many became longer, and the first failure; what was confirmed until then is kept.
-pub(crate) async fn extend<T: Transport, F: Future<Output = Result<Payment, ClientError>>>(
+pub(crate) async fn extend<T: Transport>(
     (transport, relay, limits): (&T, &OnionAddress, &ClientLimits),
     space: &mut HomeSpace<T>,
     chosen: Vec<Due>,
-    pay: impl Fn(u32) -> F,
+    purse: &impl Purse,
 ) -> (usize, Option<ClientError>) {
     let lanes = limits.lanes.clamp(1, chosen.len().max(1));
     let lanes: Vec<_> = (0..lanes).map(|_| RelayLane::isolated(transport, relay, limits)).collect();
@@ -151,7 +151,7 @@ pub(crate) async fn extend<T: Transport, F: Future<Output = Result<Payment, Clie
     unpaid.sort_by_key(|due| due.lease.until);
     let mut paid = Vec::new();
     for due in unpaid {
-        match pay(due.price).await {
+        match purse.pay(due.price).await {
             Ok(payment) => paid.push(Asking { due, payment }),
             // What ends first was paid first.
             Err(lacking) => {
@@ -168,14 +168,18 @@ pub(crate) async fn extend<T: Transport, F: Future<Output = Result<Payment, Clie
             Answer::Unpaid(_) => error = error.or(Some(ClientError::LeaseRefused)),
         }
     }
-    match note(space, &heard).await {
+    match note(space, purse, &heard).await {
         Ok(longer) => (longer, error),
         Err(unnoted) => (0, error.or(Some(unnoted))),
     }
 }
 
 /// Another device may have noted something meanwhile, which stays unless this says more.
-async fn note<T: Transport>(space: &mut HomeSpace<T>, heard: &[Heard]) -> Result<usize, ClientError> {
+async fn note<T: Transport>(
+    space: &mut HomeSpace<T>,
+    purse: &impl Purse,
+    heard: &[Heard],
+) -> Result<usize, ClientError> {
     let mut longer = 0;
     let decide = |state: &State| {
         let held: BTreeMap<BlobId, Lease> = state.leased().map(|file| (file.blob, file.lease)).collect();
@@ -189,7 +193,7 @@ async fn note<T: Transport>(space: &mut HomeSpace<T>, heard: &[Heard]) -> Result
         let nothing = state.closed_for().is_some();
         Ok(if nothing { Vec::new() } else { batches(&news) })
     };
-    space.append(decide).await?;
+    space.append(purse, decide).await?;
     Ok(longer)
 }
 

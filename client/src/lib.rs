@@ -22,6 +22,7 @@ mod error;
 mod home;
 mod lease;
 pub mod limits;
+mod list_room;
 mod local_copy;
 mod opening;
 mod outgoing;

@@ -3,6 +3,7 @@
 //! A payment covers its price, and none of its credits could be left out. Since each denomination is worth a whole number of the next smaller ones, the
 //! largest that fit give the exact price whenever some of them do.
 
+use crate::ClientError;
 use nightdrop_wire::{
     denomination::{Assortment, Denomination},
     limits::MAX_CREDITS_PER_PAYMENT,
@@ -16,6 +17,15 @@ pub(crate) const STANDARD: Assortment = Assortment([64, 32, 16, 0]);
 const REFILL: Assortment = Assortment([64, 32, 16, 16]);
 /// The largest steps that are drawn at once: 16 GiB.
 const MOST_STEPS: u16 = 4;
+
+/// Where payments come from.
+pub trait Purse: Sync {
+    /// A payment of this price, in units.
+    ///
+    /// # Errors
+    /// [`ClientError::NoCredits`] if there is none; whatever else keeps credits from being drawn.
+    fn pay(&self, price: u32) -> impl Future<Output = Result<Payment, ClientError>> + Send;
+}
 
 /// Credits that pay for one thing. Those that nobody was shown go back to where they were taken from.
 #[derive(Default)]

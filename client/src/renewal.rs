@@ -7,6 +7,7 @@
 use crate::{
     ClientError,
     limits::ClientLimits,
+    payment::Purse,
     relay::{RelayLane, RequestError},
     space::HomeSpace,
     spread::{Spread, spread},
@@ -39,6 +40,7 @@ pub async fn renew_carried<T: Transport>(
     transport: &T,
     relay: &OnionAddress,
     space: &mut HomeSpace<T>,
+    purse: &impl Purse,
     limits: &ClientLimits,
     progress: &dyn Progress,
 ) -> Result<Vec<BlobId>, ClientError> {
@@ -55,8 +57,8 @@ pub async fn renew_carried<T: Transport>(
         lanes = free;
         let of = |was_renewed| done.iter().filter(move |one| one.1 == was_renewed).map(|one| one.0);
         let (renewed, denied) = (of(true).collect::<Vec<_>>(), of(false).collect::<Vec<_>>());
-        note(space, &renewed, |blobs| Operation::Renewed { blobs }).await?;
-        note(space, &denied, |blobs| Operation::Lost { blobs }).await?;
+        note(space, purse, &renewed, |blobs| Operation::Renewed { blobs }).await?;
+        note(space, purse, &denied, |blobs| Operation::Lost { blobs }).await?;
         // Another device may have replaced them, or destroyed their files, meanwhile.
         lost.extend(denied.into_iter().filter(|blob| space.state().is_lost(*blob)));
         if let Some(error) = error {
@@ -93,6 +95,7 @@ fn waiting(state: &State) -> VecDeque<Waiting> {
 /// Another device may have noted some of them meanwhile.
 async fn note<T: Transport>(
     space: &mut HomeSpace<T>,
+    purse: &impl Purse,
     ended: &[BlobId],
     operation: impl Fn(Vec<BlobId>) -> Operation,
 ) -> Result<(), ClientError> {
@@ -104,7 +107,7 @@ async fn note<T: Transport>(
             Ok(vec![operation(still)])
         }
     };
-    space.append(decide).await
+    space.append(purse, decide).await
 }
 
 /// Whether the relay took one of the two keys.

@@ -1,21 +1,26 @@
 //! The home space over the network: reading the log, believing what replays, appending by compare-and-swap.
 
+mod growth;
+mod reading;
+
+pub(crate) use reading::read_page;
+use reading::{Read, read_on};
+
 use crate::{
     ClientError,
     limits::ClientLimits,
-    payment::Payment,
+    list_room::{self, ListRoom},
+    payment::{Payment, Purse},
     random,
     relay::{RelayLane, RequestError},
     transport::Transport,
 };
-use bytes::Bytes;
-use nightdrop_envelope::space::{HomeKeys, Lead, Operation, Replay, Report, State, VerifiedLog};
+use nightdrop_envelope::space::{HomeKeys, Operation, Replay, Report, State, VerifiedLog};
 use nightdrop_wire::{
     authorization::Authorization,
-    codec,
     endpoint::Endpoint,
-    limits::{ENTRY_SIZES, MAX_ENTRIES, MAX_ENTRIES_BODY, MAX_LOG_ENTRIES},
-    messages::log::{Append, CreateLog, LogHead, LogPage},
+    limits::MAX_ENTRIES,
+    messages::log::{Append, CreateLog, LogHead},
     onion::OnionAddress,
     refusal::Refusal,
 };
@@ -23,14 +28,6 @@ use serde_bytes::ByteBuf;
 
 /// Bytes of an append's entries at most; the rest of the body is the head and lengths.
 const MAX_APPEND_BYTES: usize = MAX_ENTRIES * 1024;
-/// Bytes of a page at most.
-const MAX_PAGE: usize = MAX_ENTRIES_BODY;
-/// Bytes that one more entry may need in a page: itself, its length, and what a relay may keep free for a longer head.
-const ROOM_FOR_AN_ENTRY: usize = LARGEST_ENTRY + 16;
-const LARGEST_ENTRY: usize = {
-    let [_, _, _, largest] = ENTRY_SIZES;
-    largest
-};
 /// Appends that are tried when other devices write at the same time. Whoever loses has two round trips to the winner's one, so a device that writes
 /// without a pause can win many times in a row.
 const APPEND_ATTEMPTS: u32 = 1_000;
@@ -39,6 +36,7 @@ const APPEND_ATTEMPTS: u32 = 1_000;
 pub struct HomeSpace<T> {
     lane: RelayLane<T>,
     log: VerifiedLog,
+    room: ListRoom,
 }
 
 impl<T: Transport> HomeSpace<T> {
@@ -66,23 +64,30 @@ impl<T: Transport> HomeSpace<T> {
     pub(crate) async fn open_from(mut lane: RelayLane<T>, replay: Replay) -> Result<Self, ClientError> {
         let (keys, remembered) = (replay.keys().clone(), replay.remembered().copied());
         let never_written = LogHead::before_first(keys.space());
-        let log = match read_on(&mut lane, replay, None).await {
-            Err(ClientError::Withheld) if remembered == Some(never_written) => VerifiedLog::empty(keys),
+        let unknown = ListRoom::default();
+        let (log, room) = match read_on(&mut lane, replay, unknown, None).await {
+            Err(ClientError::Withheld) if remembered == Some(never_written) => {
+                (VerifiedLog::empty(keys), unknown)
+            }
             Err(ClientError::Withheld) if remembered.is_none() => return Err(ClientError::NoHomeSpace),
-            log => log?.0,
+            read => {
+                let Read { log, room, .. } = read?;
+                (log, room)
+            }
         };
-        Ok(Self { lane, log })
+        Ok(Self { lane, log, room })
     }
 
     /// A space that was never written, over a lane of its own.
     #[must_use]
     pub fn never_written(transport: &T, relay: &OnionAddress, keys: HomeKeys, limits: &ClientLimits) -> Self {
-        Self { lane: RelayLane::isolated(transport, relay, limits), log: VerifiedLog::empty(keys) }
+        let (log, room) = (VerifiedLog::empty(keys), ListRoom::default());
+        Self { lane: RelayLane::isolated(transport, relay, limits), log, room }
     }
 
     /// A space that was read before, over a lane that shares circuits with nothing but this space.
-    pub(crate) const fn from_parts(lane: RelayLane<T>, log: VerifiedLog) -> Self {
-        Self { lane, log }
+    pub(crate) const fn from_parts(lane: RelayLane<T>, log: VerifiedLog, room: ListRoom) -> Self {
+        Self { lane, log, room }
     }
 
     /// What was read.
@@ -91,8 +96,8 @@ impl<T: Transport> HomeSpace<T> {
     }
 
     /// What it takes to go on later.
-    pub(crate) fn into_parts(self) -> (RelayLane<T>, VerifiedLog) {
-        (self.lane, self.log)
+    pub(crate) fn into_parts(self) -> (RelayLane<T>, VerifiedLog, ListRoom) {
+        (self.lane, self.log, self.room)
     }
 
     /// Reads what was written since; one round trip if nothing was.
@@ -100,10 +105,10 @@ impl<T: Transport> HomeSpace<T> {
     /// # Errors
     /// As [`Self::open`]; then it stands where it stood.
     pub async fn refresh(&mut self) -> Result<(), ClientError> {
-        match read_on(&mut self.lane, self.log.clone().resume(), None).await {
+        match read_on(&mut self.lane, self.log.clone().resume(), self.room, None).await {
             // Never written, as far as this device knows: it was found so when it was opened.
             Err(ClientError::Withheld) if self.is_new() => {}
-            read => self.log = read?.0,
+            read => self.keep(read?),
         }
         Ok(())
     }
@@ -114,11 +119,17 @@ impl<T: Transport> HomeSpace<T> {
     /// As [`Self::open`]; [`ClientError::Chain`] if the relay has shown that command another history. Then it stands where it stood.
     pub async fn read_towards(&mut self, seen: LogHead) -> Result<(), ClientError> {
         if let Some(lead) = self.log.lead_from(&seen) {
-            let lead = read_lead(&mut self.lane, self.log.keys(), lead).await?;
+            let lead = reading::read_lead(&mut self.lane, self.log.keys(), lead).await?;
             return Ok(self.log.take_lead(lead)?);
         }
-        self.log = read_on(&mut self.lane, self.log.clone().resume_towards(seen), None).await?.0;
+        let replay = self.log.clone().resume_towards(seen);
+        let read = read_on(&mut self.lane, replay, self.room, None).await?;
+        self.keep(read);
         Ok(())
+    }
+
+    fn keep(&mut self, read: Read) {
+        (self.log, self.room) = (read.log, read.room);
     }
 
     /// What the space holds.
@@ -159,7 +170,7 @@ impl<T: Transport> HomeSpace<T> {
         self.log.head().count == 0
     }
 
-    /// Makes the space, or reads it if another device was faster.
+    /// Makes the space, or reads it if another device was faster. All of the payment is for its entries.
     ///
     /// # Errors
     /// [`ClientError`]; it can be tried again with another payment.
@@ -169,34 +180,42 @@ impl<T: Transport> HomeSpace<T> {
         let space = keys.space();
         let create = vec![self.log.create()];
         let entries = self.log.seal_next(create, &mut random::system()).map_err(ClientError::Sealing)?;
+        let (paid, room) = (payment.units(), ListRoom::made(payment.units(), list_room::taken_by(&entries)));
         let create = CreateLog {
             space,
+            paid,
             payment: payment.show(),
             read_token,
             append_token,
             entries: to_wire(&entries),
         };
         match self.lane.tell(Endpoint::CreateLog, None, &create).await {
-            Ok(()) => Ok(self.log.take(&entries)?),
+            Ok(()) => {
+                self.log.take(&entries)?;
+                self.room = room;
+                Ok(())
+            }
             Err(RequestError::Refused(Refusal::Conflict)) => self.read_further(None).await.map(|_| ()),
             Err(error) => Err(ClientError::upload(error)),
         }
     }
 
     /// Appends what `decide` makes of the state; it is asked again when another device was faster. Nothing is appended if it
-    /// decides on nothing.
+    /// decides on nothing. `purse` pays for room when little is left; that it cannot is an error only when there is none.
     ///
     /// # Errors
-    /// What `decide` returns: then nothing more was appended. [`ClientError::ChangedMeanwhile`] if what it decided makes no sense.
+    /// What `decide` returns: then nothing more was appended. [`ClientError::ListUnpaid`] if there is no room, and nothing pays for more: nothing was
+    /// appended; [`ClientError::PaymentDenied`]. [`ClientError::ChangedMeanwhile`] if what it decided makes no sense.
     /// [`ClientError::RelayFull`] if the relay takes no more although no other device wrote.
     /// After any other error the entries may have been appended, or some of them: their answer may have been lost.
     pub async fn append(
         &mut self,
+        purse: &impl Purse,
         mut decide: impl FnMut(&State) -> Result<Vec<Operation>, ClientError>,
     ) -> Result<(), ClientError> {
         for _ in 0..APPEND_ATTEMPTS {
             let operations = decide(self.log.state())?;
-            match self.append_once(operations).await? {
+            match self.append_once(purse, operations).await? {
                 Appended::All => return Ok(()),
                 Appended::OtherWasFaster => {}
             }
@@ -208,16 +227,30 @@ impl<T: Transport> HomeSpace<T> {
     ///
     /// # Errors
     /// As [`Self::append`].
-    pub(crate) async fn append_here(&mut self, operations: Vec<Operation>) -> Result<bool, ClientError> {
-        Ok(matches!(self.append_once(operations).await?, Appended::All))
+    pub(crate) async fn append_here(
+        &mut self,
+        purse: &impl Purse,
+        operations: Vec<Operation>,
+    ) -> Result<bool, ClientError> {
+        Ok(matches!(self.append_once(purse, operations).await?, Appended::All))
     }
 
-    async fn append_once(&mut self, operations: Vec<Operation>) -> Result<Appended, ClientError> {
+    async fn append_once(
+        &mut self,
+        purse: &impl Purse,
+        operations: Vec<Operation>,
+    ) -> Result<Appended, ClientError> {
         if let (Some(next), false) = (self.log.state().closed_for(), operations.is_empty()) {
             return Err(ClientError::Closed { next });
         }
+        let files = self.log.state().count().saturating_add(list_room::files_listed_by(&operations));
         let sealed = self.log.seal_next(operations, &mut random::system());
         let entries = sealed.map_err(|_| ClientError::ChangedMeanwhile("your files".to_owned()))?;
+        let before = *self.log.head();
+        self.grow_if_it_can(purse, list_room::taken_by(&entries), files).await?;
+        if *self.log.head() != before {
+            return Ok(Appended::OtherWasFaster);
+        }
         let authorization = Authorization::Bearer(self.log.keys().append_token().clone());
         let endpoint = Endpoint::AppendLog(self.log.keys().space());
         let mut left = entries.len();
@@ -225,7 +258,12 @@ impl<T: Transport> HomeSpace<T> {
             left -= batch.len();
             let append = Append { expected: *self.log.head(), entries: to_wire(batch) };
             match self.lane.tell(endpoint, Some(&authorization), &append).await {
-                Ok(()) => self.log.take(batch)?,
+                Ok(()) => {
+                    self.log.take(batch)?;
+                    self.room = self.room.with_taken(list_room::taken_by(batch));
+                }
+                // There is room: more was never appended than what is known to fit.
+                Err(RequestError::Refused(Refusal::Unpaid)) => return Err(ClientError::PaymentDenied),
                 Err(RequestError::Refused(Refusal::Conflict)) => {
                     let stand = self.read_further(Some(self.log.head_after(batch))).await?;
                     return Ok(if stand && left == 0 { Appended::All } else { Appended::OtherWasFaster });
@@ -240,12 +278,13 @@ impl<T: Transport> HomeSpace<T> {
     /// own entries and says that it did not must not have them decided again: what is listed already looks taken by others,
     /// and would be destroyed.
     async fn read_further(&mut self, ours: Option<LogHead>) -> Result<bool, ClientError> {
-        let (log, stand) = read_on(&mut self.lane, self.log.clone().resume(), ours).await?;
-        if log.head() == self.log.head() {
+        let read = read_on(&mut self.lane, self.log.clone().resume(), self.room, ours).await?;
+        if read.log.head() == self.log.head() {
             // It stands where it was expected, so the relay has no room in it, or says so for ever.
             return Err(ClientError::RelayFull);
         }
-        self.log = log;
+        let stand = read.goes_through;
+        self.keep(read);
         Ok(stand)
     }
 }
@@ -254,86 +293,6 @@ impl<T> std::fmt::Debug for HomeSpace<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("HomeSpace")
     }
-}
-
-/// Reads what follows, until the head that the relay claims, and says whether the log goes through `ours`.
-async fn read_on<T: Transport>(
-    lane: &mut RelayLane<T>,
-    mut replay: Replay,
-    ours: Option<LogHead>,
-) -> Result<(VerifiedLog, bool), ClientError> {
-    let mut stand = false;
-    loop {
-        let (page, bytes) = read_page_and_length(lane, replay.keys(), replay.head().count).await?;
-        for entry in &page.entries {
-            replay.advance(entry)?;
-            stand |= Some(*replay.head()) == ours;
-        }
-        if replay.head().count >= page.head.count {
-            return Ok((replay.finish(&page.head)?, stand));
-        }
-        require_full(&page, bytes)?;
-    }
-}
-
-/// Reads what led to where a log begins.
-async fn read_lead<T: Transport>(
-    lane: &mut RelayLane<T>,
-    keys: &HomeKeys,
-    mut lead: Lead,
-) -> Result<Lead, ClientError> {
-    while let Some(from) = lead.next() {
-        let (page, bytes) = read_page_and_length(lane, keys, from).await?;
-        for entry in &page.entries {
-            if lead.next().is_some() {
-                lead.advance(entry);
-            }
-        }
-        if lead.next().is_some() {
-            require_full(&page, bytes)?;
-        }
-    }
-    Ok(lead)
-}
-
-/// The entries from this one on that a page takes. Nothing in them is verified.
-///
-/// # Errors
-/// As [`HomeSpace::open`].
-pub(crate) async fn read_page<T: Transport>(
-    lane: &mut RelayLane<T>,
-    keys: &HomeKeys,
-    from: u64,
-) -> Result<LogPage, ClientError> {
-    read_page_and_length(lane, keys, from).await.map(|(page, _)| page)
-}
-
-async fn read_page_and_length<T: Transport>(
-    lane: &mut RelayLane<T>,
-    keys: &HomeKeys,
-    from: u64,
-) -> Result<(LogPage, usize), ClientError> {
-    let authorization = Authorization::Bearer(keys.read_token().clone());
-    let endpoint = Endpoint::ReadLog(keys.space(), from);
-    let body = lane.exchange(endpoint, Some(&authorization), Bytes::new(), MAX_PAGE).await;
-    let body = body.map_err(ClientError::listed)?;
-    let page: LogPage = codec::decode(&body).map_err(|_| ClientError::NotARelay)?;
-    require_sound(&page)?;
-    Ok((page, body.len()))
-}
-
-/// A log is bounded, and so is what a lying relay can make a client read. No log is without the entry that made it.
-fn require_sound(page: &LogPage) -> Result<(), ClientError> {
-    let sound = (1..=MAX_LOG_ENTRIES).contains(&page.head.count)
-        && page.entries.len() <= MAX_ENTRIES
-        && page.entries.iter().all(|entry| ENTRY_SIZES.contains(&entry.len()));
-    if sound { Ok(()) } else { Err(ClientError::NotARelay) }
-}
-
-/// A page that is not the last one holds as much as fits, or a lying relay could make a client ask for every entry by itself.
-fn require_full(page: &LogPage, bytes: usize) -> Result<(), ClientError> {
-    let full = page.entries.len() == MAX_ENTRIES || bytes + ROOM_FOR_AN_ENTRY > MAX_PAGE;
-    if full { Ok(()) } else { Err(ClientError::NotARelay) }
 }
 
 enum Appended {

@@ -10,7 +10,7 @@ use nightdrop_wire::{
         admin::{AccountPage, InvitationPage, Invitations, NewInvitations, RevokeInvitation, SetQuota},
         blob::{CreateBlob, Destroyed, ExtendLease, FinishBlob, GrowBlob, HeldChunks, Leased, RenewBlob},
         credit::{CreditOrder, Credits},
-        log::{Append, CreateLog, LogPage},
+        log::{Append, CreateLog, GrowLog, LogPage},
         relay::{EarnInvitation, EarnedInvitation, RelayInfo},
         ticket::{CreateTicket, TakeClaim},
     },
@@ -40,7 +40,7 @@ pub(crate) fn message(input: &[u8]) -> bool {
                 | canonical::<HeldChunks>(body)
         }
         11 => canonical::<CreateTicket>(body) | canonical::<RenewBlob>(body) | canonical::<TakeClaim>(body),
-        12 => canonical::<CreateLog>(body),
+        12 => canonical::<CreateLog>(body) | canonical::<GrowLog>(body),
         13 => canonical::<Append>(body),
         14 => canonical::<LogPage>(body),
         15 => {

@@ -11,17 +11,17 @@ use crate::{
     error::StoreError,
     growth,
     lease::{self, Extension},
-    logs,
+    log_growth, logs,
     row::Row,
     schema::{BlobRow, LogRow},
     store::Store,
     transaction::Rows,
 };
 use nightdrop_wire::{
-    ids::BlobId,
+    ids::{BlobId, SpaceId},
     messages::{
         blob::{CreateBlob, ExtendLease, GrowBlob},
-        log::CreateLog,
+        log::{CreateLog, GrowLog},
     },
     token::Token,
 };
@@ -114,6 +114,26 @@ impl Store {
             Extension::Extends(_) => Beforehand::MayPay,
             Extension::Holds(until) => Beforehand::Done(until),
         })
+    }
+
+    /// What is seen of [`Store::grow_log`].
+    ///
+    /// # Errors
+    /// Those of [`Store::grow_log`]: whoever has the append token may know how the log stands.
+    pub fn before_log_growth(
+        &self,
+        space: SpaceId,
+        append_token: &Token,
+        message: &GrowLog,
+        body: BodyDigest,
+        today: Day,
+    ) -> Result<Beforehand, StoreError> {
+        let payment = Payment::unverified(&message.payment);
+        let append_token = token_hash(append_token);
+        let snapshot = self.snapshot()?;
+        let units = (message.held, message.paid);
+        let grown = log_growth::check(&snapshot, space, &append_token, units, &payment, body, today)?;
+        Ok(if grown.is_some() { Beforehand::MayPay } else { Beforehand::Done(()) })
     }
 
     fn before<R: Row, T>(

@@ -77,6 +77,9 @@ pub enum StoreError {
     /// A valid capability was shown, and what is asked for contradicts what is stored.
     #[error("in conflict with what is stored")]
     Conflict,
+    /// A log stands where its writer expects it, and was not paid for so much more.
+    #[error("the log is not paid for so much")]
+    Unpaid,
     /// The account drew all that it may draw today.
     #[error("the quota of the day is used up")]
     QuotaReached,

@@ -52,6 +52,7 @@ mod identity;
 mod invitations;
 mod lease;
 mod limits;
+mod log_growth;
 mod logs;
 mod object;
 mod open;

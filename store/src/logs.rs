@@ -22,7 +22,7 @@ use crate::{
 use nightdrop_wire::{
     ids::SpaceId,
     limits::{ENTRY_SIZES, MAX_ENTRIES, MAX_ENTRIES_BODY},
-    messages::log::{Append, CreateLog, LogHead, LogPage},
+    messages::log::{Append, CreateLog, LogHead, LogPage, LogRoom},
     price,
     token::{Token, TokenHash},
 };
@@ -30,16 +30,16 @@ use rand::CryptoRng;
 use serde_bytes::ByteBuf;
 use std::ops::{ControlFlow, RangeInclusive};
 
-/// Bytes of a page without entries, at most: count, hash, and how many entries.
-const PAGE_OVERHEAD: usize = 10 + 32 + 2;
+/// Bytes of a page without entries, at most: count, hash, what is paid, what is taken, and how many entries.
+const PAGE_OVERHEAD: usize = 10 + 32 + 5 + 10 + 2;
 /// Bytes that an entry takes in a page beyond its own: its length.
 const ENTRY_OVERHEAD: usize = 2;
 
 impl Store {
     /// Makes a log with its first entries and spends its payment, in one transaction.
     ///
-    /// The same body again is answered alike. [`StoreError::Refused`] if the entries are malformed, the payment is none for a
-    /// log's price; [`StoreError::Conflict`] if the id is taken or ended, or a log may not be so long: nothing is then spent.
+    /// The same body again is answered alike. [`StoreError::Refused`] if the entries are malformed or take more than is to be paid, or the payment is none
+    /// for that; [`StoreError::Conflict`] if the id is taken or ended, or a log may not be so long: nothing is then spent.
     #[must_use]
     pub fn create_log(
         &self,
@@ -72,7 +72,7 @@ impl Store {
     /// after that head already are not appended twice.
     ///
     /// [`StoreError::Refused`] without the append token or if the entries are malformed; [`StoreError::Conflict`] if
-    /// the log stands elsewhere, or may not be so long.
+    /// the log stands elsewhere, or may not be so long; [`StoreError::Unpaid`] if it stands there, and they take more than was paid.
     #[must_use]
     pub fn append(
         &self,
@@ -93,8 +93,16 @@ impl Store {
                 let stand = entries.stand_in(rows, &row.head)?;
                 return if stand { Ok(Checked::Already(())) } else { Err(StoreError::Conflict) };
             }
-            let row = LogRow { head: entries.head, bytes: row.bytes.saturating_add(entries.bytes()), ..row };
+            let row = LogRow {
+                head: entries.head,
+                bytes: row.bytes.saturating_add(entries.bytes()),
+                taken: row.taken.saturating_add(entries.taken),
+                ..row
+            };
             check_length(&row, &limits)?;
+            if price::of_log(row.taken) > row.paid {
+                return Err(StoreError::Unpaid);
+            }
             Ok(Checked::Write(move |changes: &Changes<'_>| {
                 entries.write(changes)?;
                 changes.put(space.as_bytes(), &row)
@@ -111,7 +119,12 @@ impl Store {
         let snapshot = self.snapshot()?;
         let row = readable(&snapshot, space, read_token)?;
         let key = at_rest_keys::read(&snapshot, ObjectName::log(space))?;
-        Ok(LogPage { head: row.head, entries: read_page(&snapshot, space, &key, from, row.head.count)? })
+        let room = LogRoom { paid: row.paid, taken: row.taken };
+        Ok(LogPage {
+            head: row.head,
+            room,
+            entries: read_page(&snapshot, space, &key, from, row.head.count)?,
+        })
     }
 
     /// Checks as far as it can be seen before the operation's turn, so that nothing is sealed for whoever has no right.
@@ -149,7 +162,13 @@ fn readable(rows: &impl Rows, space: SpaceId, read_token: &Token) -> Result<LogR
 /// Whether a log can be made so, with such a payment.
 pub(crate) fn check_new(message: &CreateLog, payment: &Payment) -> Result<(), StoreError> {
     check_form(&message.entries)?;
-    payment.check_price(price::LOG)
+    let pays = (price::of_log(taken_by(&message.entries))..=price::LONGEST_LOG).contains(&message.paid);
+    if pays { payment.check_price(message.paid) } else { Err(StoreError::Refused) }
+}
+
+/// Bytes that entries take, as their price counts them.
+fn taken_by(entries: &[ByteBuf]) -> u64 {
+    entries.iter().map(|entry| price::of_entry(entry.len())).sum()
 }
 
 /// Whether the entries are as many and as long as entries may be.
@@ -233,6 +252,9 @@ impl NewLog {
             append_token: message.append_token,
             head: entries.head,
             bytes: entries.bytes(),
+            taken: entries.taken,
+            paid: payment.units(),
+            grown_by: None,
             created: today,
             request: body.0,
             receipt: payment.receipt(ObjectName::log(message.space)),
@@ -253,6 +275,8 @@ struct SealedEntries {
     rows: Vec<(LogEntryKey, LogEntryRow)>,
     /// Where the log stands with them.
     head: LogHead,
+    /// Bytes that they take, as their price counts them.
+    taken: u64,
 }
 
 impl SealedEntries {
@@ -263,7 +287,7 @@ impl SealedEntries {
         entries: &[ByteBuf],
         rng: &mut dyn CryptoRng,
     ) -> Result<Self, StoreError> {
-        let mut head = *after;
+        let (mut head, taken) = (*after, taken_by(entries));
         let mut rows = Vec::with_capacity(entries.len());
         for entry in entries {
             // No log is so long, so that none stands where such a writer expects it.
@@ -272,7 +296,7 @@ impl SealedEntries {
             let entry = at_rest::seal(key, &entry_place(space, n), entry, rng)?;
             rows.push(((*space.as_bytes(), n), LogEntryRow { chain: head.hash, entry }));
         }
-        Ok(Self { rows, head })
+        Ok(Self { rows, head, taken })
     }
 
     /// Bytes that they add to a batch.
@@ -312,7 +336,8 @@ mod tests {
         for size in ENTRY_SIZES {
             let entries = vec![ByteBuf::from(vec![1; size]); MAX_ENTRIES];
             let counted = PAGE_OVERHEAD + MAX_ENTRIES * (ENTRY_OVERHEAD + size);
-            assert_eq!(codec::encode(&LogPage { head, entries }).unwrap().len(), counted);
+            let room = LogRoom { paid: u32::MAX, taken: u64::MAX };
+            assert_eq!(codec::encode(&LogPage { head, room, entries }).unwrap().len(), counted);
         }
     }
 

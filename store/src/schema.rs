@@ -476,8 +476,14 @@ pub(crate) struct LogRow {
     pub(crate) append_token: TokenHash,
     /// Where it stands.
     pub(crate) head: LogHead,
-    /// Bytes that its entries take, sealed at rest.
+    /// Bytes of its entries, sealed at rest.
     pub(crate) bytes: u64,
+    /// Bytes that they take, as [`nightdrop_wire::price::of_entry`] counts them.
+    pub(crate) taken: u64,
+    /// Units that were paid for it in all.
+    pub(crate) paid: u32,
+    /// Digest of the request that last made it grow.
+    pub(crate) grown_by: Option<[u8; 32]>,
     /// Day on which it was made.
     pub(crate) created: Day,
     /// Digest of the request that made it.

@@ -4,9 +4,11 @@
 
 mod common;
 
-use common::{Fixture, NOW, TODAY, TestBlob, TestLog, entries, random_credit, random_token, registration};
+use common::{
+    Fixture, NOW, TODAY, TestBlob, TestLog, entries, payment_of, random_credit, random_token, registration,
+};
 use nightdrop_store::{Day, OpenError, Room, Store, StoreError, StoreLimits, token_hash};
-use nightdrop_wire::messages::credit::Credit;
+use nightdrop_wire::messages::{credit::Credit, log::GrowLog};
 use std::{
     io::Write,
     path::{Path, PathBuf},
@@ -55,8 +57,13 @@ fn what_grows_is_refused_first_and_reading_never() {
         if appended.is_err() {
             *log = before;
         }
+        let paid = fixture.read_log(log, 0).unwrap().room.paid;
+        let grown = fixture.grow_log(log, &GrowLog { held: paid, paid: paid + 1, payment: payment_of(1) });
+        let held = fixture.read_log(log, 0).unwrap().room.paid;
+        let unpaid = GrowLog { held, paid: held + 2, payment: vec![random_credit(Day(TODAY.0 - 1))] };
+        assert_refused!(fixture.grow_log(log, &unpaid), Refused, "who cannot pay is not told");
         let logged_in = fixture.open_session(account, &random_token());
-        [("an append", appended), ("a login", logged_in)]
+        [("an append", appended), ("a log's growth", grown), ("a login", logged_in)]
     };
     for (megabytes, grows, is_little, ends) in [
         (200, true, true, true),

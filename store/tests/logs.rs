@@ -238,7 +238,7 @@ fn a_page_holds_as_much_as_it_may() {
         assert_eq!(page.entries.len(), fit, "of {size} bytes");
         let encoded = codec::encode(&page).unwrap().len();
         assert!(encoded <= MAX_ENTRIES_BODY, "{encoded} bytes");
-        let full = page.entries.len() == MAX_ENTRIES || encoded + size + 2 > MAX_ENTRIES_BODY - 10;
+        let full = page.entries.len() == MAX_ENTRIES || encoded + size + 2 > MAX_ENTRIES_BODY - 24;
         assert!(full, "{encoded} bytes: one more would fit");
         is_whole(&fixture, &log);
     }

@@ -123,7 +123,7 @@ fn r10_of_racing_payments_that_share_a_credit_exactly_one_is_taken() {
 }
 
 #[test]
-fn a_log_costs_the_smallest_credit() {
+fn a_log_of_few_entries_costs_the_smallest_credit() {
     let fixture = Fixture::new();
     let create = |payment| CreateLog { payment, ..TestLog::new().create(random_credit(TODAY)) };
     for (why, bad) in [("nothing", Vec::new()), ("two", worth(&[Smallest; 2]))] {

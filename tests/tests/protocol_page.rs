@@ -19,10 +19,11 @@ use nightdrop_wire::{
             RenewBlob, WholeBlob,
         },
         credit::{Credit, CreditOrder, Credits, IssuedPart, OrderedPart},
-        log::{Append, CreateLog, LogHead, LogPage},
+        log::{Append, CreateLog, GrowLog, LogHead, LogPage, LogRoom},
         relay::{EarnInvitation, EarnedInvitation, Registration, RelayInfo},
         ticket::{CreateTicket, TakeClaim, TicketLimits},
     },
+    price,
     quarter::QuarterHour,
     refusal::Refusal,
     size_class::SizeClass,
@@ -106,6 +107,7 @@ fn limits() {
         ("MAX_DOWNLOADS".to_owned(), usize::from(limits::MAX_DOWNLOADS)),
         ("CLAIM_DAYS".to_owned(), limits::CLAIM_DAYS as usize),
         ("MAX_LOG_ENTRIES".to_owned(), usize::try_from(limits::MAX_LOG_ENTRIES).unwrap()),
+        ("LONGEST_LOG".to_owned(), price::LONGEST_LOG as usize),
         ("MAX_ENTRIES".to_owned(), limits::MAX_ENTRIES),
         ("MAX_ENTRIES_BODY".to_owned(), limits::MAX_ENTRIES_BODY),
         ("MAX_HELD_CHUNKS".to_owned(), limits::MAX_HELD_CHUNKS),
@@ -255,10 +257,12 @@ fn control_bodies() {
     let (space, head) = (SpaceId::from_bytes([22; 32]), LogHead { count: 300, hash: [23; 32] });
     let entries = || vec![ByteBuf::from([24; 512]), ByteBuf::from([25; 1024])];
     let (read_token, append_token) = (hash, hash);
-    let create = CreateLog { space, payment: payment(), read_token, append_token, entries: entries() };
+    let create =
+        CreateLog { space, payment: payment(), paid: 300, read_token, append_token, entries: entries() };
     walk("CreateLog", &create);
     walk("Append", &Append { expected: head, entries: entries() });
-    walk("LogPage", &LogPage { head, entries: entries() });
+    walk("GrowLog", &GrowLog { held: 200, paid: 300, payment: payment() });
+    walk("LogPage", &LogPage { head, room: LogRoom { paid: 300, taken: 70_000 }, entries: entries() });
     let ticket = TicketId::from_bytes([20; 16]);
     let limits = TicketLimits { ends: Some(QuarterHour(2_000_000)), downloads: NonZeroU16::new(300) };
     walk("CreateTicket", &CreateTicket { ticket, token: hash, blob, limits, envelope: vec![21; 163] });

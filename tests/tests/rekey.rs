@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use nightdrop_client::{
     ClientError, ExitCode,
-    account::{self, RecoveryWish, Rekeyed, Rekeying, Session},
+    account::{self, NextKeyring, RecoveryWish, Rekeyed, Rekeying, Session},
     relay::{RelayLane, RequestError},
     renewal::renew_carried,
     space::HomeSpace,
@@ -30,13 +30,12 @@ use nightdrop_tests::{
         Answer, Asked, Honest, Lie, Stage,
         lies::{KeptLog, Refuse, Swallow, on},
     },
-    memory::{MemoryTransport, PASSWORD, Person, address, patient},
+    memory::{Drawing, Empty, MemoryTransport, PASSWORD, Person, address, patient},
     uploads,
 };
 use nightdrop_wire::{
     authorization::Authorization,
     codec,
-    denomination::{Assortment, Denomination},
     endpoint::Endpoint,
     limits::MAX_ENTRIES_BODY,
     messages::{
@@ -85,7 +84,7 @@ impl Device {
             if n == 0 {
                 let ticket = ticket(person, &file).await;
                 let share = Operation::Share { path: path("docs/0"), ticket: ticket.clone() };
-                device.space.append(|_| Ok(vec![share.clone()])).await.unwrap();
+                device.space.append(&Empty, |_| Ok(vec![share.clone()])).await.unwrap();
                 link = Some(ticket.link(&address()));
             }
             drop(first);
@@ -95,7 +94,7 @@ impl Device {
 
     async fn put(&mut self, name: &str, file: &FileRecord) {
         let put = Operation::PutFile { path: path(name), file: Box::new(file.clone()) };
-        self.space.append(|_| Ok(vec![put.clone()])).await.unwrap();
+        self.space.append(&Empty, |_| Ok(vec![put.clone()])).await.unwrap();
     }
 
     /// What the command does once all sessions have ended.
@@ -103,20 +102,20 @@ impl Device {
         let (password, wish, limits) = (Password::new(PASSWORD), RecoveryWish::Replace, patient());
         let Self { session, space, memory } = self;
         let transport = &person.transport;
-        let logs = Rekeying::<MemoryTransport>::LOGS;
-        let credits = Assortment::only(Denomination::Smallest, u16::try_from(logs).unwrap());
-        let credits = session.fetch_credits(credits).await?;
-        let credits = credits.into_iter().map(|credit| vec![credit].into()).collect();
-        let rekeying = Rekeying::prepare(transport, session, space, &password, credits, &limits).await?;
-        rekeying.close(space).await?;
+        let next = NextKeyring::after(session)?;
+        let purse = Drawing::of(session);
+        let rekeying = Rekeying::prepare(transport, next, space, &password, &purse, &limits).await?;
+        rekeying.close(space, &purse).await?;
         *memory = session.seal_memory(session.open_memory(Some(memory))?, space.head())?;
-        let rekeyed = rekeying.finish(transport, session, space, &password, wish, &limits).await?;
+        let rekeyed = rekeying.finish(transport, space, &password, wish, &Empty, &limits).await?;
         memory.clone_from(&rekeyed.memory);
         Ok(rekeyed)
     }
 
     async fn renew(&mut self, person: &Person) -> Result<usize, ClientError> {
-        let lost = renew_carried(&person.transport, &address(), &mut self.space, &patient(), &()).await?;
+        let Self { session, space, .. } = self;
+        let purse = Drawing::of(session);
+        let lost = renew_carried(&person.transport, &address(), space, &purse, &patient(), &()).await?;
         Ok(lost.len())
     }
 
@@ -295,7 +294,7 @@ async fn with_all_that_a_stolen_device_held_nothing_written_afterwards_is_read_a
     let mut old = old.unwrap();
     assert_eq!(old.state().closed_for(), Some(2));
     let put = Operation::PutFile { path: path("planted"), file: Box::new(later.clone()) };
-    let refused = old.append(|_| Ok(vec![put.clone()])).await;
+    let refused = old.append(&Empty, |_| Ok(vec![put.clone()])).await;
     assert!(matches!(refused, Err(ClientError::Closed { next: 2 })), "{refused:?}");
 
     let device = Device::open(&person, Some(&device.memory)).await.unwrap();
@@ -331,7 +330,7 @@ async fn what_a_thief_plants_before_keeps_nobody_from_a_rekey() {
         u32::MAX,
     );
     device.put("invented", &invented).await;
-    device.space.append(|_| Ok(vec![Operation::Remove { path: path("invented") }])).await.unwrap();
+    device.space.append(&Empty, |_| Ok(vec![Operation::Remove { path: path("invented") }])).await.unwrap();
 
     let rekeyed = device.rekey(&person).await.unwrap();
     assert_eq!((rekeyed.files, rekeyed.left), (2, 1));
@@ -438,7 +437,7 @@ async fn a_rekey_that_the_relay_does_not_finish_is_run_again() {
     }
     // What the list was closed for shows that there is, or should be, a newer keyring (M49); nothing is written meanwhile.
     assert_eq!(device.space.state().closed_for(), Some(2));
-    let refused = device.space.append(|_| Ok(vec![Operation::Remove { path: path("docs/0") }])).await;
+    let refused = device.space.append(&Empty, |_| Ok(vec![Operation::Remove { path: path("docs/0") }])).await;
     let refused = refused.unwrap_err();
     assert!(matches!(refused, ClientError::Closed { next: 2 }), "{refused:?}");
     assert_eq!(refused.explanation().exit, ExitCode::Tampered);

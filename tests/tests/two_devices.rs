@@ -20,10 +20,13 @@ use nightdrop_tests::{
         Asked, Honest, Lie, Stage,
         lies::{Alter, on},
     },
-    memory::{MemoryTransport, Person, address, patient},
-    uploads::ONE,
+    memory::{Drawing, Empty, MemoryTransport, Person, address, patient},
 };
-use nightdrop_wire::{endpoint::Endpoint, messages::log::LogPage};
+use nightdrop_wire::{
+    denomination::{Assortment, Denomination},
+    endpoint::Endpoint,
+    messages::log::LogPage,
+};
 use std::{
     collections::BTreeSet,
     path::Path,
@@ -50,7 +53,8 @@ async fn open(
 /// The device where the account was made, with a home space at the relay.
 async fn first_device(person: &Person) -> (Session<MemoryTransport>, Space) {
     let (mut session, mut space) = open(person, Some(&person.memory)).await.unwrap();
-    space.create(session.fetch_credits(ONE).await.unwrap().into()).await.unwrap();
+    let one = Assortment::only(Denomination::Smallest, 1);
+    space.create(session.fetch_credits(one).await.unwrap().into()).await.unwrap();
     (session, space)
 }
 
@@ -74,12 +78,12 @@ fn names(space: &Space) -> BTreeSet<String> {
     space.state().files().map(|(path, _)| path.as_str().to_owned()).collect()
 }
 
-/// Lists one file after the other; gives how often another device was faster.
-async fn write(space: &mut Space, device: &str) -> u32 {
-    let mut decisions = 0;
+/// Lists one file after the other, and pays for the list as it grows; gives how often another device was faster.
+async fn write(session: &mut Session<MemoryTransport>, space: &mut Space, device: &str) -> u32 {
+    let (purse, mut decisions) = (Drawing::of(session), 0);
     for number in 0..WRITES {
         let operation = listing(&format!("{device}/{number}"));
-        let append = space.append(|_| {
+        let append = space.append(&purse, |_| {
             decisions += 1;
             Ok(vec![operation.clone()])
         });
@@ -92,10 +96,10 @@ async fn write(space: &mut Space, device: &str) -> u32 {
 async fn two_devices_that_write_two_hundred_times_at_once_lose_nothing() {
     let stage = Stage::set().await;
     let person = stage.person().await;
-    let (_, mut first) = first_device(&person).await;
-    first.append(|_| Ok(vec![listing("before")])).await.unwrap();
+    let (mut ours, mut first) = first_device(&person).await;
+    first.append(&Empty, |_| Ok(vec![listing("before")])).await.unwrap();
     let other = device_with_code_of(&person);
-    let (_, mut second) = open(&other, None).await.unwrap();
+    let (mut theirs, mut second) = open(&other, None).await.unwrap();
     assert_eq!(
         names(&second),
         BTreeSet::from(["before".to_owned()]),
@@ -103,8 +107,8 @@ async fn two_devices_that_write_two_hundred_times_at_once_lose_nothing() {
     );
     assert_eq!(second.head(), first.head());
 
-    let one = tokio::spawn(async move { (write(&mut first, "first").await, first) });
-    let two = tokio::spawn(async move { (write(&mut second, "second").await, second) });
+    let one = tokio::spawn(async move { (write(&mut ours, &mut first, "first").await, first) });
+    let two = tokio::spawn(async move { (write(&mut theirs, &mut second, "second").await, second) });
     let ((one, mut first), (two, mut second)) = (one.await.unwrap(), two.await.unwrap());
     eprintln!("another device was faster {one} and {two} times of {WRITES} each");
     assert!(one > 0 && two > 0, "both lost races, {one} and {two}, or nothing is shown");
@@ -118,10 +122,10 @@ async fn two_devices_that_write_two_hundred_times_at_once_lose_nothing() {
     assert_eq!(fresh.head().count, u64::from(2 * WRITES) + 2, "each entry stands once");
     // A device sees what others wrote when it reads on, which writing makes it do.
     for (space, name) in [(&mut first, "last of first"), (&mut second, "last of second")] {
-        space.append(|_| Ok(vec![listing(name)])).await.unwrap();
+        space.append(&Empty, |_| Ok(vec![listing(name)])).await.unwrap();
         expected.insert(name.to_owned());
     }
-    first.append(|_| Ok(vec![listing("end")])).await.unwrap();
+    first.append(&Empty, |_| Ok(vec![listing("end")])).await.unwrap();
     expected.insert("end".to_owned());
     let (_, fresh) = open(&other, None).await.unwrap();
     let (_, again) = open(&person, Some(&person.memory)).await.unwrap();
@@ -153,7 +157,7 @@ impl Device {
         let memory = self.home.memory()?;
         let (session, mut space) = open(&self.person, memory.as_deref()).await?;
         if let Some(name) = listed {
-            space.append(|_| Ok(vec![listing(name)])).await?;
+            space.append(&Empty, |_| Ok(vec![listing(name)])).await?;
         }
         let kept = session.open_memory(memory.as_deref())?;
         self.home.keep_memory(&session.seal_memory(kept, space.head())?, &self.home.lock()?)?;

@@ -71,6 +71,8 @@ pub enum Endpoint {
     CreateLog,
     /// Appends entries to a log.
     AppendLog(SpaceId),
+    /// Pays for more entries of a log.
+    GrowLog(SpaceId),
     /// Reads entries of a log, from a number on.
     ReadLog(SpaceId, u64),
 }
@@ -109,7 +111,7 @@ const fn row(
 const CHUNK: usize = SizeClass::FULL.sealed();
 
 /// The table.
-pub const ENDPOINTS: [EndpointRow; 32] = [
+pub const ENDPOINTS: [EndpointRow; 33] = [
     row("GET", "/v1/relay", "account", "nothing", "empty", "RelayInfo", 0),
     row("POST", "/v1/invitations", "account", "work", "EarnInvitation", "EarnedInvitation", MAX_SMALL_BODY),
     row(
@@ -165,6 +167,7 @@ pub const ENDPOINTS: [EndpointRow; 32] = [
     row("DELETE", "/v1/tickets/{ticket}", "data", "write key", "empty", "empty", 0),
     row("POST", "/v1/logs", "data", "credits", "CreateLog", "empty", MAX_ENTRIES_BODY),
     row("POST", "/v1/logs/{space}", "data", "append token", "Append", "empty", MAX_ENTRIES_BODY),
+    row("POST", "/v1/logs/{space}/grow", "data", "append token", "GrowLog", "empty", MAX_SMALL_BODY),
     row("GET", "/v1/logs/{space}/{from}", "data", "read token", "empty", "LogPage", 0),
 ];
 
@@ -223,6 +226,7 @@ impl Endpoint {
             ("DELETE", "tickets", Some(ticket), None) => Some(Self::EndTicket(ticket.parse().ok()?)),
             ("POST", "logs", None, None) => Some(Self::CreateLog),
             ("POST", "logs", Some(space), None) => Some(Self::AppendLog(space.parse().ok()?)),
+            ("POST", "logs", Some(space), Some("grow")) => Some(Self::GrowLog(space.parse().ok()?)),
             ("GET", "logs", Some(space), Some(from)) => {
                 Some(Self::ReadLog(space.parse().ok()?, canonical_number(from)?))
             }
@@ -247,6 +251,7 @@ impl Endpoint {
             Self::GetTicket(ticket) | Self::EndTicket(ticket) => format!("/v1/tickets/{ticket}"),
             Self::TakeClaim(ticket) => format!("/v1/tickets/{ticket}/claims"),
             Self::AppendLog(space) => format!("/v1/logs/{space}"),
+            Self::GrowLog(space) => format!("/v1/logs/{space}/grow"),
             Self::ReadLog(space, from) => format!("/v1/logs/{space}/{from}"),
             _ => self.row().path.to_owned(),
         }
@@ -287,6 +292,7 @@ impl Endpoint {
             end_ticket,
             create_log,
             append_log,
+            grow_log,
             read_log,
         ] = &ENDPOINTS;
         match self {
@@ -321,6 +327,7 @@ impl Endpoint {
             Self::EndTicket(_) => end_ticket,
             Self::CreateLog => create_log,
             Self::AppendLog(_) => append_log,
+            Self::GrowLog(_) => grow_log,
             Self::ReadLog(..) => read_log,
         }
     }
@@ -341,7 +348,7 @@ fn canonical_number(text: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn sample_of_each() -> [Endpoint; 32] {
+    fn sample_of_each() -> [Endpoint; 33] {
         let (blob, ticket) = (BlobId::from_bytes([5; 16]), TicketId::from_bytes([6; 16]));
         let space = SpaceId::from_bytes([7; 32]);
         [
@@ -376,6 +383,7 @@ mod tests {
             Endpoint::EndTicket(ticket),
             Endpoint::CreateLog,
             Endpoint::AppendLog(space),
+            Endpoint::GrowLog(space),
             Endpoint::ReadLog(space, u64::MAX),
         ]
     }

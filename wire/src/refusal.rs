@@ -9,6 +9,9 @@ pub enum Refusal {
     /// To the holder of a valid capability: what is asked for contradicts what is stored.
     #[error("in conflict with what the relay holds")]
     Conflict,
+    /// To the holder of a log's append token: the log stands where they expect it, and what they would append was not paid for.
+    #[error("the log is not paid for so much")]
+    Unpaid,
     /// On the account plane, after too many logins of this account that were not finished: later. Alike for accounts that do not exist.
     #[error("too many failed logins of this account")]
     TooManyLogins,
@@ -22,7 +25,8 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every refusal.
-    pub const ALL: [Self; 5] = [Self::Refused, Self::Conflict, Self::TooManyLogins, Self::Busy, Self::Full];
+    pub const ALL: [Self; 6] =
+        [Self::Refused, Self::Conflict, Self::Unpaid, Self::TooManyLogins, Self::Busy, Self::Full];
 
     /// Its HTTP status.
     #[must_use]
@@ -30,6 +34,7 @@ impl Refusal {
         match self {
             Self::Refused => 404,
             Self::Conflict => 409,
+            Self::Unpaid => 402,
             Self::TooManyLogins => 429,
             Self::Busy => 503,
             Self::Full => 507,

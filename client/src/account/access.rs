@@ -7,10 +7,7 @@
 //! Unless it is a [rekey](super::Rekeying), the master key stays what it is, so nothing that was stored is touched. When the last answer is lost, a login with the new password
 //! finds out what happened: at any moment exactly one of the two passwords opens the account.
 
-use super::{
-    Session,
-    login::{LOGINS, prove_password},
-};
+use super::login::{LOGINS, prove_password};
 use crate::{
     ClientError,
     blocking::blocking,
@@ -90,17 +87,17 @@ impl<T: Transport> MasterKeyChange<T> {
     /// Proves the password.
     ///
     /// # Errors
-    /// As [`change_password`]; [`ClientError::ChangeRefused`], too, if the account's keyring is no more the one of `session`.
+    /// As [`change_password`]; [`ClientError::ChangeRefused`], too, if the account's keyring is no more of this version.
     pub(super) async fn begin(
         transport: &T,
-        session: &Session<T>,
+        code: &AccountCode,
+        keyring_version: u64,
         password: &Password,
         limits: &ClientLimits,
     ) -> Result<Self, ClientError> {
-        let code = session.code();
         let mut lane = RelayLane::isolated(transport, code.relay(), limits);
         let begun = Begun::with_password(&mut lane, code, password, password).await?;
-        if begun.keyring_version != session.keyring().version() {
+        if begun.keyring_version != keyring_version {
             return Err(ClientError::ChangeRefused);
         }
         Ok(Self { lane, begun })

@@ -12,6 +12,6 @@ pub use access::{NewAccess, RecoveryWish, change_password, recover};
 pub use login::log_in;
 pub use open_registration::{OpenRelay, WorkProgress};
 pub use register::{Prepared, commit, prepare};
-pub use rekey::{Rekeyed, Rekeying};
+pub use rekey::{NextKeyring, Rekeyed, Rekeying};
 pub use remove::remove;
 pub use session::Session;

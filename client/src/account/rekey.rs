@@ -13,10 +13,18 @@
 
 use super::{NewAccess, RecoveryWish, Session, access::MasterKeyChange};
 use crate::{
-    ClientError, clock, limits::ClientLimits, payment::Payment, random, relay::RelayLane,
-    renewal::renew_carried, space::HomeSpace, transfer, transport::Transport,
+    ClientError, clock,
+    limits::ClientLimits,
+    payment::{Payment, Purse},
+    random,
+    relay::RelayLane,
+    renewal::renew_carried,
+    space::HomeSpace,
+    transfer,
+    transport::Transport,
 };
 use nightdrop_envelope::{
+    account_code::AccountCode,
     device_memory::DeviceMemory,
     keyring::Keyring,
     space::{FileRecord, Operation, SpacePath, State, TicketRecord},
@@ -43,60 +51,86 @@ pub struct Rekeyed {
     pub memory: Vec<u8>,
 }
 
+/// What an account's keyring is to be replaced by.
+pub struct NextKeyring {
+    code: AccountCode,
+    /// Version of the one that it has.
+    replaces: u64,
+    keyring: Keyring,
+}
+
+impl NextKeyring {
+    /// Makes it.
+    ///
+    /// # Errors
+    /// [`ClientError::Sealing`] if no version is left.
+    pub fn after<T: Transport>(session: &Session<T>) -> Result<Self, ClientError> {
+        let keyring = session.keyring().rekeyed(clock::today(), &mut random::system());
+        let keyring = keyring.map_err(ClientError::Sealing)?;
+        Ok(Self { code: session.code().clone(), replaces: session.keyring().version(), keyring })
+    }
+}
+
+impl std::fmt::Debug for NextKeyring {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { code: _, replaces: _, keyring: _ } = self;
+        f.write_str("NextKeyring")
+    }
+}
+
 /// A rekey that can be carried out.
 pub struct Rekeying<T> {
     change: MasterKeyChange<T>,
+    code: AccountCode,
     keyring: Keyring,
     next: HomeSpace<T>,
     carried: Vec<Carried>,
-    /// Left over.
-    payments: Vec<Payment>,
+    /// Pays for the space to be once more, if there was something to pay with: after the old one is closed nothing should be lacking.
+    spare: Option<Payment>,
 }
 
 /// Which files are carried, with which tickets.
 type Carried = (SpacePath, BlobId, Vec<TicketId>);
 
 impl<T: Transport> Rekeying<T> {
-    /// Logs that it may have to pay for: a home space that was never written to, the next one, and that again.
-    pub const LOGS: usize = 3;
-
-    /// Makes the home space to be, and proves the password. `space` is the one that is to be closed, read. `payments` are
-    /// for [`Self::LOGS`].
+    /// Makes the home space to be, and proves the password. `space` is the one that is to be closed, read. `purse` pays for it, if it was never written
+    /// to, and for the next one, as long as that has to be.
     ///
     /// # Errors
     /// As [`HomeSpace::append`] and [`super::change_password`]; nothing was changed.
     pub async fn prepare(
         transport: &T,
-        session: &mut Session<T>,
+        next: NextKeyring,
         space: &mut HomeSpace<T>,
         password: &Password,
-        mut payments: Vec<Payment>,
+        purse: &impl Purse,
         limits: &ClientLimits,
     ) -> Result<Self, ClientError> {
-        let relay = session.code().relay().clone();
+        let NextKeyring { code, replaces, keyring } = next;
         // What an earlier rekey left undone: this one knows one old key of each blob, not two.
-        renew_carried(transport, &relay, space, limits, &()).await?;
+        renew_carried(transport, code.relay(), space, purse, limits, &()).await?;
         if space.is_new() {
             // No other device may begin it after this.
-            space.create(one_of(&mut payments)?).await?;
+            space.create(purse.pay(HomeSpace::<T>::price_with(0)).await?).await?;
         }
-        let keyring = session.keyring().rekeyed(clock::today(), &mut random::system());
-        let keyring = keyring.map_err(ClientError::Sealing)?;
-        let next = carry(transport, session, one_of(&mut payments)?, &keyring, space.state(), limits).await?;
-        let change = MasterKeyChange::begin(transport, session, password, limits).await?;
-        Ok(Self { change, keyring, next, carried: listed(space.state()), payments })
+        let keys = keyring.home_keys();
+        let mut next = HomeSpace::never_written(transport, code.relay(), keys, limits);
+        carry(&mut next, None, purse, space.state()).await?;
+        let spare = purse.pay(next.paid()).await.ok();
+        let change = MasterKeyChange::begin(transport, &code, replaces, password, limits).await?;
+        Ok(Self { change, code, keyring, next, carried: listed(space.state()), spare })
     }
 
     /// Closes the old home space.
     ///
     /// # Errors
     /// As [`HomeSpace::append`].
-    pub async fn close(&self, space: &mut HomeSpace<T>) -> Result<(), ClientError> {
+    pub async fn close(&self, space: &mut HomeSpace<T>, purse: &impl Purse) -> Result<(), ClientError> {
         let close = |state: &State| match state.closed_for() {
             None => Ok(vec![Operation::Close { keyring: self.keyring.version() }]),
             Some(_) => Ok(Vec::new()),
         };
-        space.append(close).await
+        space.append(purse, close).await
     }
 
     /// Replaces what opens the account.
@@ -106,17 +140,17 @@ impl<T: Transport> Rekeying<T> {
     pub async fn finish(
         mut self,
         transport: &T,
-        session: &mut Session<T>,
         space: &HomeSpace<T>,
         password: &Password,
         recovery: RecoveryWish,
+        purse: &impl Purse,
         limits: &ClientLimits,
     ) -> Result<Rekeyed, ClientError> {
-        let code = session.code().clone();
+        let code = self.code;
         if listed(space.state()) != self.carried {
             // Another device wrote while this one prepared; what it was told is kept.
-            let payment = one_of(&mut self.payments)?;
-            self.next = carry(transport, session, payment, &self.keyring, space.state(), limits).await?;
+            self.next = HomeSpace::never_written(transport, code.relay(), self.keyring.home_keys(), limits);
+            carry(&mut self.next, self.spare, purse, space.state()).await?;
         }
         let left = destroy_leaving(transport, space, code.relay(), limits).await?;
         let head = self.next.head();
@@ -131,7 +165,7 @@ impl<T: Transport> Rekeying<T> {
 
 impl<T> std::fmt::Debug for Rekeying<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { change: _, keyring: _, next: _, carried: _, payments: _ } = self;
+        let Self { change: _, code: _, keyring: _, next: _, carried: _, spare: _ } = self;
         f.write_str("Rekeying")
     }
 }
@@ -143,20 +177,20 @@ fn listed(state: &State) -> Vec<Carried> {
         .collect()
 }
 
-/// Makes the home space of a keyring, with these files in it.
+/// Makes a home space with these files in it.
 async fn carry<T: Transport>(
-    transport: &T,
-    session: &Session<T>,
-    payment: Payment,
-    keyring: &Keyring,
+    next: &mut HomeSpace<T>,
+    payment: Option<Payment>,
+    purse: &impl Purse,
     state: &State,
-    limits: &ClientLimits,
-) -> Result<HomeSpace<T>, ClientError> {
-    let mut next = HomeSpace::never_written(transport, session.code().relay(), keyring.home_keys(), limits);
+) -> Result<(), ClientError> {
+    let payment = match payment {
+        Some(payment) => payment,
+        None => purse.pay(HomeSpace::<T>::price_with(0)).await?,
+    };
     next.create(payment).await?;
     let operations = operations(state);
-    next.append(|_state| Ok(operations.clone())).await?;
-    Ok(next)
+    next.append(purse, |_state| Ok(operations.clone())).await
 }
 
 /// Tickets follow their file one by one: a file may have more of them than an entry has room for.
@@ -202,8 +236,4 @@ async fn destroy_leaving<T: Transport>(
         }
     }
     Ok(left)
-}
-
-fn one_of(payments: &mut Vec<Payment>) -> Result<Payment, ClientError> {
-    payments.pop().ok_or(ClientError::NoCredits)
 }

@@ -57,8 +57,7 @@ impl Opened<'_> {
             bar.iter().for_each(|bar| bar.percent(percent(count - chosen.len(), count)));
             let rest = chosen.split_off(BATCH.min(chosen.len()));
             let batch = std::mem::replace(&mut chosen, rest);
-            let (more, error) =
-                lease::extend(way, &mut self.space, batch, |price| unlocked.pay_one(price)).await;
+            let (more, error) = lease::extend(way, &mut self.space, batch, unlocked).await;
             (longer, failed) = (longer + more, error);
         }
         bar.iter().for_each(Bar::done);

@@ -8,7 +8,7 @@ use crate::{
     ClientError,
     account::{self, RecoveryWish, Rekeyed},
     limits::ClientLimits,
-    payment::Payment,
+    payment::{Payment, Purse},
     relay::RelayLane,
     renewal::renew_carried,
     space::HomeSpace,
@@ -18,7 +18,7 @@ use crate::{
 };
 use nightdrop_envelope::space::{FileRecord, Operation, SpacePath, State};
 use nightdrop_login::password::Password;
-use nightdrop_wire::{ids::BlobId, onion::OnionAddress, price, token::Token};
+use nightdrop_wire::{ids::BlobId, onion::OnionAddress, token::Token};
 
 /// The account is open, the home space is read.
 pub(super) struct Opened<'a> {
@@ -111,6 +111,11 @@ async fn with_unlocked<R>(
         && let Err(error) = opened.maintain(by).await
     {
         outcome = Err(error);
+    }
+    if outcome.is_ok() && opened.space.head() != began && !opened.ends && opened.space.lacks_room() {
+        printer.warn(
+            "nothing paid for more of your list of files: what is listed can be removed with `nightdrop rm`, and new files may be refused",
+        );
     }
     if !matches!(outcome, Err(ClientError::Chain(_))) && !opened.ends {
         opened.keep_copy().await;
@@ -215,7 +220,8 @@ impl Opened<'_> {
         let bar = self.printer.bar("Giving your files their new keys");
         bar.wait();
         let (transport, relay) = (self.unlocked.transport(), self.unlocked.relay());
-        let renewed = renew_carried(transport, relay, &mut self.space, self.unlocked.limits(), &()).await;
+        let limits = self.unlocked.limits();
+        let renewed = renew_carried(transport, relay, &mut self.space, self.unlocked, limits, &()).await;
         bar.done();
         self.remember().await?;
         for blob in renewed? {
@@ -233,9 +239,10 @@ impl Opened<'_> {
         self.space.state().file(name).ok_or_else(|| ClientError::NoSuchFile(name.as_str().to_owned()))
     }
 
-    /// Payments of these prices; makes the home space if it is not there yet.
+    /// Payments of these prices, each of a file that is to be listed; the room for that is paid for first. Makes the home space if it is not there yet.
     pub(super) async fn pay(&mut self, prices: &[u32]) -> Result<Vec<Payment>, ClientError> {
-        let log = self.space.is_new().then_some(price::LOG);
+        self.make_room(prices.len(), prices.len()).await?;
+        let log = self.space.is_new().then(|| HomeSpace::<AnyTransport>::price_with(prices.len()));
         let prices: Vec<u32> = prices.iter().copied().chain(log).collect();
         let mut payments = self.unlocked.pay(&prices).await?;
         if log.is_some() {
@@ -245,6 +252,11 @@ impl Opened<'_> {
         Ok(payments)
     }
 
+    /// Pays for the room of so many entries, which list so many files more, before there is anything to be listed.
+    pub(super) async fn make_room(&mut self, entries: usize, files: usize) -> Result<(), ClientError> {
+        self.space.make_room(self.unlocked, entries, files).await
+    }
+
     /// Notes what is given back at the end of the command.
     pub(super) fn note_refund(&self, refund: Refund) {
         self.unlocked.refunds().note(refund);
@@ -252,7 +264,7 @@ impl Opened<'_> {
 
     /// Pays for what is on its way.
     pub(super) async fn pay_one(&self, price: u32) -> Result<Payment, ClientError> {
-        self.unlocked.pay_one(price).await
+        Purse::pay(self.unlocked, price).await
     }
 
     /// Appends to the home space and remembers it.
@@ -260,7 +272,7 @@ impl Opened<'_> {
         &mut self,
         decide: impl FnMut(&State) -> Result<Vec<Operation>, ClientError>,
     ) -> Result<(), ClientError> {
-        let outcome = self.space.append(decide).await;
+        let outcome = self.space.append(self.unlocked, decide).await;
         // Two histories weigh more than whatever went wrong on one of them.
         self.remember().await?;
         outcome

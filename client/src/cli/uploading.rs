@@ -16,8 +16,8 @@ use nightdrop_envelope::space::{FileRecord, Operation, SpacePath, State};
 use nightdrop_wire::ids::BlobId;
 use std::sync::Arc;
 
-/// Files that are paid for, and listed, together: one draw of the smallest credits pays for as many small ones and a new home space.
-pub(super) const BATCH: usize = 63;
+/// Files that are paid for, and listed, together: one draw of the smallest credits pays for as many small ones and the room of their home space.
+pub(super) const BATCH: usize = 54;
 
 /// Stores at most [`BATCH`] files and lists them. Gives those that are listed, and the first failure.
 pub(super) async fn upload(

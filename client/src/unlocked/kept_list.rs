@@ -12,8 +12,7 @@ impl Unlocked {
         if !space.log().wants_checkpoint() {
             return Ok(false);
         }
-        let pay = async |price| self.pay(&[price]).await?.pop().ok_or(ClientError::NoCredits);
-        Box::pin(checkpoint::write((&self.transport, &self.relay, &self.limits), space, pay)).await
+        Box::pin(checkpoint::write((&self.transport, &self.relay, &self.limits), space, self)).await
     }
 
     /// Whether the relay did not give the last checkpoint as it was stored; told once.

@@ -10,12 +10,13 @@ mod kept_list;
 
 use crate::{
     ClientError, Home,
-    account::{self, RecoveryWish, Rekeyed, Rekeying, Session},
+    account::{self, NextKeyring, RecoveryWish, Rekeyed, Rekeying, Session},
     clock, lease,
     limits::ClientLimits,
+    list_room::ListRoom,
     local_copy::LocalCopy,
     opening::Found,
-    payment::{Payment, Unspent},
+    payment::{Payment, Purse, Unspent},
     relay::RelayLane,
     relay_info::check_issuing_key,
     space::HomeSpace,
@@ -26,7 +27,7 @@ use crate::{
 use nightdrop_credit::CreditError;
 use nightdrop_envelope::{account_code::AccountCode, space::VerifiedLog};
 use nightdrop_login::password::Password;
-use nightdrop_wire::{messages::log::LogHead, onion::OnionAddress, price};
+use nightdrop_wire::{messages::log::LogHead, onion::OnionAddress};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Lanes to the home space that are kept when no command uses them.
@@ -59,6 +60,7 @@ struct Remembered {
 /// What is kept of the home space between two commands.
 struct Kept {
     log: VerifiedLog,
+    room: ListRoom,
     lanes: Vec<RelayLane<AnyTransport>>,
     /// Of uploads that are not done.
     journals: Journals,
@@ -98,11 +100,12 @@ impl Unlocked {
                 return Err(error);
             }
         };
-        let (lane, log) = space.into_parts();
+        let (lane, log, room) = space.into_parts();
         let refunds = Refunds::default();
         let journals = session.journals(home.transfers()).with_refunds(refunds.clone());
         let kept = Kept {
             log,
+            room,
             lanes: vec![lane],
             journals,
             just_read: true,
@@ -167,13 +170,13 @@ impl Unlocked {
     /// # Errors
     /// [`ClientError::Locked`]; as [`HomeSpace::refresh`].
     pub async fn space(&self) -> Result<HomeSpace<AnyTransport>, ClientError> {
-        let (lane, log, just_read) = {
+        let (lane, log, room, just_read) = {
             let mut kept = self.kept();
             let kept = kept.as_mut().ok_or(ClientError::Locked)?;
             let just_read = std::mem::take(&mut kept.just_read);
-            (kept.lanes.pop(), kept.log.clone(), just_read)
+            (kept.lanes.pop(), kept.log.clone(), kept.room, just_read)
         };
-        let mut space = HomeSpace::from_parts(lane.unwrap_or_else(|| self.lane()), log);
+        let mut space = HomeSpace::from_parts(lane.unwrap_or_else(|| self.lane()), log, room);
         if !just_read {
             let read = space.refresh().await;
             if let Err(error) = read {
@@ -186,10 +189,10 @@ impl Unlocked {
 
     /// Keeps a space for the next command, unless another one has read further meanwhile, or something else; its lane in any case.
     pub fn keep_space(&self, space: HomeSpace<AnyTransport>) {
-        let (lane, log) = space.into_parts();
+        let (lane, log, room) = space.into_parts();
         if let Some(kept) = self.kept().as_mut() {
             if matches!(log.has_passed(kept.log.head()), Ok(true)) {
-                kept.log = log;
+                (kept.log, kept.room) = (log, room);
             }
             kept.lanes.push(lane);
             kept.lanes.truncate(SPARE_LANES);
@@ -244,20 +247,14 @@ impl Unlocked {
         recovery: RecoveryWish,
     ) -> Result<Rekeyed, ClientError> {
         let (transport, limits) = (&self.transport, &self.limits);
-        let payments = self.pay(&[price::LOG; Rekeying::<AnyTransport>::LOGS]).await?;
-        let rekeying = {
-            let mut session = self.session.lock().await;
-            let session = session.as_mut().ok_or(ClientError::Locked)?;
-            Rekeying::prepare(transport, session, space, password, payments, limits).await?
-        };
-        rekeying.close(space).await?;
+        let next = NextKeyring::after(self.session.lock().await.as_ref().ok_or(ClientError::Locked)?)?;
+        let rekeying = Rekeying::prepare(transport, next, space, password, self, limits).await?;
+        rekeying.close(space, self).await?;
         // From here on this device does not believe in an older state, whatever the relay says that it did.
         if self.remember(space).await?.is_some() {
             return Err(ClientError::ChangedMeanwhile("your files".to_owned()));
         }
-        let mut session = self.session.lock().await;
-        let session = session.as_mut().ok_or(ClientError::Locked)?;
-        let rekeyed = rekeying.finish(transport, session, space, password, recovery, limits).await?;
+        let rekeyed = rekeying.finish(transport, space, password, recovery, self, limits).await?;
         let lock = self.home.lock()?;
         self.home.keep_memory(&rekeyed.memory, &lock)?;
         // Whoever had the old keys may have had these, too, and would know them again.
@@ -291,14 +288,6 @@ impl Unlocked {
         Ok(taken.into_iter().map(|credits| self.unspent.payment(credits)).collect())
     }
 
-    /// The same for one price.
-    ///
-    /// # Errors
-    /// As [`Self::pay`].
-    pub(crate) async fn pay_one(&self, price: u32) -> Result<Payment, ClientError> {
-        self.pay(&[price]).await?.pop().ok_or(ClientError::NoCredits)
-    }
-
     /// Makes the leases of a few files longer that are due, if any are: a part of them, so that the rest comes at other times. What goes wrong is tried again
     /// later; commands tell of what ends soon.
     pub async fn extend_some_leases(&self) {
@@ -309,7 +298,7 @@ impl Unlocked {
         let chosen = lease::choose(due, today, (few, MOST_LEASES), &mut rand::rng());
         if !chosen.is_empty() {
             let way = (&self.transport, &self.relay, &self.limits);
-            let _ = lease::extend(way, &mut space, chosen, |price| self.pay_one(price)).await;
+            let _ = lease::extend(way, &mut space, chosen, self).await;
             // Another command that has seen more reads on, and so does the next one here.
             let _ = self.remember(&space).await;
             self.put_back_unspent().await;
@@ -421,6 +410,12 @@ impl Unlocked {
     fn kept(&self) -> MutexGuard<'_, Option<Kept>> {
         // Nothing that is done under this lock leaves it half done.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Purse for Unlocked {
+    async fn pay(&self, price: u32) -> Result<Payment, ClientError> {
+        self.pay(&[price]).await?.pop().ok_or(ClientError::NoCredits)
     }
 }
 

@@ -100,7 +100,8 @@ pub(super) enum Asked {
     TakeClaim { ticket: u8, shown: Shown, claim: u8 },
     ReadTicket { ticket: u8, shown: Shown },
     EndTicket { ticket: u8, blob: u8, shown: Shown },
-    CreateLog { log: u8, paying: Paying, entries: u8, contents: u8 },
+    CreateLog { log: u8, paying: Paying, paid: u32, entries: u8, contents: u8 },
+    GrowLog { log: u8, shown: Shown, held: u32, paid: u32, paying: Paying },
     Append { log: u8, shown: Shown, expected: Expected, entries: u8, contents: u8 },
     ReadLog { log: u8, shown: Shown, from: u64 },
     NextDay,
@@ -121,7 +122,7 @@ impl Asked {
     /// What four bytes tell. Zeros are the simplest, so that a failing sequence shrinks towards them.
     pub(super) fn told_by([what, thing, how, more]: [u8; 4]) -> Self {
         let days = u32::from(more % 3);
-        match what % 37 {
+        match what % 38 {
             0 => Self::Invite { invitation: thing % INVITATIONS, days },
             1 | 2 => {
                 Self::Register { account: thing % ACCOUNTS, invitation: how % INVITATIONS, variant: more % 2 }
@@ -177,8 +178,16 @@ impl Asked {
             22 => Self::CreateLog {
                 log: thing % LOGS,
                 paying: paying(how),
+                paid: [1, 2, 16, 0][usize::from(more / 32 % 4)],
                 entries: more % 5,
-                contents: more / 8 % 2,
+                contents: more / 8 % 3,
+            },
+            37 => Self::GrowLog {
+                log: thing % LOGS,
+                shown: shown(more),
+                held: [1, 16, 2, 17][usize::from(how / 64)],
+                paid: [2, 17, 3, u32::MAX][usize::from(more / 8 % 4)],
+                paying: paying(how),
             },
             23..=25 => Self::Append {
                 log: thing % LOGS,

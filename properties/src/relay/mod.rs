@@ -26,10 +26,11 @@ enum Answer {
     Until(u32),
     /// Chunks that are held, and their hashes.
     Held(Vec<(u32, [u8; 32])>),
-    /// A log's entries, by number, and its head.
-    Page(Vec<Vec<u8>>, u64, [u8; 32]),
+    /// A log's entries, by number, its head, what is paid for it and what it takes.
+    Page(Vec<Vec<u8>>, u64, [u8; 32], (u32, u64)),
     Refused,
     Conflict,
+    Unpaid,
     QuotaReached,
 }
 
@@ -43,7 +44,7 @@ struct Limits {
 }
 
 const LIMITS: Limits =
-    Limits { sessions_per_account: 2, quota_units: 40, log_entries: 6, claims_per_blob: 3 };
+    Limits { sessions_per_account: 2, quota_units: 40, log_entries: 24, claims_per_blob: 3 };
 
 /// Four bytes tell one step.
 pub(crate) fn relay(input: &[u8]) -> bool {

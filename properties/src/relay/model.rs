@@ -10,7 +10,7 @@ use super::{
     tickets::Tickets,
 };
 use nightdrop_store::Day;
-use nightdrop_wire::{limits::PERIOD_DAYS, season};
+use nightdrop_wire::{denomination::UNIT, limits::PERIOD_DAYS, season};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -80,8 +80,11 @@ struct Blob {
 
 #[derive(Debug)]
 struct Log {
-    created_by: (Paying, u8, u8),
+    created_by: (Paying, u32, u8, u8),
     entries: Vec<Vec<u8>>,
+    /// Units.
+    paid: u32,
+    grown_by: Option<(u32, u32, Paying)>,
 }
 
 /// A request that has no effect, for a reason.
@@ -188,8 +191,11 @@ impl Model {
                 return taken.map(ticket_envelope).map(Answer::Bytes);
             }
             Asked::EndTicket { ticket, blob, shown } => self.end_ticket(ticket, &write_key(shown, blob))?,
-            Asked::CreateLog { log, paying, entries, contents } => {
-                self.create_log(log, paying, entries, contents)?;
+            Asked::CreateLog { log, paying, paid, entries, contents } => {
+                self.create_log(log, paying, paid, entries, contents)?;
+            }
+            Asked::GrowLog { log, shown, held, paid, paying } => {
+                self.grow_log(log, shown, (held, paid), paying)?;
             }
             Asked::Append { log, shown, expected, entries, contents } => {
                 let entries = well_formed(entries, contents)?;
@@ -415,17 +421,45 @@ impl Model {
         Ok(())
     }
 
-    fn create_log(&mut self, log: u8, paying: Paying, entries: u8, contents: u8) -> Result<(), Answer> {
-        let created_by = (paying, entries, contents);
+    fn create_log(
+        &mut self,
+        log: u8,
+        paying: Paying,
+        paid: u32,
+        entries: u8,
+        contents: u8,
+    ) -> Result<(), Answer> {
+        let created_by = (paying, paid, entries, contents);
         let entries = well_formed(entries, contents)?;
+        refuse_if(paid == 0 || taken(&entries) > u64::from(paid) * UNIT, Answer::Refused)?;
         if self.logs.get(&log).is_some_and(|held| held.created_by == created_by) {
             return Ok(());
         }
-        self.pays(paying, 1)?;
+        let worth = self.pays(paying, paid)?;
         let taken = self.logs.contains_key(&log) || entries.len() > LIMITS.log_entries as usize;
         refuse_if(taken, Answer::Conflict)?;
         self.spent.extend(paying.credits());
-        self.logs.insert(log, Log { created_by, entries });
+        self.logs.insert(log, Log { created_by, entries, paid: worth, grown_by: None });
+        Ok(())
+    }
+
+    fn grow_log(
+        &mut self,
+        log: u8,
+        shown: Shown,
+        (before, paid): (u32, u32),
+        paying: Paying,
+    ) -> Result<(), Answer> {
+        let held = self.logs.get(&log).filter(|_| shown == Shown::Right).ok_or(Answer::Refused)?;
+        if held.grown_by == Some((before, paid, paying)) {
+            return Ok(());
+        }
+        refuse_if(paid > 16_384 || paid <= before, Answer::Refused)?;
+        refuse_if(before != held.paid, Answer::Conflict)?;
+        let more = self.pays(paying, paid - held.paid)?;
+        self.spent.extend(paying.credits());
+        let held = self.logs.get_mut(&log).ok_or(Answer::Refused)?;
+        (held.paid, held.grown_by) = (held.paid + more, Some((before, paid, paying)));
         Ok(())
     }
 
@@ -442,6 +476,7 @@ impl Model {
             return refuse_if(!after.starts_with(new), Answer::Conflict);
         }
         refuse_if(held.entries.len() + new.len() > LIMITS.log_entries as usize, Answer::Conflict)?;
+        refuse_if(taken(&held.entries) + taken(new) > u64::from(held.paid) * UNIT, Answer::Unpaid)?;
         held.entries.extend_from_slice(new);
         Ok(())
     }
@@ -452,7 +487,8 @@ impl Model {
             Sha256::new().chain_update(hash).chain_update(entry).finalize().into()
         });
         let skipped = usize::try_from(from).unwrap_or(usize::MAX).min(held.entries.len());
-        Ok(Answer::Page(held.entries[skipped..].to_vec(), held.entries.len() as u64, chained))
+        let room = (held.paid, taken(&held.entries));
+        Ok(Answer::Page(held.entries[skipped..].to_vec(), held.entries.len() as u64, chained, room))
     }
 }
 
@@ -463,6 +499,11 @@ fn refuse_if(refused: bool, answer: Answer) -> Result<(), Answer> {
 /// The key that is shown as the write key of a blob.
 fn write_key(which: Shown, blob: u8) -> [u8; 32] {
     *shown(which, Role::Write, Role::Read, blob).secret_bytes()
+}
+
+/// What entries take, as the protocol page has it.
+fn taken(entries: &[Vec<u8>]) -> u64 {
+    entries.iter().map(|entry| 2 * entry.len() as u64 + 160).sum()
 }
 
 fn well_formed(count: u8, contents: u8) -> Result<Vec<Vec<u8>>, Answer> {

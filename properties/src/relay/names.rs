@@ -123,8 +123,9 @@ pub(super) fn ticket_envelope(variant: u8) -> Vec<u8> {
     vec![variant + 70; TICKET_ENVELOPE - usize::from(variant == 2)]
 }
 
-/// So many entries; those of contents 3 are of no entry size.
+/// So many entries; of contents 2 they are long, and five times as many, and those of contents 3 are of no entry size.
 pub(super) fn log_entries(count: u8, contents: u8) -> Vec<Vec<u8>> {
-    let size = ENTRY_SIZES[usize::from(contents % 2)] + usize::from(contents == 3);
+    let size = ENTRY_SIZES[if contents == 2 { 3 } else { usize::from(contents % 2) }];
+    let (size, count) = (size + usize::from(contents == 3), if contents == 2 { count * 5 } else { count });
     (0..count).map(|n| vec![contents * 16 + n; size]).collect()
 }

@@ -19,7 +19,7 @@ use nightdrop_wire::{
     messages::{
         blob::{CreateBlob, ExtendLease, FinishBlob, GrowBlob, WholeBlob},
         credit::Credit,
-        log::{Append, CreateLog, LogHead, LogPage},
+        log::{Append, CreateLog, GrowLog, LogHead, LogPage},
         ticket::{CreateTicket, TicketLimits},
     },
     season,
@@ -107,7 +107,10 @@ impl Stored {
             | Asked::Authenticate { .. }
             | Asked::EndSession { .. }
             | Asked::DrawCredits { .. } => self.account_plane(asked),
-            Asked::CreateLog { .. } | Asked::Append { .. } | Asked::ReadLog { .. } => self.logs(asked),
+            Asked::CreateLog { .. }
+            | Asked::GrowLog { .. }
+            | Asked::Append { .. }
+            | Asked::ReadLog { .. } => self.logs(asked),
             _ => self.blobs(asked),
         }
     }
@@ -311,16 +314,24 @@ impl Stored {
     fn logs(&mut self, asked: &Asked) -> Answer {
         let mut rng = self.rng();
         match *asked {
-            Asked::CreateLog { log, paying, entries, contents } => {
+            Asked::CreateLog { log, paying, paid, entries, contents } => {
                 let message = CreateLog {
                     space: space_id(log),
                     payment: credits(paying),
+                    paid,
                     read_token: hash(Role::LogRead, log),
                     append_token: hash(Role::LogAppend, log),
                     entries: bytes(log_entries(entries, contents)),
                 };
                 let payment = Payment::of_verified(&message.payment);
                 self.wait(self.store().create_log(&message, payment, digest(&message), self.today, &mut rng))
+            }
+            Asked::GrowLog { log, shown: which, held, paid, paying } => {
+                let message = GrowLog { held, paid, payment: credits(paying) };
+                let token = shown(which, Role::LogAppend, Role::LogRead, log);
+                let (payment, body) = (Payment::of_verified(&message.payment), digest(&message));
+                let grown = self.store().grow_log(space_id(log), &token, &message, payment, body, self.today);
+                self.wait(grown)
             }
             Asked::Append { log, shown: which, expected, entries, contents } => {
                 let message = Append {
@@ -333,8 +344,9 @@ impl Stored {
             Asked::ReadLog { log, shown: which, from } => {
                 let token = shown(which, Role::LogRead, Role::LogAppend, log);
                 self.store().read_log(space_id(log), &token, from).map_or_else(refusal, |page| {
-                    let LogPage { head, entries } = page;
-                    Answer::Page(entries.into_iter().map(ByteBuf::into_vec).collect(), head.count, head.hash)
+                    let LogPage { head, room, entries } = page;
+                    let entries = entries.into_iter().map(ByteBuf::into_vec).collect();
+                    Answer::Page(entries, head.count, head.hash, (room.paid, room.taken))
                 })
             }
             _ => unreachable!("not of logs"),
@@ -344,7 +356,7 @@ impl Stored {
     /// The head that an appender names, from what it reads.
     fn expected(&self, log: u8, expected: Expected) -> LogHead {
         let page = self.store().read_log(space_id(log), &token(Role::LogRead, log), 0);
-        let Ok(LogPage { head, entries }) = page else { return LogHead::before_first(space_id(log)) };
+        let Ok(LogPage { head, entries, .. }) = page else { return LogHead::before_first(space_id(log)) };
         match expected {
             Expected::Here => head,
             Expected::OtherHash => LogHead { hash: [7; 32], ..head },
@@ -407,6 +419,7 @@ fn refusal(error: StoreError) -> Answer {
     match error {
         StoreError::Refused => Answer::Refused,
         StoreError::Conflict => Answer::Conflict,
+        StoreError::Unpaid => Answer::Unpaid,
         StoreError::QuotaReached => Answer::QuotaReached,
         other => unreachable!("{other}"),
     }

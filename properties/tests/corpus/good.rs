@@ -35,7 +35,7 @@ use nightdrop_wire::{
             WholeBlob,
         },
         credit::{Credit, CreditOrder, Credits, IssuedPart, OrderedPart},
-        log::{Append, CreateLog, LogHead, LogPage},
+        log::{Append, CreateLog, GrowLog, LogHead, LogPage, LogRoom},
         relay::EarnedInvitation,
         ticket::{CreateTicket, TakeClaim, TicketLimits},
     },
@@ -171,13 +171,15 @@ fn messages() -> Vec<Input> {
             &CreateLog {
                 space: SPACE,
                 payment: vec![CREDIT],
+                paid: 300,
                 read_token: HASH,
                 append_token: HASH,
                 entries: entries.clone(),
             },
         ),
+        encoded(12, "grow_log", &GrowLog { held: 200, paid: 300, payment: vec![CREDIT] }),
         encoded(13, "append", &Append { expected: HEAD, entries: entries.clone() }),
-        encoded(14, "log_page", &LogPage { head: HEAD, entries }),
+        encoded(14, "log_page", &LogPage { head: HEAD, room: LogRoom { paid: 300, taken: 70_000 }, entries }),
         encoded(15, "invitations", &Invitations { invitations: vec![TOKEN] }),
         encoded(15, "new_invitations", &NewInvitations { days: 300, count: 3 }),
         encoded(15, "earned_invitation", &EarnedInvitation { invitation: TOKEN }),
@@ -408,12 +410,14 @@ fn relays() -> Vec<Input> {
     let counted = [[8, 0, 0, 0], [18, 0, 2, 0], [32, 0, 0, 0], [32, 0, 1, 0], [15, 0, 0, 40], [30, 0, 0, 0]];
     let open = [[8, 1, 1, 4], [11, 1, 0, 0], [11, 1, 1, 8], [31, 0, 0, 0], [13, 1, 0, 0], [15, 1, 1, 0]];
     let log = [[22, 0, 2, 1], [23, 0, 0, 8], [23, 0, 4, 8], [31, 0, 0, 0], [26, 0, 0, 0], [23, 0, 0, 24]];
+    let grown = [[22, 0, 2, 1], [23, 0, 0, 80], [36, 0, 5, 0], [36, 0, 5, 0], [23, 0, 0, 80], [23, 0, 0, 80]];
     let steps = |parts: &[&[[u8; 4]]]| [&account[..], &parts.concat()].concat().concat();
     vec![
         ("account".to_owned(), steps(&[])),
         ("whole_blob".to_owned(), steps(&[&whole])),
         ("blob_of_two".to_owned(), steps(&[&open])),
         ("log".to_owned(), steps(&[&log])),
+        ("log_growth".to_owned(), steps(&[&grown])),
         ("claims".to_owned(), steps(&[&counted])),
         ("all".to_owned(), steps(&[&whole, &open, &log, &[[30, 0, 0, 0], [8, 2, 2, 0], [30, 0, 0, 0]]])),
     ]

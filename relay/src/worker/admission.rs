@@ -109,6 +109,7 @@ mod tests {
         let log = CreateLog {
             space: SpaceId::from_bytes([1; 32]),
             payment: vec![credit(2)],
+            paid: 1,
             read_token: hash,
             append_token: hash,
             entries: Vec::new(),

@@ -108,7 +108,7 @@ mod tests {
         denomination::Denomination::{self, Smallest},
         messages::{
             blob::{CreateBlob, GrowBlob},
-            log::CreateLog,
+            log::{CreateLog, GrowLog},
         },
         price,
         token::TokenHash,
@@ -196,13 +196,29 @@ mod tests {
         let log = |payment: Vec<Credit>| CreateLog {
             space: nightdrop_wire::ids::SpaceId::from_bytes([1; 32]),
             payment,
+            paid: 1,
             read_token: TokenHash::from_bytes([9; 32]),
-            append_token: TokenHash::from_bytes([9; 32]),
+            append_token: nightdrop_store::token_hash(&Token::from_bytes(WRITE_KEY)),
             entries: vec![ByteBuf::from(vec![1; 512])],
         };
         let see = |log: &CreateLog| verify(store.before_log(log, digest(log), TODAY), &log.payment);
         assert_eq!(see(&log(fresh[..1].to_vec())), (1, Ok(true)));
         assert_eq!(see(&log(vec![fresh[0].clone(); 112])), refused, "one again and again");
         assert_eq!(see(&log(credits(1))), refused, "spent");
+
+        let stored = log(fresh[..1].to_vec());
+        let paid = Payment::of_verified(&stored.payment);
+        let made = store.create_log(&stored, paid, digest(&stored), TODAY, &mut rand::rng());
+        made.await.unwrap();
+        let grow = |token: [u8; 32], held, payment: &[Credit]| {
+            let message = GrowLog { held, paid: 17, payment: payment.to_vec() };
+            let token = Token::from_bytes(token);
+            verify(store.before_log_growth(stored.space, &token, &message, digest(&message), TODAY), payment)
+        };
+        assert_eq!(grow(WRITE_KEY, 1, &fresh[1..17]), (16, Ok(true)));
+        assert_eq!(grow([1; 32], 1, &fresh[1..17]), refused, "another token");
+        assert_eq!(grow(WRITE_KEY, 1, &vec![fresh[1].clone(); 16]), refused, "one again and again");
+        assert_eq!(grow(WRITE_KEY, 1, &good.payment[..16]), refused, "spent");
+        assert_eq!(grow(WRITE_KEY, 2, &fresh[1..16]), (0, Err(Refusal::Conflict)), "another sum is paid");
     }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use nightdrop_store::BodyDigest;
 use nightdrop_wire::{
     ids::SpaceId,
-    messages::log::{Append, CreateLog},
+    messages::log::{Append, CreateLog, GrowLog},
     refusal::Refusal,
     token::Token,
 };
@@ -43,6 +43,29 @@ impl Service {
             let message: Append = decode(&body)?;
             drop(body);
             Ok(inner.store.append(space, &append_token, &message, &mut inner.environment.rng()))
+        })
+        .await
+        .map(|()| Bytes::new())
+    }
+
+    /// `POST /v1/logs/{space}/grow`.
+    pub(super) async fn grow_log(
+        &self,
+        space: SpaceId,
+        append_token: Token,
+        body: Bytes,
+    ) -> Result<Bytes, Refusal> {
+        let inner = Arc::clone(&self.inner);
+        prepared(move || {
+            let (message, digest) = (decode::<GrowLog>(&body)?, BodyDigest::of(&body));
+            let today = inner.environment.today();
+            let before = inner.store.before_log_growth(space, &append_token, &message, digest, today);
+            Ok(match inner.payment(before, &message.payment)? {
+                Paying::Done(()) => done(()),
+                Paying::With(payment) => {
+                    inner.store.grow_log(space, &append_token, &message, payment, digest, today)
+                }
+            })
         })
         .await
         .map(|()| Bytes::new())

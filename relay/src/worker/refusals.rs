@@ -9,6 +9,7 @@ pub(crate) fn refusal_of(error: &StoreError) -> Refusal {
         StoreError::Refused => Refusal::Refused,
         // A quota is a conflict, too: whoever is told that the relay is busy tries again, and today to no avail.
         StoreError::Conflict | StoreError::OtherAddress | StoreError::QuotaReached => Refusal::Conflict,
+        StoreError::Unpaid => Refusal::Unpaid,
         StoreError::Full => {
             tracing::warn!(
                 "there is no room on the store's disk, or below --max-size: writes are refused until there is"
@@ -35,6 +36,7 @@ mod tests {
     fn a_writer_hears_that_the_disk_is_full_and_no_conflict_or_fault() {
         assert_eq!(refusal_of(&StoreError::Full), Refusal::Full);
         assert_eq!(refusal_of(&StoreError::Conflict), Refusal::Conflict);
+        assert_eq!(refusal_of(&StoreError::Unpaid), Refusal::Unpaid);
         assert_eq!(refusal_of(&StoreError::Stopped), Refusal::Busy);
     }
 }

@@ -154,6 +154,7 @@ impl Service {
             Endpoint::EndTicket(ticket) => self.end_ticket(ticket, &bearer(shown)?).await,
             Endpoint::CreateLog => self.create_log(body).await,
             Endpoint::AppendLog(space) => self.append_log(space, bearer(shown)?, body).await,
+            Endpoint::GrowLog(space) => self.grow_log(space, bearer(shown)?, body).await,
             Endpoint::ReadLog(space, from) => self.read_log(space, bearer(shown)?, from).await,
         }
     }

@@ -28,6 +28,7 @@ use nightdrop_wire::{
         ticket::{CreateTicket, TicketLimits},
     },
     onion::OnionAddress,
+    price,
     size_class::SizeClass,
     token::Token,
 };
@@ -404,7 +405,17 @@ impl User {
         connection: &mut Connection<S>,
         count: u16,
     ) -> Vec<Credit> {
-        let order = order(count);
+        self.credits_worth(connection, Denomination::Large, count).await
+    }
+
+    pub async fn credits_worth<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        connection: &mut Connection<S>,
+        denomination: Denomination,
+        count: u16,
+    ) -> Vec<Credit> {
+        let wanted = Assortment::only(denomination, count);
+        let order = Order::new(wanted, good_until(TODAY), &mut OsRng).unwrap();
         let answer = connection.post("/v1/credits", Some(&self.shown()), order.request()).await;
         let credits = codec::decode::<Credits>(&answer.success()).unwrap();
         order.take(&credits, &issuing_key(connection).await).unwrap()
@@ -517,6 +528,7 @@ impl TestLog {
         CreateLog {
             space: self.space,
             payment: vec![credit],
+            paid: price::of_log(self.entries.iter().map(|entry| price::of_entry(entry.len())).sum()),
             read_token: token_hash(&self.read_token),
             append_token: token_hash(&self.append_token),
             entries: self.entries.clone(),

@@ -20,6 +20,7 @@ use nightdrop_wire::{
         account::{ChangeFinish, Keyring, RecoveryChange},
         blob::GrowBlob,
         credit::Credit,
+        log::{CreateLog, GrowLog},
         ticket::{CreateTicket, TicketLimits},
     },
     season,
@@ -314,4 +315,15 @@ fn tell_log(teller: &mut Teller, credit: &Credit) {
         let append = log.append(entries(count, 512));
         teller.step("append", |fixture| fixture.append(&log, &append));
     }
+    let mut short = TestLog::new();
+    let one = vec![credit_worth(Denomination::Smallest, TODAY)];
+    teller.step("log of one unit", |fixture| {
+        fixture.create_log(&CreateLog { payment: one, ..short.create(credit.clone()) })
+    });
+    // Two credits at once, and the room that they pay for, or neither.
+    let payment = vec![credit_worth(Denomination::Small, TODAY), credit_worth(Denomination::Smallest, TODAY)];
+    let grow = GrowLog { held: 1, paid: 18, payment };
+    teller.step("growth of a log", |fixture| fixture.grow_log(&short, &grow));
+    let append = short.append(entries(60, 512));
+    teller.step("append that needs it", |fixture| fixture.append(&short, &append));
 }

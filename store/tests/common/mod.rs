@@ -12,9 +12,10 @@ use nightdrop_wire::{
         account::RegisterFinish,
         blob::{CreateBlob, FinishBlob, GrowBlob, WholeBlob},
         credit::Credit,
-        log::{Append, CreateLog, LogHead, LogPage},
+        log::{Append, CreateLog, GrowLog, LogHead, LogPage},
         ticket::{CreateTicket, TicketLimits},
     },
+    price,
     quarter::QuarterHour,
     size_class::SizeClass,
     token::Token,
@@ -165,6 +166,12 @@ impl Fixture {
 
     pub fn append(&self, log: &TestLog, message: &Append) -> Result<(), StoreError> {
         self.wait(self.store().append(log.space, &log.append_token, message, &mut rand::rng()))
+    }
+
+    pub fn grow_log(&self, log: &TestLog, message: &GrowLog) -> Result<(), StoreError> {
+        let (payment, body) =
+            (Payment::of_verified(&message.payment), BodyDigest::of(&codec::encode(message).unwrap()));
+        self.wait(self.store().grow_log(log.space, &log.append_token, message, payment, body, TODAY))
     }
 
     pub fn read_log(&self, log: &TestLog, from: u64) -> Result<LogPage, StoreError> {
@@ -327,6 +334,7 @@ impl TestLog {
         CreateLog {
             space: self.space,
             payment: vec![credit],
+            paid: price::of_log(self.entries.iter().map(|entry| price::of_entry(entry.len())).sum()),
             read_token: token_hash(&self.read_token),
             append_token: token_hash(&self.append_token),
             entries: self.entries.clone(),

@@ -1,6 +1,6 @@
 //! A device of a person: one login, and what it remembers of the home space from one command to the next.
 
-use super::{MemoryTransport, PASSWORD, Person, address, patient};
+use super::{Drawing, MemoryTransport, PASSWORD, Person, address, patient};
 use nightdrop_client::{
     ClientError,
     account::{self, Session},
@@ -61,7 +61,7 @@ impl Device {
     /// As [`Self::open`] and [`HomeSpace::append`].
     pub async fn append(&mut self, operations: Vec<Operation>) -> Result<(), ClientError> {
         let mut home = self.open().await?;
-        let outcome = home.append(|_state| Ok(operations.clone())).await;
+        let outcome = home.append(&Drawing::of(&mut self.session), |_state| Ok(operations.clone())).await;
         self.remember(&home)?;
         outcome
     }

@@ -6,10 +6,12 @@
 
 mod device;
 mod person;
+mod purse;
 mod relay;
 mod transport;
 
 pub use device::Device;
 pub use person::{PASSWORD, Person, patient, quick};
+pub use purse::{Drawing, Empty};
 pub use relay::{MemoryRelay, address};
 pub use transport::{Host, MemoryTransport};

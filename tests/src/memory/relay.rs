@@ -76,6 +76,11 @@ impl MemoryRelay {
         issue_invitations(&self.store, &self.environment, INVITATION_DAYS, 1).await.unwrap().remove(0)
     }
 
+    /// The operator gives an account another quota.
+    pub async fn set_quota(&self, account: AccountId, bytes: u64) {
+        self.store.set_quota(account, Some(bytes)).await.unwrap();
+    }
+
     /// What a thief of the relay's disk has for logins to an account: the relay's login secrets and the record.
     #[must_use]
     pub fn stolen(&self, account: AccountId) -> (ServerSetup, Record) {

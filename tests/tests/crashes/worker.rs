@@ -14,6 +14,7 @@ use nightdrop_login::password::Password;
 use nightdrop_relay::worker::{Environment, issue_invitations};
 use nightdrop_store::{Store, StoreLimits};
 use nightdrop_tests::{
+    memory::Empty,
     system::{SocketTransport, WorkerProcess},
     uploads,
 };
@@ -100,7 +101,7 @@ impl Client {
             Some(listed) if listed.blob == stored.blob => Ok(vec![]),
             _ => Ok(vec![Operation::PutFile { path: path.clone(), file: stored.clone() }]),
         };
-        self.home.append(put).await.unwrap();
+        self.home.append(&Empty, put).await.unwrap();
         self.acknowledged.insert(name, content);
     }
 
@@ -111,7 +112,7 @@ impl Client {
             Some(_) => Ok(vec![Operation::Remove { path: path.clone() }]),
             None => Ok(vec![]),
         };
-        self.home.append(remove).await.unwrap();
+        self.home.append(&Empty, remove).await.unwrap();
         let leaving: Vec<_> = self.home.state().leaving().map(|(blob, key)| (blob, key.clone())).collect();
         let mut lane = RelayLane::isolated(&self.transport, &relay(), &limits());
         for (blob, write_key) in leaving {
@@ -120,7 +121,7 @@ impl Client {
                 let still = state.leaving().any(|(left, _)| left == blob);
                 Ok(if still { vec![Operation::Destroyed { blob }] } else { vec![] })
             };
-            self.home.append(destroyed).await.unwrap();
+            self.home.append(&Empty, destroyed).await.unwrap();
         }
     }
 

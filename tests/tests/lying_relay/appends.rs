@@ -3,10 +3,13 @@
 use crate::homes::{Scene, appending, chain, put, reading};
 use nightdrop_client::{ClientError, ExitCode};
 use nightdrop_envelope::space::ChainError;
-use nightdrop_tests::lying::{
-    Answer, Asked, Honest, Lie,
-    lies::{KeptLog, Refuse, Replace, Swallow, on},
-    naive::Check,
+use nightdrop_tests::{
+    lying::{
+        Answer, Asked, Honest, Lie,
+        lies::{KeptLog, Refuse, Replace, Swallow, on},
+        naive::Check,
+    },
+    memory::Empty,
 };
 use nightdrop_wire::{codec, endpoint::Endpoint, messages::log::Append, refusal::Refusal};
 use serde_bytes::ByteBuf;
@@ -96,7 +99,7 @@ async fn an_append_that_is_carried_out_and_called_a_conflict_counts_once() {
     let mut home = scene.device.open().await.unwrap();
     let mut decided = 0;
     let operation = put("b");
-    home.append(|_state| {
+    home.append(&Empty, |_state| {
         decided += 1;
         Ok(vec![operation.clone()])
     })

@@ -18,7 +18,7 @@ use nightdrop_tests::{
         Honest, Lie,
         lies::{FlipBit, Refuse, on},
     },
-    memory::{Device, PASSWORD, address, patient},
+    memory::{Device, Empty, PASSWORD, address, patient},
 };
 use nightdrop_wire::{endpoint::Endpoint, limits::MAX_LOG_ENTRIES, refusal::Refusal};
 
@@ -41,13 +41,13 @@ impl Stage {
         let mut space = process.space().await.unwrap();
         remember(&process, &mut space).await.unwrap();
         let files = |count: usize| (0..count).map(|n| put(&format!("files/{n}"))).collect::<Vec<_>>();
-        space.append(|_| Ok(files(FILES - 1))).await.unwrap();
+        space.append(&process, |_| Ok(files(FILES - 1))).await.unwrap();
         assert!(!process.write_checkpoint(&mut space).await.unwrap(), "it is not worth it yet");
-        space.append(|_| Ok(vec![put("last")])).await.unwrap();
+        space.append(&process, |_| Ok(vec![put("last")])).await.unwrap();
         let place = space.head().count;
         assert!(process.write_checkpoint(&mut space).await.unwrap());
         assert!(!process.write_checkpoint(&mut space).await.unwrap(), "once");
-        space.append(|_| Ok(vec![put("after")])).await.unwrap();
+        space.append(&process, |_| Ok(vec![put("after")])).await.unwrap();
         remember(&process, &mut space).await.unwrap();
         Self { device, process, space, place }
     }
@@ -212,7 +212,7 @@ async fn m29_a_checkpoint_beyond_what_a_device_saw_is_none_for_it() {
     stage.device.scene.stage.liar.tell(fork.clone());
     let (_, mut ours, _) = stage.opened(of_then("ours")).await.unwrap();
     let (honest_memory, name) = (std::fs::read(directory.path().join("ours/memory")).unwrap(), "ours/memory");
-    ours.append(|_| Ok(vec![put("ours")])).await.unwrap();
+    ours.append(&Empty, |_| Ok(vec![put("ours")])).await.unwrap();
     let (_, again, _) = stage.opened(of_then("ours")).await.unwrap();
     assert_eq!(again.head().count, 401);
     stage.device.scene.stage.liar.tell(Honest);
@@ -241,7 +241,7 @@ async fn m29_two_first_commands_that_are_shown_two_histories_find_out() {
         liar.tell(stage.device.scene.serving(log[..400].to_vec()));
         let (two, mut shorter) = stage.begun(home).await.unwrap();
         if is_fork {
-            shorter.append(|_| Ok(vec![put("theirs")])).await.unwrap();
+            shorter.append(&two, |_| Ok(vec![put("theirs")])).await.unwrap();
         }
         remember(&two, &mut shorter).await.unwrap();
         liar.tell(Honest);
@@ -288,7 +288,7 @@ async fn a_checkpoint_is_written_for_the_head_that_it_is_of_or_not_at_all() {
     let process = device.process().await.unwrap();
     let mut space = process.space().await.unwrap();
     let files: Vec<_> = (0..FILES).map(|n| put(&format!("files/{n}"))).collect();
-    space.append(|_| Ok(files.clone())).await.unwrap();
+    space.append(&process, |_| Ok(files.clone())).await.unwrap();
     let mut other = Device::another(&device.scene.person).await;
     other.append(vec![put("theirs")]).await.unwrap();
     assert!(!process.write_checkpoint(&mut space).await.unwrap());

@@ -14,6 +14,7 @@ mod collusion;
 mod copies;
 mod credits;
 mod denied;
+mod growth;
 mod heads;
 mod histories;
 mod homes;

@@ -9,7 +9,7 @@ use nightdrop_envelope::space::Operation;
 use nightdrop_login::password::Password;
 use nightdrop_tests::{
     lying::{Honest, lies::KeptLog},
-    memory::{PASSWORD, patient},
+    memory::{Empty, PASSWORD, patient},
 };
 use tempfile::TempDir;
 
@@ -46,7 +46,7 @@ impl OneDevice {
 
 pub(crate) async fn write(space: &mut Space, name: &str, count: usize) {
     for number in 0..count {
-        space.append(|_| Ok(vec![listing(name, number)])).await.unwrap();
+        space.append(&Empty, |_| Ok(vec![listing(name, number)])).await.unwrap();
     }
 }
 

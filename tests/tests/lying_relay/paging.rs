@@ -17,7 +17,7 @@ use nightdrop_wire::{
 };
 use serde_bytes::ByteBuf;
 
-fn paged(change: impl Fn(u64, &mut LogPage) + Send + Sync + 'static) -> impl Lie {
+pub(crate) fn paged(change: impl Fn(u64, &mut LogPage) + Send + Sync + 'static) -> impl Lie {
     let change = move |asked: &Asked, page: &mut LogPage| {
         if let Endpoint::ReadLog(_, from) = asked.endpoint {
             change(from, page);
@@ -26,7 +26,7 @@ fn paged(change: impl Fn(u64, &mut LogPage) + Send + Sync + 'static) -> impl Lie
     on(reading, Alter::<LogPage, _>::by(change))
 }
 
-fn not_a_relay(error: &ClientError) -> bool {
+pub(crate) fn not_a_relay(error: &ClientError) -> bool {
     matches!(error, ClientError::NotARelay)
 }
 
@@ -78,8 +78,11 @@ async fn m25_pages_without_end_are_refused_at_once() {
 async fn m25_m38_a_log_without_entries_is_not_taken_for_an_empty_home() {
     let mut scene = Scene::set(vec![put("a")]).await;
     let space = scene.keys.space;
-    let empty =
-        move || paged(move |_, page| *page = LogPage { head: LogHead::before_first(space), entries: vec![] });
+    let empty = move || {
+        paged(move |_, page| {
+            *page = LogPage { head: LogHead::before_first(space), entries: vec![], ..page.clone() }
+        })
+    };
     expect_one_page(&mut scene, empty).await;
     assert_eq!(scene.naive(empty(), None, &[]).await, Err(Stopped::By(Check::Bounds)));
     assert!(scene.naive(empty(), None, &[Check::Bounds]).await.unwrap().files.is_empty());

@@ -30,6 +30,7 @@ pub(in crate::cli) async fn run(
 async fn rename(opened: &mut Opened<'_>, from: &SpacePath, to: &SpacePath) -> Result<usize, ClientError> {
     // Decided once, on what the user saw: a part of it may be done when another device was faster with something else.
     let plan = plan(opened.space.state(), from, to)?;
+    opened.make_room(plan.len(), 0).await?;
     opened
         .append(|state| {
             let left = plan.iter().filter(|(from, _)| state.file(from).is_some());

@@ -146,6 +146,7 @@ pub(super) async fn share(
     file: &FileRecord,
     terms: TicketTerms,
 ) -> Result<ShownLink, ClientError> {
+    opened.make_room(1, 0).await?;
     let relay = opened.relay().clone();
     let made = transfer::make_ticket(&mut opened.lane(), &relay, file, terms).await;
     let ticket = made.map_err(|error| lease::explain(error, name.as_str(), file.lease))?;

@@ -188,7 +188,7 @@ impl Stage {
         let mut space = unlocked.space().await?;
         let payment = unlocked.pay(&[price::LOG]).await?.pop().ok_or("no payment")?;
         space.create(payment).await?;
-        space.append(|_| Ok(std::mem::take(&mut operations))).await?;
+        space.append(&*unlocked, |_| Ok(std::mem::take(&mut operations))).await?;
         unlocked.remember(&space).await?;
         unlocked.lock().await?;
         Ok(())

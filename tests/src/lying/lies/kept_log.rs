@@ -7,7 +7,8 @@ use nightdrop_wire::{
     endpoint::Endpoint,
     ids::SpaceId,
     limits::{MAX_ENTRIES, MAX_ENTRIES_BODY},
-    messages::log::{Append, LogHead, LogPage},
+    messages::log::{Append, LogHead, LogPage, LogRoom},
+    price,
     refusal::Refusal,
 };
 use serde_bytes::ByteBuf;
@@ -58,7 +59,11 @@ impl KeptLog {
             fits
         });
         let entries = fitting.cloned().map(ByteBuf::from).collect();
-        LogPage { head: Self::head(self.space, &all), entries }
+        let room = LogRoom {
+            paid: price::LONGEST_LOG,
+            taken: all.iter().map(|entry| price::of_entry(entry.len())).sum(),
+        };
+        LogPage { head: Self::head(self.space, &all), room, entries }
     }
 
     fn append(&self, append: Append) -> Answer {
