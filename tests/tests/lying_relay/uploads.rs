@@ -73,7 +73,7 @@ async fn m17_a_chunk_that_is_acknowledged_and_dropped_fails_the_upload() {
 async fn m15_an_answer_to_an_upload_that_no_relay_sends_is_an_error() {
     let not_a_relay = |error: &ClientError| matches!(error, ClientError::NotARelay);
     for which in [put_chunk, create_blob] {
-        expect_refused(on(which, Replace(vec![1])), not_a_relay).await;
+        expect_refused(on(which, Replace(vec![1, 1])), not_a_relay).await;
         expect_refused(on(which, Say(202)), not_a_relay).await;
     }
 }

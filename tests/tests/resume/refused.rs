@@ -10,7 +10,7 @@ use nightdrop_wire::{
     codec,
     endpoint::Endpoint,
     limits::MAX_HELD_CHUNKS,
-    messages::blob::{HeldChunk, HeldChunks},
+    messages::blob::{HeldChunk, HeldChunks, Leased},
     refusal::Refusal,
 };
 use sha2::{Digest, Sha256};
@@ -64,7 +64,9 @@ impl Lie for Drops {
                 Answer::new(200, Vec::new())
             }
             Endpoint::FinishBlob(_) if self.is_busy => Answer::new(Refusal::Busy.status(), Vec::new()),
-            Endpoint::FinishBlob(_) if self.finishes => Answer::new(200, Vec::new()),
+            Endpoint::FinishBlob(_) if self.finishes => {
+                Answer::new(200, codec::encode(&Leased { until: u32::MAX }).unwrap())
+            }
             Endpoint::HeldChunks(..) => {
                 let HeldChunks { mut chunks } = codec::decode(&honest.body).unwrap();
                 chunks.extend(*self.dropped.lock().unwrap());
