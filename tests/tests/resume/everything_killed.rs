@@ -19,8 +19,10 @@ use std::{
 
 const MIB: u64 = 1 << 20;
 const AT_MOST: Duration = Duration::from_secs(600);
-/// How often a command that the network ended is typed again.
-const TRIES: usize = 12;
+/// How often a command that the network ended is typed again when nothing is killed any more, and how long is waited before that: where many of the few relays
+/// that kept the service's descriptor were killed, it is found again when it is published anew.
+const TRIES: usize = 60;
+const BETWEEN_TRIES: Duration = Duration::from_secs(5);
 /// A relay whose process ends once more than so often within a minute gives up: whoever started it is to look.
 const ENDS_IN_A_MINUTE: usize = 4;
 
@@ -185,9 +187,15 @@ impl Run<'_> {
         let end = Instant::now() + AT_MOST;
         let most = self.typed + TRIES;
         while !self.child.try_wait().unwrap().is_some_and(|status| status.success()) {
+            let typed = self.typed;
             self.type_again_if_it_failed();
-            assert!(Instant::now() < end && self.typed < most, "{:?} does not end", self.arguments);
-            std::thread::sleep(Duration::from_millis(50));
+            assert!(
+                Instant::now() < end && self.typed < most,
+                "{:?} does not end: {}",
+                self.arguments,
+                self.scene.said()
+            );
+            std::thread::sleep(if self.typed > typed { BETWEEN_TRIES } else { Duration::from_millis(50) });
         }
         self.typed
     }
