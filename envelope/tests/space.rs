@@ -274,7 +274,7 @@ fn m29_a_log_knows_whether_another_head_lies_on_its_way() {
     }
 
     // Of what lies before its first head only what led there tells.
-    let log = owner.replay(Some(head(&ours)), &ours).unwrap();
+    let mut log = owner.replay(Some(head(&ours)), &ours).unwrap();
     for (seen, leads_here) in [(&ours[..0], true), (&ours[..3], true), (&theirs[..3], false)] {
         let (mut log, seen) = (log.clone(), head(seen));
         assert_eq!(log.has_passed(&seen), Ok(false));
@@ -284,15 +284,15 @@ fn m29_a_log_knows_whether_another_head_lies_on_its_way() {
         }
         match log.take_lead(lead) {
             Ok(()) => {
-                assert!(leads_here && log.has_passed(&seen) == Ok(true) && log.lead_from(&seen).is_none())
+                assert!(leads_here && log.has_passed(&seen) == Ok(true) && log.lead_from(&seen).is_none());
             }
             Err(error) => {
                 assert_eq!((error, leads_here), (ChainError::Rollback { seen: 3, given: 4 }, false));
             }
         }
     }
-    let unread = log.clone().lead_from(&head(&ours[..3])).unwrap();
-    assert!(log.clone().take_lead(unread).is_err(), "nothing was read");
+    let unread = log.lead_from(&head(&ours[..3])).unwrap();
+    assert!(log.take_lead(unread).is_err(), "nothing was read");
 
     // Of what lies ahead only reading on tells.
     let shorter = owner.replay(None, &ours[..3]).unwrap();
