@@ -37,6 +37,7 @@ use zeroize::Zeroizing;
 
 const OTHERS: u32 = 0o077;
 const UNFINISHED_COPY: &str = "copy.unfinished";
+const UNFINISHED: &str = ".unfinished-";
 
 /// A home directory that only its owner can read.
 #[derive(Debug, Clone)]
@@ -164,7 +165,15 @@ impl Home {
             }
             _ => {}
         }
-        ["credits", "memory", "account"].into_iter().try_for_each(|name| self.remove(name))
+        ["credits", "memory", "account"].into_iter().try_for_each(|name| self.remove(name))?;
+        self.remove_unfinished()
+    }
+
+    /// What commands that were killed left of these files, complete or not.
+    fn remove_unfinished(&self) -> Result<(), ClientError> {
+        let entries = std::fs::read_dir(&self.path).map_err(ClientError::file("read", &self.path))?;
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        names.filter(|name| name.starts_with(UNFINISHED)).try_for_each(|name| self.remove(&name))
     }
 
     /// A registration whose answer never came.
@@ -289,7 +298,7 @@ impl Home {
         let path = self.path.join(name);
         let write = || -> std::io::Result<()> {
             // A name of its own and mode 0600, so that two commands cannot write into one file.
-            let mut file = tempfile::Builder::new().prefix(".unfinished-").tempfile_in(&self.path)?;
+            let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(&self.path)?;
             file.write_all(contents)?;
             file.as_file().sync_all()?;
             file.persist(&path)?;
@@ -359,6 +368,7 @@ mod tests {
         home.keep_copy(&[1], &lock).unwrap();
         assert!(!home.path.join(UNFINISHED_COPY).exists() && home.copy().exists());
         std::fs::write(home.path.join(UNFINISHED_COPY), "of another one").unwrap();
+        std::fs::write(home.path.join(".unfinished-a1b2"), "the account code").unwrap();
         std::fs::create_dir(home.transfers()).unwrap();
         std::fs::write(home.transfers().join("journal"), "").unwrap();
         home.forget_account(&lock).unwrap();

@@ -74,9 +74,9 @@ impl ListRoom {
         self.least = self.paid;
     }
 
-    /// The relay says that another device has paid. No device pays for less than the next step, so a relay that only says so is soon at its end.
-    pub(crate) fn expect_another_step(&mut self) {
-        self.least = step(self.paid.saturating_add(1));
+    /// The relay says that another device has paid.
+    pub(crate) const fn with_more_paid(self) -> Self {
+        Self { least: self.paid.saturating_add(1), ..self }
     }
 
     /// Whether what takes so many bytes fits.
@@ -117,6 +117,30 @@ pub(crate) fn expected_of(operations: usize) -> u64 {
     u64::try_from(operations).unwrap_or(u64::MAX).saturating_mul(SHORT)
 }
 
+/// What room entries may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// What is kept free, too: they take something off, or say what was done.
+    KeptFree,
+    /// What is paid for beside it.
+    Paid,
+}
+
+/// What room these may take.
+pub(crate) fn use_of(operations: &[Operation]) -> Use {
+    let takes_off = |operation: &Operation| {
+        use Operation as O;
+        match operation {
+            O::Remove { .. } | O::Destroyed { .. } | O::Unshare { .. } | O::Close { .. } => true,
+            // What a rekey began is to come to an end.
+            O::Renewed { .. } | O::Lost { .. } => true,
+            O::Create { .. } | O::PutFile { .. } | O::Carry { .. } | O::Move { .. } => false,
+            O::Share { .. } | O::Checkpoint { .. } | O::Leased { .. } => false,
+        }
+    };
+    if operations.iter().all(takes_off) { Use::KeptFree } else { Use::Paid }
+}
+
 /// How many of these list a file.
 pub(crate) fn files_listed_by(operations: &[Operation]) -> usize {
     let lists =
@@ -148,10 +172,9 @@ mod tests {
     #[test]
     fn what_was_paid_cannot_be_denied() {
         let mut room = ListRoom::default().told(LogRoom { paid: 2, taken: 10 * SHORT }, &head(10)).unwrap();
-        room.expect_another_step();
-        let told = |paid| room.told(LogRoom { paid, taken: 10 * SHORT }, &head(10));
-        assert!(matches!(told(3), Err(ClientError::PaymentDenied)), "no device pays for so little");
-        assert_eq!((told(4).unwrap().paid(), told(17).unwrap().paid()), (4, 17));
+        let told = |paid| room.with_more_paid().told(LogRoom { paid, taken: 10 * SHORT }, &head(10));
+        assert!(matches!(told(2), Err(ClientError::PaymentDenied)), "another device has paid, it says");
+        assert_eq!((told(3).unwrap().paid(), told(17).unwrap().paid()), (3, 17));
         room.pay(2);
         let told = |paid| room.told(LogRoom { paid, taken: 10 * SHORT }, &head(10));
         assert!(matches!(told(2), Err(ClientError::PaymentDenied)));

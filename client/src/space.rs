@@ -201,7 +201,7 @@ impl<T: Transport> HomeSpace<T> {
     }
 
     /// Appends what `decide` makes of the state; it is asked again when another device was faster. Nothing is appended if it
-    /// decides on nothing. `purse` pays for room when little is left; that it cannot is an error only when there is none.
+    /// decides on nothing. `purse` pays for room when little is left; what takes something off needs none as long as any is left.
     ///
     /// # Errors
     /// What `decide` returns: then nothing more was appended. [`ClientError::ListUnpaid`] if there is no room, and nothing pays for more: nothing was
@@ -244,10 +244,11 @@ impl<T: Transport> HomeSpace<T> {
             return Err(ClientError::Closed { next });
         }
         let files = self.log.state().count().saturating_add(list_room::files_listed_by(&operations));
+        let use_ = list_room::use_of(&operations);
         let sealed = self.log.seal_next(operations, &mut random::system());
         let entries = sealed.map_err(|_| ClientError::ChangedMeanwhile("your files".to_owned()))?;
         let before = *self.log.head();
-        self.grow_if_it_can(purse, list_room::taken_by(&entries), files).await?;
+        self.grow_for(purse, list_room::taken_by(&entries), (files, use_)).await?;
         if *self.log.head() != before {
             return Ok(Appended::OtherWasFaster);
         }

@@ -49,6 +49,8 @@ pub struct Rekeyed {
     pub left: usize,
     /// What this device is to remember from here on, sealed.
     pub memory: Vec<u8>,
+    /// Why this device could not keep that, if it could not.
+    pub unkept: Option<ClientError>,
 }
 
 /// What an account's keyring is to be replaced by.
@@ -113,6 +115,7 @@ impl<T: Transport> Rekeying<T> {
             // No other device may begin it after this.
             space.create(purse.pay(HomeSpace::<T>::price_with(0)).await?).await?;
         }
+        space.make_room_to_close(purse).await?;
         let keys = keyring.home_keys();
         let mut next = HomeSpace::never_written(transport, code.relay(), keys, limits);
         carry(&mut next, None, purse, space.state()).await?;
@@ -159,7 +162,7 @@ impl<T: Transport> Rekeying<T> {
         let memory = memory.seal(&keyring.memory_key(), code.relay(), code.account(), &mut random::system());
         let memory = memory.map_err(ClientError::Sealing)?;
         let access = self.change.finish(transport, &code, password, &keyring, recovery, limits).await?;
-        Ok(Rekeyed { access, files: space.state().files().count(), left, memory })
+        Ok(Rekeyed { access, files: space.state().files().count(), left, memory, unkept: None })
     }
 }
 

@@ -135,6 +135,10 @@ async fn send(
             Prepared::Unpaid(new) => unpaid.push((name, new)),
         }
     }
+    let to_list = stored.len() + uploads.len() + unpaid.len();
+    if let Err(error) = opened.make_room(to_list, to_list).await {
+        return (Vec::new(), Some(error));
+    }
     if !unpaid.is_empty() || opened.space.is_new() {
         let prices: Result<Vec<u32>, ClientError> = unpaid.iter().map(|(_, new)| new.price()).collect();
         let payments = match prices {

@@ -4,8 +4,8 @@
 
 use super::{HomeSpace, reading::read_on};
 use crate::{
-    ClientError, ExitCode,
-    list_room::{self, ListRoom},
+    ClientError,
+    list_room::{self, ListRoom, Use},
     payment::Purse,
     relay::RequestError,
     transport::Transport,
@@ -13,6 +13,9 @@ use crate::{
 use nightdrop_wire::{
     authorization::Authorization, endpoint::Endpoint, messages::log::GrowLog, price, refusal::Refusal,
 };
+
+/// Payments for one thing at most: a relay that always says that another device was faster must not take all credits.
+const MOST_GROWTHS: usize = 8;
 
 impl<T: Transport> HomeSpace<T> {
     /// Units that pay for a space which is made for so many files.
@@ -47,29 +50,39 @@ impl<T: Transport> HomeSpace<T> {
             return Ok(());
         }
         let files = self.log.state().count().saturating_add(files);
-        while let Some(paid) = self.room.wanted(list_room::expected_of(entries), files) {
-            self.grow(purse, paid).await?;
-        }
-        Ok(())
+        self.grow_for(purse, list_room::expected_of(entries), (files, Use::Paid)).await
     }
 
-    /// Pays for more room before so many bytes are appended. It goes on without if they fit: what takes files off the list is not to fail for it.
-    pub(super) async fn grow_if_it_can(
+    /// Pays for more room, if there is not enough for these entries, beside what is kept free. What it is kept free for takes it without paying.
+    ///
+    /// # Errors
+    /// As [`Self::make_room`].
+    pub(super) async fn grow_for(
         &mut self,
         purse: &impl Purse,
         more: u64,
-        files: usize,
+        (files, use_): (usize, Use),
     ) -> Result<(), ClientError> {
-        while let Some(paid) = self.room.wanted(more, files).filter(|_| more > 0) {
-            match self.grow(purse, paid).await {
-                Ok(()) => {}
-                Err(error) if error.explanation().exit == ExitCode::Tampered || !self.room.fits(more) => {
-                    return Err(error);
-                }
-                Err(_) => break,
+        if more == 0 || (use_ == Use::KeptFree && self.room.fits(more)) {
+            return Ok(());
+        }
+        for _ in 0..MOST_GROWTHS {
+            let Some(paid) = self.room.wanted(more, files) else { return Ok(()) };
+            self.grow(purse, paid).await?;
+            if use_ == Use::KeptFree && self.room.fits(more) {
+                return Ok(());
             }
         }
-        Ok(())
+        Err(ClientError::RelayBusy)
+    }
+
+    /// Pays for the room of the entry that closes the list, if there is none: before anything is paid for the one that follows.
+    ///
+    /// # Errors
+    /// As [`Self::make_room`].
+    pub(crate) async fn make_room_to_close(&mut self, purse: &impl Purse) -> Result<(), ClientError> {
+        let files = self.log.state().count();
+        self.grow_for(purse, list_room::expected_of(1), (files, Use::KeptFree)).await
     }
 
     /// Pays for so many units in all, or finds that another device has paid: then the log was read further. More is paid for after it in any case, so it
@@ -89,8 +102,8 @@ impl<T: Transport> HomeSpace<T> {
             }
             // Another device has paid meanwhile, or an answer was lost; what was shown here is not shown again for something else.
             Err(RequestError::Refused(Refusal::Conflict)) => {
-                self.room.expect_another_step();
-                let read = read_on(&mut self.lane, self.log.clone().resume(), self.room, None).await?;
+                let room = self.room.with_more_paid();
+                let read = read_on(&mut self.lane, self.log.clone().resume(), room, None).await?;
                 self.keep(read);
                 Ok(())
             }

@@ -27,7 +27,7 @@ use crate::{
 use nightdrop_credit::CreditError;
 use nightdrop_envelope::{account_code::AccountCode, space::VerifiedLog};
 use nightdrop_login::password::Password;
-use nightdrop_wire::{messages::log::LogHead, onion::OnionAddress};
+use nightdrop_wire::{ids::AccountId, messages::log::LogHead, onion::OnionAddress};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Lanes to the home space that are kept when no command uses them.
@@ -247,21 +247,31 @@ impl Unlocked {
         recovery: RecoveryWish,
     ) -> Result<Rekeyed, ClientError> {
         let (transport, limits) = (&self.transport, &self.limits);
-        let next = NextKeyring::after(self.session.lock().await.as_ref().ok_or(ClientError::Locked)?)?;
+        let (account, next) = {
+            let session = self.session.lock().await;
+            let session = session.as_ref().ok_or(ClientError::Locked)?;
+            (session.account(), NextKeyring::after(session)?)
+        };
         let rekeying = Rekeying::prepare(transport, next, space, password, self, limits).await?;
         rekeying.close(space, self).await?;
         // From here on this device does not believe in an older state, whatever the relay says that it did.
         if self.remember(space).await?.is_some() {
             return Err(ClientError::ChangedMeanwhile("your files".to_owned()));
         }
-        let rekeyed = rekeying.finish(transport, space, password, recovery, self, limits).await?;
-        let lock = self.home.lock()?;
-        self.home.keep_memory(&rekeyed.memory, &lock)?;
+        let mut rekeyed = rekeying.finish(transport, space, password, recovery, self, limits).await?;
+        drop((self.unspent.take(), self.refunds.take()));
+        // The new recovery phrase is to be seen, whatever this device can keep.
+        rekeyed.unkept = self.keep_rekeyed(account, &rekeyed.memory).err();
+        Ok(rekeyed)
+    }
+
+    /// Keeps what a rekey changed on this device.
+    fn keep_rekeyed(&self, account: AccountId, memory: &[u8]) -> Result<(), ClientError> {
+        let lock = self.home.lock_for(account)?;
+        self.home.keep_memory(memory, &lock)?;
         // Whoever had the old keys may have had these, too, and would know them again.
         self.home.drop_credits(&lock)?;
-        self.home.drop_copy(&lock)?;
-        drop((self.unspent.take(), self.refunds.take()));
-        Ok(rekeyed)
+        self.home.drop_copy(&lock)
     }
 
     /// Ends all sessions of the account, this one, too.

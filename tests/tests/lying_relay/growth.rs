@@ -1,7 +1,7 @@
 //! Lies about what is paid for a list: what they can cost, and that they are found out.
 
 use crate::{
-    homes::{Reader, Scene, appending, put},
+    homes::{Reader, Scene, appending, path, put},
     one_device::OneDevice,
     paging::{not_a_relay, paged},
 };
@@ -96,11 +96,11 @@ async fn a_growth_that_is_carried_out_and_called_a_conflict_counts() {
     assert_eq!(Scene::listed(&mut scene.device).await.0.len(), 61);
 }
 
-/// What does not fit without is refused; what fits goes on, and is tried again by the next command.
+/// What is listed can be taken off all the same, in the room that is kept free for that, and nothing is paid for it.
 #[tokio::test]
-async fn a_refused_growth_is_an_error_only_when_there_is_no_room() {
-    let mut scene = Scene::set(vec![put("a")]).await;
-    for refusal in [Refusal::Refused, Refusal::Full] {
+async fn a_refused_growth_is_an_error_but_for_what_takes_something_off() {
+    let mut scene = Scene::set(vec![put("a"), put("b"), put("c")]).await;
+    for (refusal, name) in [(Refusal::Refused, "a"), (Refusal::Full, "b")] {
         scene.stage.liar.tell(on(growing, Swallow(refusal.status())));
         let _earlier = asked(&scene.stage);
         let error = scene.device.append(files("more", 60)).await.expect_err("there is no room");
@@ -110,10 +110,14 @@ async fn a_refused_growth_is_an_error_only_when_there_is_no_room() {
         );
         assert!(expected, "{error:?}");
         assert_eq!(asked(&scene.stage), (0, vec![8]));
-        scene.device.append(files(&format!("{refusal:?}"), 15)).await.unwrap();
-        assert_eq!(asked(&scene.stage).0, 1, "what fits is appended");
+        // It would fit, into what is kept free.
+        let error = scene.device.append(files("few", 15)).await.expect_err("there is no room for it");
+        assert!(matches!(error, ClientError::ListUnpaid | ClientError::RelayFull), "{error:?}");
+        let _earlier = asked(&scene.stage);
+        scene.device.append(vec![Operation::Remove { path: path(name) }]).await.unwrap();
+        assert_eq!(asked(&scene.stage), (1, vec![]));
     }
-    assert_eq!(Scene::listed(&mut scene.device).await.0.len(), 31);
+    assert_eq!(Scene::listed(&mut scene.device).await.0, ["c"]);
 }
 
 #[tokio::test]

@@ -61,14 +61,16 @@ pub(in crate::cli) async fn run(
     let session = session?;
     let looked = look(&tor, &session, &home, &limits).await;
     end_session(session, printer).await;
-    let Looked { shown, memory, space, mut copy, checkpoint_withheld, strays, closed_for } = looked?;
+    let Looked { shown, before, memory, space, mut copy, checkpoint_withheld, strays, closed_for } = looked?;
     let lock = home.lock()?;
     home.keep_account(&code, &lock)?;
-    if let Some(memory) = memory {
+    // Another command may have seen more meanwhile.
+    let is_newest = home.memory()?.is_none_or(|there| Some(there) == before);
+    if let Some(memory) = memory.filter(|_| is_newest) {
         // What the user compares is what this device goes on from.
         home.keep_memory(&memory, &lock)?;
     }
-    if let (Some(space), None) = (space, closed_for)
+    if let (Some(space), None, true) = (space, closed_for, is_newest)
         && let Err(error) = copy.keep(&home, space.log(), &lock)
     {
         printer.warn(&format!("{error}; the next command reads more of your list from the relay"));
@@ -91,6 +93,8 @@ pub(in crate::cli) async fn run(
 /// What the relay gives.
 struct Looked<T> {
     shown: Shown,
+    /// What this device remembered.
+    before: Option<Vec<u8>>,
     /// What this device is to remember of it; nothing of a list that the relay denies.
     memory: Option<Vec<u8>>,
     space: Option<HomeSpace<T>>,
@@ -107,6 +111,7 @@ async fn look<T: Transport>(
     home: &Home,
     limits: &ClientLimits,
 ) -> Result<Looked<T>, ClientError> {
+    let before = home.memory()?;
     let found = Found::on_disk(home, session).await?;
     let memory = found.memory;
     let (keyring, relay) = (session.keyring(), session.code().relay());
@@ -127,7 +132,7 @@ async fn look<T: Transport>(
     };
     let (strays, closed_for) = (seen.reports().1, seen.state().closed_for());
     let memory = space.as_ref().map(|space| session.seal_memory(memory, space.head())).transpose()?;
-    Ok(Looked { shown, memory, space, copy, checkpoint_withheld, strays, closed_for })
+    Ok(Looked { shown, before, memory, space, copy, checkpoint_withheld, strays, closed_for })
 }
 
 fn lines(shown: &Shown) -> String {

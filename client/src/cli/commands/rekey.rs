@@ -69,11 +69,14 @@ async fn rekey(
 }
 
 fn show(rekeyed: &Rekeyed, printer: &Printer) -> Result<(), ClientError> {
-    let Rekeyed { access: NewAccess { code: _, recovery }, files, left, memory: _ } = rekeyed;
+    let Rekeyed { access: NewAccess { code: _, recovery }, files, left, memory: _, unkept } = rekeyed;
     if *left > 0 {
         printer.warn(&format!(
             "{left} removed file(s) could not be destroyed: the relay takes no key of yours for them"
         ));
+    }
+    if let Some(error) = unkept {
+        printer.warn(&format!("{error}; the keys are replaced, but this device could not note it, and cannot notice if the relay gives what was before"));
     }
     let words = recovery.as_ref().map(|phrase| phrase.secret_words()).transpose()?;
     let words = words.as_ref().map(|words| words.as_str());
