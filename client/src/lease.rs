@@ -32,8 +32,6 @@ use nightdrop_wire::{
 use rand::{Rng, seq::SliceRandom};
 use std::collections::BTreeMap;
 
-/// Days before its end from which on a lease is extended by the first who can, and not by chance.
-const URGENT: u32 = 14;
 /// Days before its end from which on people are told.
 pub(crate) const NEAR: u32 = 28;
 
@@ -90,7 +88,7 @@ pub(crate) fn choose(
     rng: &mut impl Rng,
 ) -> Vec<Due> {
     due.shuffle(rng);
-    let is_urgent = |due: &Due| due.lease.days_left(today).is_some_and(|left| left < URGENT);
+    let is_urgent = |due: &Due| due.lease.is_urgent(today);
     let (mut chosen, rest): (Vec<_>, Vec<_>) = due.into_iter().partition(is_urgent);
     chosen.sort_by_key(|due| due.lease.until);
     chosen.truncate(urgent);
@@ -146,6 +144,7 @@ pub(crate) async fn extend<T: Transport>(
         match answer {
             Answer::Heard(one) => heard.push(one),
             Answer::Unpaid(due) => unpaid.push(due),
+            Answer::Denied => {}
         }
     }
     unpaid.sort_by_key(|due| due.lease.until);
@@ -163,10 +162,15 @@ pub(crate) async fn extend<T: Transport>(
     let answered = spread(lanes, paid, |lane, asking| Box::pin(ask(lane, asking))).await;
     error = error.or(answered.error);
     for answer in answered.done {
-        match answer {
-            Answer::Heard(one) => heard.push(one),
-            Answer::Unpaid(_) => error = error.or(Some(ClientError::LeaseRefused)),
-        }
+        let is_longer = match answer {
+            Answer::Heard(one) => {
+                let is_longer = !one.news.lease.is_last;
+                heard.push(one);
+                is_longer
+            }
+            Answer::Unpaid(_) | Answer::Denied => false,
+        };
+        error = error.or((!is_longer).then_some(ClientError::LeaseRefused));
     }
     match note(space, purse, &heard).await {
         Ok(longer) => (longer, error),
@@ -186,7 +190,8 @@ async fn note<T: Transport>(
         let until = |blob: BlobId| held.get(&blob).map(|lease| lease.until);
         let says_more = |heard: &&Heard| {
             let Heard { known, news: LeaseNews { blob, lease } } = heard;
-            until(*blob).is_some_and(|held| held == *known || lease.until > held)
+            held.get(blob)
+                .is_some_and(|held| held != lease && (held.until == *known || lease.until > held.until))
         };
         let news: Vec<LeaseNews> = heard.iter().filter(says_more).map(|heard| heard.news).collect();
         longer = news.iter().filter(|news| Some(news.lease.until) > until(news.blob)).count();
@@ -210,6 +215,8 @@ struct Asking {
 
 enum Answer {
     Heard(Heard),
+    /// The relay takes no key for it: it is gone, or the relay's clock or disk is wrong for a while. Only its own day ends a lease.
+    Denied,
     /// It would become longer, for its price.
     Unpaid(Due),
 }
@@ -230,8 +237,7 @@ async fn ask<T: Transport>(lane: &mut RelayLane<T>, asking: Asking) -> Result<An
         Ok(said) => believed(said),
         Err(RequestError::Refused(Refusal::Conflict)) => return Ok(Answer::Unpaid(due)),
         Err(RequestError::Refused(Refusal::Refused)) if is_paid => return Ok(Answer::Unpaid(due)),
-        // It is there no more.
-        Err(RequestError::Refused(Refusal::Refused)) => due.lease.until.min(clock::today().saturating_sub(1)),
+        Err(RequestError::Refused(Refusal::Refused)) => return Ok(Answer::Denied),
         Err(error) => return Err(ClientError::listed(error)),
     };
     let lease = Lease { until, is_last: until <= due.lease.until };

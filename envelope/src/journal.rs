@@ -143,13 +143,12 @@ impl JournalHead {
         BlobCapabilities { blob, read_token, write_key }
     }
 
-    /// What its owner keeps of the file, if this record's manifest is the one that finished it. What the relay said then of how long it keeps it is not known: at
-    /// least as long as one that was made when this began.
+    /// What its owner keeps of the file, if this record's manifest is the one that finished it. What the relay said then of how long it keeps it is not known: so that is
+    /// due, and the relay is asked.
     #[must_use]
-    pub fn finished_by(&self, record: &JournalRecord) -> Option<FileRecord> {
+    pub fn finished_by(&self, record: &JournalRecord, today: u32) -> Option<FileRecord> {
         let &JournalRecord::Finish { manifest, content, size, modified } = record else { return None };
-        let began = u32::try_from(self.began / (24 * 60 * 60)).unwrap_or(u32::MAX);
-        let (capabilities, until) = (self.capabilities(), season::end_of_lease(began));
+        let (capabilities, until) = (self.capabilities(), today.saturating_add(season::DAYS - 1));
         Some(FileRecord::new(capabilities, &self.file_key(), manifest, size, modified, content, until))
     }
 }

@@ -142,7 +142,7 @@ fn a_journal() {
     assert_eq!((opened.keyring, opened.began, opened.blob, opened.replace), (1, 2, BLOB, true));
     assert_eq!(opened.name.as_str(), "docs/vector.txt");
     assert!(opened.origin.as_ref().unwrap().path == b"/home/a/vector.txt");
-    let listed = opened.finished_by(&finish).unwrap();
+    let listed = opened.finished_by(&finish, 20_000).unwrap();
     assert_eq!((listed.size, listed.manifest, listed.file_key().secret_bytes()), (19, [0x77; 32], &KEY));
     assert!(opened.finished_by(&chunk).is_none());
     let paid = JournalRecord::Paid(Credit::new(Denomination::Large, 300, [0xbb; 32], [0xcc; 32]));

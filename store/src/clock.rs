@@ -5,6 +5,7 @@
 
 use crate::{
     day::Day,
+    error::StoreError,
     operation::Checked,
     room::Need,
     schema::{ClockRow, ONLY},
@@ -19,37 +20,43 @@ const WATCHED: u32 = 7;
 
 impl Store {
     /// Tells what day it is, and gives the one from which on that is believed: today, or later.
-    ///
-    /// A damaged memory of it is as none.
     #[must_use]
     pub fn believed_from(&self, today: Day) -> Queued<Day> {
         self.queue_for(Need::Least, 0, move |rows| {
-            let before = rows.row::<ClockRow>(&ONLY).unwrap_or_default();
+            let before = match rows.row::<ClockRow>(&ONLY) {
+                // Nothing is known of it any more.
+                Err(StoreError::Damaged(_)) => {
+                    Some(ClockRow { believed: Day(0), last: Day(0), watched_since: Day(0) })
+                }
+                before => before?,
+            };
             let row = next(before.as_ref(), today);
+            let from = if row.believed == today { today } else { row.watched_since.plus(WATCHED) };
             if before.is_some_and(|before| before == row) {
-                return Ok(Checked::Already(row.believed_from));
+                return Ok(Checked::Already(from));
             }
             Ok(Checked::Write(move |changes: &Changes<'_>| {
                 changes.put(&ONLY, &row)?;
-                Ok(row.believed_from)
+                Ok(from)
             }))
         })
     }
 }
 
+/// A day is believed that is not far beyond the last believed one, also one before it; another one after a clock went steadily for long enough.
 fn next(before: Option<&ClockRow>, today: Day) -> ClockRow {
-    let at_once = ClockRow { last: today, believed_from: today };
-    match before {
-        Some(before) if today > before.last.plus(JUMP) => {
-            ClockRow { last: today, believed_from: today.plus(WATCHED) }
-        }
-        // It goes on from where it jumped to.
-        Some(before) if today >= before.last && today < before.believed_from => {
-            ClockRow { last: today, ..*before }
-        }
-        // Also when it was set back: that day is none that it jumped ahead to.
-        _ => at_once,
+    let believed = ClockRow { believed: today, last: today, watched_since: today };
+    let Some(before) = before else { return believed };
+    if today <= before.believed.plus(JUMP) {
+        return believed;
     }
+    let is_watched = before.last > before.believed.plus(JUMP);
+    let is_steady = is_watched && today >= before.last && today <= before.last.plus(JUMP);
+    let watched_since = if is_steady { before.watched_since } else { today };
+    if today >= watched_since.plus(WATCHED) {
+        return believed;
+    }
+    ClockRow { last: today, watched_since, ..*before }
 }
 
 #[cfg(test)]
@@ -86,5 +93,17 @@ mod tests {
         assert_eq!((told(&fixture, 10), told(&fixture, 9), told(&fixture, 11)), (10, 9, 11));
         // As long as it stands wrong, it jumps anew each time.
         assert_eq!(told(&fixture, 20_000), 20_000 + WATCHED);
+    }
+
+    #[test]
+    fn one_that_is_wrong_in_another_way_is_watched_anew() {
+        let fixture = Fixture::new();
+        assert_eq!(told(&fixture, 10), 10);
+        for day in [20_000, 19_999, 19_900, 30_000, 29_000] {
+            assert_eq!(told(&fixture, day), day + WATCHED, "{day}");
+        }
+        assert_eq!(told(&fixture, 29_000 + WATCHED), 29_000 + WATCHED);
+        assert_eq!(told(&fixture, 10), 10, "it was set back, and a day is over again later");
+        assert_eq!(told(&fixture, 29_000), 29_000 + WATCHED);
     }
 }

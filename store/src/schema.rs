@@ -128,10 +128,12 @@ pub(crate) use for_each_table;
 /// What is remembered of the machine's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ClockRow {
+    /// The last day that was believed.
+    pub(crate) believed: Day,
     /// The last day that it told.
     pub(crate) last: Day,
-    /// From when on that is believed.
-    pub(crate) believed_from: Day,
+    /// Since when it is watched, if that was not believed.
+    pub(crate) watched_since: Day,
 }
 
 impl Row for ClockRow {

@@ -23,6 +23,8 @@ pub struct AgentLimits {
     /// How often the relay is asked, without a name, whether it tells everybody the issuing key that this account pins. Default: an hour. Each
     /// time less, by chance.
     pub check_key: Duration,
+    /// How long after it began the agent first extends a few files that are due. Default: 4 minutes. Less, by chance.
+    pub first_leases: Duration,
     /// How often a few files are extended that are due. Default: an hour. Each time less, by chance.
     pub extend_leases: Duration,
     /// How often it is looked whether the agent idled for too long. Default: 2 seconds.
@@ -42,9 +44,23 @@ impl Default for AgentLimits {
             ending: Duration::from_secs(5),
             keep_warm: Duration::from_secs(4 * 60),
             check_key: Duration::from_secs(60 * 60),
+            first_leases: Duration::from_secs(4 * 60),
             extend_leases: Duration::from_secs(60 * 60),
             idle_check: Duration::from_secs(2),
             other_unlock: Duration::from_secs(5 * 60),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The time after which an agent locks itself unless told otherwise.
+    const IDLE: Duration = Duration::from_secs(15 * 60);
+
+    #[test]
+    fn leases_are_looked_after_before_an_unused_agent_locks_itself() {
+        assert!(AgentLimits::default().first_leases < IDLE / 2);
     }
 }

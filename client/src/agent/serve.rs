@@ -295,9 +295,11 @@ impl<E: Execute> Agent<E> {
             }
         };
         let leases = async {
+            // Soon: an agent that nobody uses locks itself before long.
+            sleep(varied(limits.first_leases)).await;
             loop {
-                sleep(varied(limits.extend_leases)).await;
                 unlocked.extend_some_leases().await;
+                sleep(varied(limits.extend_leases)).await;
             }
         };
         tokio::join!(home, account, issuing_key, leases);

@@ -8,8 +8,8 @@ use crate::{
 use nightdrop_envelope::space::Lease;
 use nightdrop_wire::date::Date;
 
-/// Of what is due, a command makes so many longer that chance chooses, and all that end within days.
-const FEW: (usize, usize) = (16, usize::MAX);
+/// Of what is due and not urgent, a command makes so many longer that chance chooses.
+const FEW: usize = 16;
 /// Between two notes of what was extended.
 const BATCH: usize = 64;
 /// With fewer there is nothing to wait for.
@@ -22,7 +22,7 @@ impl Opened<'_> {
         let first = Date::of_day(first.unwrap_or_default());
         if soon > 0 {
             self.printer.warn(&format!(
-                "the relay keeps {soon} of your files for less than {} weeks more unless they are extended, the first until {first}: leave the agent open for a while (`nightdrop unlock`), or run a command that changes your files",
+                "the relay keeps {soon} of your files for less than {} weeks more unless they are extended, the first until {first}: what ends within two weeks is extended by every command",
                 NEAR / 7
             ));
         }
@@ -39,13 +39,14 @@ impl Opened<'_> {
         }
     }
 
-    /// Makes a few leases longer that are due. That it fails is told, and no more: what the command did is done.
+    /// Makes all leases longer that end within days, and perhaps a `few` others that are due. That it fails is told, and no more: what the command did is done.
     ///
     /// # Errors
     /// [`ClientError::Chain`] if the relay showed two histories.
-    pub(super) async fn extend_leases(&mut self) -> Result<(), ClientError> {
-        let today = clock::today();
-        let mut chosen = lease::choose(lease::due(self.space.state(), today), today, FEW, &mut rand::rng());
+    pub(super) async fn extend_leases(&mut self, few: bool) -> Result<(), ClientError> {
+        let (today, few) = (clock::today(), if few { FEW } else { 0 });
+        let due = lease::due(self.space.state(), today);
+        let mut chosen = lease::choose(due, today, (few, usize::MAX), &mut rand::rng());
         if chosen.is_empty() {
             return Ok(());
         }
@@ -68,7 +69,7 @@ impl Opened<'_> {
                 format!(", and the first one ends after {}", Date::of_day(first))
             });
             self.printer.warn(&format!(
-                "how long your files are kept was extended for {longer} of {count} ({error}); {} are still to be extended{first}. {} The next command that changes your files tries again",
+                "how long your files are kept was extended for {longer} of {count} ({error}); {} are still to be extended{first}. {} The next command tries again",
                 left.len(),
                 error.explanation().next
             ));

@@ -105,10 +105,10 @@ async fn with_unlocked<R>(
         Ok(()) => work(&mut opened).await,
         Err(error) => Err(error),
     };
+    let has_changed = opened.space.head() != began;
     if outcome.is_ok()
-        && opened.space.head() != began
         && !opened.ends
-        && let Err(error) = opened.maintain(by).await
+        && let Err(error) = opened.maintain(by, has_changed).await
     {
         outcome = Err(error);
     }
@@ -204,12 +204,10 @@ impl Opened<'_> {
         self.unlocked.rekey(&mut self.space, password, recovery).await
     }
 
-    /// What comes after a command that changed the home space.
-    async fn maintain(&mut self, by: By) -> Result<(), ClientError> {
-        if by == By::Itself {
-            self.extend_leases().await?;
-        }
-        self.write_checkpoint().await
+    /// What comes after a command: what ends within days is extended by whichever comes first; the rest is for those that changed something.
+    async fn maintain(&mut self, by: By, has_changed: bool) -> Result<(), ClientError> {
+        self.extend_leases(has_changed && by == By::Itself).await?;
+        if has_changed { self.write_checkpoint().await } else { Ok(()) }
     }
 
     /// Goes on with what a rekey left to be done.

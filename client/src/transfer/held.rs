@@ -5,7 +5,7 @@
 
 use super::{Source, journal::Journal};
 use crate::{
-    ClientError,
+    ClientError, clock,
     relay::{RelayLane, RequestError},
     transport::Transport,
 };
@@ -98,7 +98,7 @@ pub(super) async fn finished_earlier<T: Transport>(
         Err(error) => return Err(ClientError::listed(error)),
     };
     let given: [u8; 32] = Sha256::digest(&sealed).into();
-    let files = ends.iter().filter_map(|end| head.finished_by(end));
+    let files = ends.iter().filter_map(|end| head.finished_by(end, clock::today()));
     let mut ours = files.filter(|file| file.manifest == given);
     // Nobody else has the write key, so nobody else can have finished it.
     ours.next().map(Some).ok_or(ClientError::Tampered(OpenError::WrongHash))

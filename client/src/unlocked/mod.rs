@@ -34,8 +34,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 const SPARE_LANES: usize = 2;
 /// Of the leases that are due, one in so many is made longer at a time …
 const LEASES_IN_PARTS: usize = 64;
-/// … and no more than these, also of those that end within days.
-const MOST_LEASES: usize = 16;
+/// … or so many of those that end within days.
+const LEAST_URGENT: usize = 16;
 
 /// An account that is open.
 pub struct Unlocked {
@@ -69,6 +69,8 @@ struct Kept {
     /// What this process wrote into the home directory last.
     remembered: Option<Remembered>,
     session_ended: bool,
+    /// The relay takes no payment for a longer lease: as long as this is open, none is offered unasked.
+    lease_refused: bool,
     /// The relay did not give the last checkpoint, and nobody was told yet.
     checkpoint_withheld: bool,
     /// The relay tells others another issuing key.
@@ -111,6 +113,7 @@ impl Unlocked {
             just_read: true,
             remembered: None,
             session_ended: false,
+            lease_refused: false,
             checkpoint_withheld,
             marked: None,
         };
@@ -301,14 +304,21 @@ impl Unlocked {
     /// Makes the leases of a few files longer that are due, if any are: a part of them, so that the rest comes at other times. What goes wrong is tried again
     /// later; commands tell of what ends soon.
     pub async fn extend_some_leases(&self) {
+        if self.kept().as_ref().is_none_or(|kept| kept.lease_refused) {
+            return;
+        }
         let Ok(mut space) = self.space().await else { return };
         let today = clock::today();
         let due = lease::due(space.state(), today);
-        let few = due.len().div_ceil(LEASES_IN_PARTS).min(MOST_LEASES);
-        let chosen = lease::choose(due, today, (few, MOST_LEASES), &mut rand::rng());
+        let few = due.len().div_ceil(LEASES_IN_PARTS);
+        let chosen = lease::choose(due, today, (few, few.max(LEAST_URGENT)), &mut rand::rng());
         if !chosen.is_empty() {
             let way = (&self.transport, &self.relay, &self.limits);
-            let _ = lease::extend(way, &mut space, chosen, self).await;
+            if let (_, Some(ClientError::LeaseRefused)) = lease::extend(way, &mut space, chosen, self).await
+                && let Some(kept) = self.kept().as_mut()
+            {
+                kept.lease_refused = true;
+            }
             // Another command that has seen more reads on, and so does the next one here.
             let _ = self.remember(&space).await;
             self.put_back_unspent().await;

@@ -4,12 +4,15 @@ use crate::{OpenError, layout::Layout, manifest::manifest_class};
 use nightdrop_wire::{ids::BlobId, price, season};
 use serde::{Deserialize, Serialize};
 
+/// Days before the end of a lease in which it is urgent to make it longer.
+const URGENT: u32 = 14;
+
 /// How long the relay keeps a blob. Field order is the byte order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
     /// The last day on which it is there, in days since 1970-01-01 (UTC).
     pub until: u32,
-    /// The relay did not make it longer when it was asked, or paid: nothing more is paid.
+    /// The relay did not make it longer when it was asked, or paid.
     pub is_last: bool,
 }
 
@@ -35,10 +38,17 @@ impl Lease {
         self.until.checked_sub(today)
     }
 
-    /// Whether it is in its last season, and can be made longer.
+    /// Whether it is in its last season. One that the relay did not make longer is due in its last days only: a clock may have been wrong, and asking costs nothing.
     #[must_use]
     pub fn is_due(&self, today: u32) -> bool {
-        !self.is_last && self.days_left(today).is_some_and(|left| left < season::DAYS)
+        let days = if self.is_last { URGENT } else { season::DAYS };
+        self.days_left(today).is_some_and(|left| left < days)
+    }
+
+    /// Whether it is in its last days: then it is extended by the first who can, and not by chance.
+    #[must_use]
+    pub fn is_urgent(&self, today: u32) -> bool {
+        self.days_left(today).is_some_and(|left| left < URGENT)
     }
 }
 
@@ -66,7 +76,12 @@ mod tests {
             [908, 909, 910, 1_000, 1_001].map(|day| lease.is_due(day)),
             [false, false, true, true, false]
         );
-        assert!(!Lease { is_last: true, ..lease }.is_due(1_000));
+        assert_eq!([986, 987, 1_000, 1_001].map(|day| lease.is_urgent(day)), [false, true, true, false]);
+        let last = Lease { is_last: true, ..lease };
+        assert_eq!(
+            [910, 986, 987, 1_000, 1_001].map(|day| last.is_due(day)),
+            [false, false, true, true, false]
+        );
         assert_eq!((lease.days_left(999), lease.days_left(1_001)), (Some(1), None));
     }
 

@@ -9,6 +9,7 @@ mod cut;
 mod desk;
 
 use desk::Desk;
+use nightdrop_envelope::space::{Lease, LeaseNews, Operation};
 use nightdrop_store::Day;
 use nightdrop_tests::lying::{
     Answer, Asked, Honest, Lie,
@@ -63,6 +64,16 @@ impl Lie for Wants {
             (Some(_), Some(until)) => leased(until),
             (Some(_), None) => Answer::new(Refusal::Refused.status(), Vec::new()),
         }
+    }
+}
+
+/// Makes no lease longer than this when it is asked.
+#[derive(Debug, Clone, Copy)]
+struct Caps(u32);
+
+impl Lie for Caps {
+    fn answer(&self, asked: &Asked, honest: Answer) -> Answer {
+        if payment(asked).is_some() && honest.status == 200 { leased(self.0) } else { honest }
     }
 }
 
@@ -166,9 +177,9 @@ async fn a_relay_is_believed_as_far_as_it_can_be_so() {
         [(u32::MAX, latest()), (latest() + 1, latest()), (0, today()), (today() - 1, today())]
     {
         let desk = stored(said).await;
-        expect_kept(&desk, believed, true).await;
-        // Extended, it may say anything again.
+        // Asked, it may say anything again; and every command asks for what ends within days.
         desk.liar().tell(Says(said));
+        expect_kept(&desk, believed, true).await;
         extend(&desk).await;
         let kept = info(&desk).await["kept_until"].clone();
         assert_eq!(kept, Date::of_day(believed).to_string(), "{said}");
@@ -220,6 +231,36 @@ async fn what_ends_soon_is_told_and_a_failure_to_extend_changes_nothing() {
     desk.succeeds(&["ls"]).await;
 }
 
+/// Whatever a command does: its owner may do nothing but read for months.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_ends_within_days_is_extended_by_any_command() {
+    for (days, is_extended) in [(10, true), (20, false)] {
+        let desk = stored(today() + days).await;
+        desk.stage.honest.set_ahead(season::DAYS);
+        desk.types(&["ls"]).await;
+        let until = if is_extended { latest() } else { today() + days };
+        expect_kept(&desk, until, true).await;
+    }
+}
+
+/// A relay whose clock is wrong for a day must not make its users give up their files.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_relay_denies_is_not_written_off() {
+    for ahead in [3 * season::DAYS, 0] {
+        let desk = stored(today() + 10).await;
+        // Over by its clock, or not to be made longer by it.
+        desk.stage.honest.set_ahead(ahead);
+        desk.liar().tell(Caps(today() + 10));
+        assert_eq!(extend(&desk).await.iter().map(Vec::len).collect::<Vec<_>>(), [0], "nothing is paid");
+        expect_kept(&desk, today() + 10, ahead > 0).await;
+        desk.liar().tell(Honest);
+        desk.stage.honest.set_ahead(season::DAYS);
+        let shown = extend(&desk).await;
+        assert_eq!(shown.iter().map(Vec::len).collect::<Vec<_>>(), [0, 1], "it is asked again, and paid");
+        expect_kept(&desk, latest(), true).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_over_is_said_to_be_and_taken_off_the_list() {
     for swept in [false, true] {
@@ -230,12 +271,10 @@ async fn what_is_over_is_said_to_be_and_taken_off_the_list() {
         if swept {
             desk.stage.honest.sweep().await;
         }
-        assert_eq!(
-            extend(&desk).await.iter().map(Vec::len).collect::<Vec<_>>(),
-            [0],
-            "nothing is paid for it"
-        );
-        let yesterday = Date::of_day(today() - 1).to_string();
+        let yesterday = today() - 1;
+        note_end(&desk, yesterday).await;
+        assert!(extend(&desk).await.is_empty(), "it is over");
+        let yesterday = Date::of_day(yesterday).to_string();
         for command in [&["get", "sample", "-o", "again"][..], &["share", "sample", "--link"]] {
             let ended = desk.types(command).await;
             assert_eq!(ended.exit, 3, "{ended:?}");
@@ -246,4 +285,14 @@ async fn what_is_over_is_said_to_be_and_taken_off_the_list() {
         assert!(ended.messages[0].contains("over"), "{ended:?}");
         assert!(desk.names().await.is_empty());
     }
+}
+
+/// As if so much time had passed: the only file is known to have been kept until then.
+async fn note_end(desk: &Desk, until: u32) {
+    let mut space = desk.unlocked.space().await.unwrap();
+    let blob = space.state().files().next().unwrap().1.blob;
+    let news = LeaseNews { blob, lease: Lease::until(until) };
+    let noted = space.append(&*desk.unlocked, |_| Ok(vec![Operation::Leased { blobs: vec![news] }])).await;
+    noted.unwrap();
+    desk.unlocked.keep_space(space);
 }
