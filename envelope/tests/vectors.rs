@@ -144,9 +144,9 @@ fn a_journal() {
     assert!(opened.origin.as_ref().unwrap().path == b"/home/a/vector.txt");
     let listed = opened.finished_by(&finish, 20_000).unwrap();
     assert_eq!((listed.size, listed.manifest, listed.file_key().secret_bytes()), (19, [0x77; 32], &KEY));
-    assert!(opened.finished_by(&chunk).is_none());
+    assert!(opened.finished_by(&chunk, 20_000).is_none());
     let paid = JournalRecord::Paid(Credit::new(Denomination::Large, 300, [0xbb; 32], [0xcc; 32]));
-    assert!(opened.finished_by(&paid).is_none());
+    assert!(opened.finished_by(&paid, 20_000).is_none());
     for (position, record) in [chunk, finish, paid].into_iter().enumerate() {
         let name = format!("journal_record_{position}.bin");
         let position = position as u64;

@@ -136,9 +136,7 @@ pub(crate) fn check(
         paid_by: Some(body.0),
         ..row
     };
-    // Whoever asks may believe in less than holds; nothing is due as long as a season is left.
-    let is_early = payment.count() == 0 && held >= moment.today().plus(season::DAYS);
-    if again || is_early || moment.last_day(&longer) <= held {
+    if again || moment.last_day(&longer) <= held {
         return Ok(Extension::Holds(held));
     }
     if payment.count() == 0 {

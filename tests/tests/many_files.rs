@@ -165,6 +165,7 @@ async fn a_command_that_changed_something_writes_a_checkpoint_that_is_due_and_de
 
     // A device that begins at it finds what the other has.
     let home = Home::open(&stage.directory.path().join("another")).unwrap();
+    home.keep_account(&stage.person.code, &home.lock().unwrap()).unwrap();
     let other = Stage { home, directory: tempfile::tempdir().unwrap(), ..stage };
     let unlocked = other.unlock().await;
     assert_eq!(other.types(&unlocked, &["ls"]).await.len(), 1_203);

@@ -11,7 +11,7 @@ use nightdrop_envelope::space::ChainError;
 use nightdrop_login::password::Password;
 use nightdrop_tests::{
     lying::Honest,
-    memory::{Device, PASSWORD, patient},
+    memory::{Device, Empty, PASSWORD, patient},
 };
 use nightdrop_wire::endpoint::Endpoint;
 use std::{fs, os::unix::fs::symlink, path::PathBuf};
@@ -29,7 +29,7 @@ async fn work(process: &Unlocked, entries: usize) -> Result<Vec<String>, ClientE
     remember(process, &mut space).await?;
     let from = space.state().count();
     if entries > 0 {
-        write(&mut space, &format!("from {from}"), entries).await;
+        write(process, &mut space, &format!("from {from}"), entries).await;
         remember(process, &mut space).await?;
     }
     process.keep_copy(&space).await?;
@@ -229,10 +229,10 @@ async fn m29_a_history_that_the_device_refused_is_not_kept() {
     let (mut first, mut second) = (one.space().await.unwrap(), two.space().await.unwrap());
     remember(&two, &mut second).await.unwrap();
     let fork = device.scene.serving(device.scene.log().await);
-    write(&mut first, "ours", 1).await;
+    write(&Empty, &mut first, "ours", 1).await;
     remember(&one, &mut first).await.unwrap();
     device.scene.stage.liar.tell(fork);
-    write(&mut second, "theirs", 2).await;
+    write(&Empty, &mut second, "theirs", 2).await;
     assert!(is_another_history(&remember(&two, &mut second).await.unwrap_err()));
     let before = fs::read(copy(&device)).unwrap();
     two.keep_copy(&second).await.unwrap();

@@ -3,7 +3,8 @@
 
 use crate::homes::{Scene, put};
 use nightdrop_client::{
-    ClientError, ExitCode, Home, space::HomeSpace, transport::AnyTransport, unlocked::Unlocked,
+    ClientError, ExitCode, Home, payment::Purse, space::HomeSpace, transport::AnyTransport,
+    unlocked::Unlocked,
 };
 use nightdrop_envelope::space::Operation;
 use nightdrop_login::password::Password;
@@ -44,9 +45,9 @@ impl OneDevice {
     }
 }
 
-pub(crate) async fn write(space: &mut Space, name: &str, count: usize) {
+pub(crate) async fn write(purse: &impl Purse, space: &mut Space, name: &str, count: usize) {
     for number in 0..count {
-        space.append(&Empty, |_| Ok(vec![listing(name, number)])).await.unwrap();
+        space.append(purse, |_| Ok(vec![listing(name, number)])).await.unwrap();
     }
 }
 
@@ -75,10 +76,10 @@ async fn m29_two_commands_that_are_shown_two_histories_find_out_whichever_is_lon
         remember(&one, &mut first).await.unwrap();
         remember(&two, &mut second).await.unwrap();
         let fork = device.fork().await;
-        write(&mut first, "ours", ours).await;
+        write(&Empty, &mut first, "ours", ours).await;
         remember(&one, &mut first).await.unwrap();
         device.scene.stage.liar.tell(fork.clone());
-        write(&mut second, "theirs", theirs).await;
+        write(&Empty, &mut second, "theirs", theirs).await;
         let error = remember(&two, &mut second).await.expect_err("two histories");
         assert!(is_another_history(&error), "{ours} {theirs}: {error:?}");
 
@@ -98,11 +99,11 @@ async fn m29_two_commands_in_one_agent_find_out_and_the_next_one_is_not_misled()
     let agent = device.process().await.unwrap();
     let (mut first, mut second) = (agent.space().await.unwrap(), agent.space().await.unwrap());
     let fork = device.fork().await;
-    write(&mut first, "ours", 1).await;
+    write(&Empty, &mut first, "ours", 1).await;
     remember(&agent, &mut first).await.unwrap();
     agent.keep_space(first);
     device.scene.stage.liar.tell(fork);
-    write(&mut second, "theirs", 2).await;
+    write(&Empty, &mut second, "theirs", 2).await;
     let error = remember(&agent, &mut second).await.expect_err("two histories");
     assert!(is_another_history(&error), "{error:?}");
     agent.keep_space(second);
@@ -117,13 +118,13 @@ async fn commands_at_once_that_see_one_history_remember_the_longest_of_it() {
     let device = OneDevice::set().await;
     let (one, two) = (device.process().await.unwrap(), device.process().await.unwrap());
     let (mut first, mut second) = (one.space().await.unwrap(), two.space().await.unwrap());
-    write(&mut first, "ours", 2).await;
+    write(&Empty, &mut first, "ours", 2).await;
     remember(&one, &mut first).await.unwrap();
     remember(&two, &mut second).await.unwrap();
     assert_eq!(second.head(), first.head(), "it read on");
-    write(&mut second, "theirs", 1).await;
+    write(&Empty, &mut second, "theirs", 1).await;
     remember(&two, &mut second).await.unwrap();
-    write(&mut first, "more", 1).await;
+    write(&Empty, &mut first, "more", 1).await;
     remember(&one, &mut first).await.unwrap();
     assert_eq!((first.head().count, first.state().files().count()), (6, 5));
 }
