@@ -142,7 +142,7 @@ fn start(arguments: &Arguments, interrupt: &Interrupt) -> Result<Network> {
     let prepared = builder.prepare(interrupt)?;
     say(&format!("keys made after {:.1} s", started.elapsed().as_secs_f32()));
     let mut network = prepared.start(interrupt)?;
-    network.wait_ready(interrupt)?;
+    network.wait_ready(interrupt, &say)?;
     say(&format!("ready after {:.1} s: {}", started.elapsed().as_secs_f32(), network.file().display()));
     Ok(network)
 }

@@ -1,6 +1,6 @@
 //! A private Tor network on loopback, made from Debian's `tor`: three authorities and some relays.
 //!
-//! [`Builder`] → [`Prepared`] (keys and configuration on disk) → [`Network`] (running) → ready. Always so: every
+//! [`Builder`] → [`Prepared`] (keys on disk) → [`Network`] (running) → ready. Always so: every
 //! address is within 127.0.0.0/8, each network has fresh keys, every process dies with the one that started it, and
 //! `network.toml` exists only while the network was seen ready. All logs stay in the directory.
 //!
@@ -32,13 +32,14 @@ pub use interrupt::Interrupt;
 pub use node::MAX_RELAYS;
 
 use delay::SlowLine;
-use node::{FIRST_VOTING_INTERVAL_SECONDS, KeyedNode, Node, PERIOD_SECONDS};
+use node::{FIRST_VOTING_INTERVALS, HeldAddresses, KeyedNode, Node, PERIOD_SECONDS, Role};
 use process::{Daemon, bound_to_us, end_all};
 use programs::TorPrograms;
+use ready::Lack;
 
 /// The relays that functional tests need beside the authorities.
 pub const DEFAULT_RELAYS: u8 = 2;
-/// Some ten times what it takes; a slow machine shall not fail, a hanging one shall.
+/// After each start. Some ten times what it takes; a slow machine shall not fail, a hanging one shall.
 const READY_LIMIT: Duration = Duration::from_secs(120);
 const READY_INTERVAL: Duration = Duration::from_millis(100);
 /// Milliseconds: twice what the first full consensus takes.
@@ -83,12 +84,9 @@ impl Builder {
     pub fn prepare(self, interrupt: &Interrupt) -> Result<Prepared> {
         let programs = TorPrograms::find()?;
         let (dir, lock) = claim(&self.dir)?;
-        let nodes = keys::make(&programs, node::plan(&dir, self.relays, self.delay.is_some())?, interrupt)?;
-        for keyed in &nodes {
-            let path = keyed.node.torrc();
-            fs::write(&path, keyed.torrc_text(&nodes)?).map_err(Error::io("write", &path))?;
-        }
-        Ok(Prepared { dir, lock, programs, nodes, delay: self.delay })
+        let (nodes, held) = node::plan(&dir, self.relays, self.delay.is_some())?;
+        let nodes = keys::make(&programs, nodes, interrupt)?;
+        Ok(Prepared { dir, _lock: lock, _held: held, programs, nodes, delay: self.delay })
     }
 }
 
@@ -96,37 +94,47 @@ impl Builder {
 #[derive(Debug)]
 pub struct Prepared {
     dir: PathBuf,
-    lock: File,
+    _lock: File,
+    _held: HeldAddresses,
     programs: TorPrograms,
     nodes: Vec<KeyedNode>,
     delay: Option<Duration>,
 }
 
 impl Prepared {
-    /// Starts all nodes at once, just after a boundary of the first voting interval: started within one, they would
-    /// miss its vote.
+    /// Starts all nodes.
     pub fn start(self, interrupt: &Interrupt) -> Result<Network> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-        interrupt.pause(Duration::from_millis(until_start(u64::try_from(now).unwrap_or_default())))?;
-        // Now and not earlier: the state says until when it is valid.
-        shared_random::write(&self.nodes, &self.programs.version)?;
         let mut lines = Vec::new();
-        let mut daemons = Vec::new();
         for KeyedNode { node, .. } in &self.nodes {
             if let (Some(behind), Some(delay)) = (node.behind, self.delay) {
                 lines.push(SlowLine::start(node.or_address, behind, delay)?);
             }
-            daemons.push(start_node(&self.programs, node)?);
         }
+        let (first_voting_interval, longer_intervals) = FIRST_VOTING_INTERVALS;
+        let daemons = self.start_nodes(first_voting_interval, interrupt)?;
         Ok(Network {
             file: self.dir.join("network.toml"),
-            dir: self.dir,
-            programs: self.programs,
-            nodes: self.nodes,
+            prepared: self,
             daemons,
+            longer_intervals: longer_intervals.iter(),
             _lines: lines,
-            _lock: self.lock,
         })
+    }
+
+    /// Starts all nodes at once, just after a boundary of the first voting interval (in seconds): started within one, they
+    /// would miss its vote.
+    fn start_nodes(&self, first_voting_interval: u32, interrupt: &Interrupt) -> Result<Vec<Daemon>> {
+        for keyed in &self.nodes {
+            let path = keyed.node.torrc();
+            fs::write(&path, keyed.torrc_text(&self.nodes, first_voting_interval)?)
+                .map_err(Error::io("write", &path))?;
+        }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        let wait = until_start(u64::try_from(now).unwrap_or_default(), first_voting_interval);
+        interrupt.pause(Duration::from_millis(wait))?;
+        // Now and not earlier: the state says until when it is valid.
+        shared_random::write(&self.nodes, &self.programs.version)?;
+        self.nodes.iter().map(|keyed| start_node(&self.programs, &keyed.node)).collect()
     }
 }
 
@@ -139,40 +147,64 @@ fn start_node(programs: &TorPrograms, node: &Node) -> Result<Daemon> {
 /// A running network; dropping it kills it.
 #[derive(Debug)]
 pub struct Network {
-    dir: PathBuf,
+    prepared: Prepared,
     file: PathBuf,
-    programs: TorPrograms,
-    nodes: Vec<KeyedNode>,
     daemons: Vec<Daemon>,
+    /// Seconds: how long a next first vote is waited for if this one came too early.
+    longer_intervals: std::slice::Iter<'static, u32>,
     _lines: Vec<SlowLine>,
-    _lock: File,
 }
 
 impl Network {
     /// Waits until an onion service could be published and fetched, then writes [`Network::file`].
-    pub fn wait_ready(&mut self, interrupt: &Interrupt) -> Result<()> {
-        let started = Instant::now();
+    ///
+    /// Where the machine is slow, a node can miss the first vote, and the next one is minutes away: the nodes are started
+    /// again then, with more time before the vote. `say` is told.
+    pub fn wait_ready(&mut self, interrupt: &Interrupt, say: &dyn Fn(&str)) -> Result<()> {
+        let mut started = Instant::now();
         loop {
             for daemon in &mut self.daemons {
                 daemon.check_running()?;
             }
-            let Err(reason) = self.check_ready() else { break };
-            if READY_LIMIT < started.elapsed() {
+            let Err(lack) = self.check_ready() else { break };
+            if let Lack::Voted(reason) = &lack
+                && let Some(interval) = self.longer_intervals.next()
+            {
+                say(&format!("{reason}: the vote came too early, starting again with {interval} s for it"));
+                self.start_again(*interval, interrupt)?;
+                started = Instant::now();
+            } else if READY_LIMIT < started.elapsed() {
+                let reason = lack.to_string();
                 return Err(Error::NotReady { waited: READY_LIMIT, reason, logs: self.logs() });
             }
             interrupt.pause(READY_INTERVAL)?;
         }
-        network_file::write(&self.file, &self.nodes)
+        network_file::write(&self.file, &self.prepared.nodes)
     }
 
-    fn check_ready(&self) -> std::result::Result<(), String> {
-        for (daemon, keyed) in self.daemons.iter().zip(&self.nodes) {
-            let log = daemon.read_log().map_err(|error| error.to_string())?;
+    fn start_again(&mut self, first_voting_interval: u32, interrupt: &Interrupt) -> Result<()> {
+        end_all(std::mem::take(&mut self.daemons), END_LIMIT);
+        for keyed in &self.prepared.nodes {
+            keyed.node.forget_all_but_keys()?;
+        }
+        self.daemons = self.prepared.start_nodes(first_voting_interval, interrupt)?;
+        Ok(())
+    }
+
+    fn check_ready(&self) -> std::result::Result<(), Lack> {
+        let nodes = &self.prepared.nodes;
+        // First, because without its consensus nothing else will ever be there.
+        let authorities = nodes.iter().filter(|keyed| keyed.node.role == Role::Authority);
+        for authority in authorities {
+            ready::check_vote(authority, nodes)?;
+        }
+        for (daemon, keyed) in self.daemons.iter().zip(nodes) {
+            let log = daemon.read_log().map_err(|error| Lack::Yet(error.to_string()))?;
             if !log.contains("Bootstrapped 100%") {
-                return Err(format!("{} has not bootstrapped", keyed.node.name));
+                return Err(Lack::Yet(format!("{} has not bootstrapped", keyed.node.name)));
             }
         }
-        self.nodes.iter().try_for_each(|keyed| ready::check(keyed, &self.nodes))
+        nodes.iter().try_for_each(|keyed| ready::check(keyed, nodes))
     }
 
     /// The absolute path of `network.toml`.
@@ -182,14 +214,14 @@ impl Network {
 
     /// A pattern that names every node's log.
     pub fn logs(&self) -> PathBuf {
-        self.dir.join("*/tor.log")
+        self.prepared.dir.join("*/tor.log")
     }
 
     /// The nodes that have ended since the last call and stay so. Those that were killed to see what becomes of others
     /// (`DIR/<node>/revive` exists) are started again, with their keys.
     pub fn take_ended(&mut self) -> Vec<Error> {
         let mut ended = Vec::new();
-        let (programs, nodes) = (&self.programs, &self.nodes);
+        let Prepared { programs, nodes, .. } = &self.prepared;
         self.daemons.retain_mut(|daemon| {
             let Err(error) = daemon.check_running() else { return true };
             let node = nodes.iter().map(|keyed| &keyed.node).find(|node| node.name == daemon.name());
@@ -252,14 +284,14 @@ fn claim(dir: &Path) -> Result<(PathBuf, File)> {
     Ok((dir, lock))
 }
 
-/// From `now` (milliseconds since 1970) to the next vote, but not to one shortly before the shared random values
-/// change: the network would begin with the change, and nobody has taken part in a run yet.
-fn until_start(now: u64) -> u64 {
-    let interval = u64::from(FIRST_VOTING_INTERVAL_SECONDS) * 1000;
+/// From `now` (milliseconds since 1970) to the next vote if one is taken every so many seconds, but not to one shortly before the
+/// shared random values change: the network would begin with the change, and nobody has taken part in a run yet.
+fn until_start(now: u64, voting_interval: u32) -> u64 {
+    let interval = u64::from(voting_interval) * 1000;
     let run = u64::from(PERIOD_SECONDS) * 1000;
     let vote = (now / interval + 1) * interval;
     let change = vote.next_multiple_of(run);
-    let start = if change - vote < CHANGE_MARGIN { change } else { vote };
+    let start = if change - vote < CHANGE_MARGIN + interval { change } else { vote };
     start - now
 }
 
@@ -269,11 +301,13 @@ mod tests {
 
     #[test]
     fn the_start_is_the_next_vote_that_no_change_follows_soon() {
-        assert_eq!(until_start(1), 5_999);
-        assert_eq!(until_start(6_000), 6_000);
-        assert_eq!(until_start(7_200_000 - 40_000), 4_000);
-        assert_eq!(until_start(7_200_000 - 20_000), 20_000);
-        assert_eq!(until_start(7_200_000 - 5_000), 5_000);
-        assert_eq!(until_start(7_200_000), 6_000);
+        assert_eq!(until_start(1, 6), 5_999);
+        assert_eq!(until_start(1, 24), 23_999);
+        assert_eq!(until_start(6_000, 6), 6_000);
+        assert_eq!(until_start(7_200_000 - 46_000, 6), 4_000);
+        assert_eq!(until_start(7_200_000 - 20_000, 6), 20_000);
+        assert_eq!(until_start(7_200_000 - 50_000, 24), 50_000);
+        assert_eq!(until_start(7_200_000 - 5_000, 6), 5_000);
+        assert_eq!(until_start(7_200_000, 6), 6_000);
     }
 }

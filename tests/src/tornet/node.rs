@@ -4,6 +4,7 @@
 //! has to be relaxed. All settings that make a handful of `tor`s a network within seconds stand in this file.
 
 use std::fmt::Write;
+use std::fs;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process;
@@ -17,13 +18,16 @@ pub const MAX_RELAYS: u8 = 60;
 
 /// The time between votes once the network runs. 20 s make memory grow past 1 GB within a quarter of an hour.
 pub(crate) const VOTING_INTERVAL_SECONDS: u32 = 300;
-/// Between the first votes; the start waits for a boundary of it.
-pub(crate) const FIRST_VOTING_INTERVAL_SECONDS: u32 = 6;
+/// Seconds between the first votes, and what it is made where that was too short for all nodes to be heard: each divides half an
+/// hour. The start waits for a boundary of it, and votes are cast four seconds before the next.
+pub(crate) const FIRST_VOTING_INTERVALS: (u32, &[u32]) = (6, &[12, 24]);
 /// Both a run of the shared random protocol and a time period of onion services: 24 voting intervals.
 pub(crate) const PERIOD_SECONDS: u32 = 24 * VOTING_INTERVAL_SECONDS;
 
 const FIRST_BLOCK: u8 = 10;
 const LAST_BLOCK: u8 = 250;
+/// Of each address of a network: nobody is ever answered there.
+const HOLDING_PORT: u16 = 4000;
 
 /// What a node does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,14 +68,22 @@ pub(crate) struct KeyedNode {
     pub(crate) v3ident: Option<String>,
 }
 
+/// Holds the addresses of a network for it, also while none of its nodes listens: networks that start side by side would choose
+/// the same ones.
+#[derive(Debug)]
+pub(crate) struct HeldAddresses(#[expect(dead_code, reason = "held, not used")] Vec<TcpListener>);
+
 /// Names the nodes and gives them addresses on which nobody listens yet: the authorities first.
-pub(crate) fn plan(dir: &Path, relays: u8, slow: bool) -> Result<Vec<Node>> {
+pub(crate) fn plan(dir: &Path, relays: u8, slow: bool) -> Result<(Vec<Node>, HeldAddresses)> {
     let count = AUTHORITIES.saturating_add(relays.min(MAX_RELAYS));
     let mut block = FIRST_BLOCK;
     while block <= LAST_BLOCK - count {
         let nodes: Vec<_> = (0..count).map(|index| Node::new(dir, index, block + index, slow)).collect();
-        if nodes.iter().all(Node::is_free) {
-            return Ok(nodes);
+        let held: Option<Vec<_>> = nodes.iter().map(Node::hold).collect();
+        if let Some(held) = held
+            && nodes.iter().all(Node::is_free)
+        {
+            return Ok((nodes, HeldAddresses(held)));
         }
         block += count;
     }
@@ -93,6 +105,11 @@ impl Node {
             behind: slow.then(|| at(15000)),
             dir_address: at(7000),
         }
+    }
+
+    /// A listener that whoever plans a network with this node's addresses needs; `None` if another has it.
+    fn hold(&self) -> Option<TcpListener> {
+        TcpListener::bind((*self.or_address.ip(), HOLDING_PORT)).ok()
     }
 
     fn is_free(&self) -> bool {
@@ -122,6 +139,22 @@ impl Node {
         self.dir.join("revive")
     }
 
+    /// Makes it one that has never run, with the same keys. It must not run.
+    pub(crate) fn forget_all_but_keys(&self) -> Result<()> {
+        let data_dir = self.data_dir();
+        let entries = fs::read_dir(&data_dir).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
+        for entry in entries.map_err(Error::io("read", &data_dir))? {
+            let path = entry.path();
+            let removed = match entry.file_type() {
+                _ if entry.file_name() == "keys" => Ok(()),
+                Ok(kind) if kind.is_dir() => fs::remove_dir_all(&path),
+                _ => fs::remove_file(&path),
+            };
+            removed.map_err(Error::io("remove", &path))?;
+        }
+        Ok(())
+    }
+
     /// Its configuration.
     pub(crate) fn torrc(&self) -> PathBuf {
         self.dir.join("torrc")
@@ -129,8 +162,8 @@ impl Node {
 }
 
 impl KeyedNode {
-    /// The text of its `torrc` in a network of these nodes.
-    pub(crate) fn torrc_text(&self, network: &[Self]) -> Result<String> {
+    /// The text of its `torrc` in a network of these nodes, with so many seconds between the first votes.
+    pub(crate) fn torrc_text(&self, network: &[Self], first_voting_interval: u32) -> Result<String> {
         let mut text = common(&self.node)?;
         for authority in network {
             if let Some(v3ident) = &authority.v3ident {
@@ -145,7 +178,7 @@ impl KeyedNode {
             }
         }
         if self.node.role == Role::Authority {
-            text.push_str(&authority());
+            text.push_str(&authority(first_voting_interval));
         }
         Ok(text)
     }
@@ -198,12 +231,12 @@ fn common(node: &Node) -> Result<String> {
 }
 
 /// What an authority has besides.
-fn authority() -> String {
+fn authority(first_voting_interval: u32) -> String {
     let hsdir_interval = PERIOD_SECONDS / 60;
     format!(
         "AuthoritativeDirectory 1\n\
          V3AuthoritativeDirectory 1\n\
-         TestingV3AuthInitialVotingInterval {FIRST_VOTING_INTERVAL_SECONDS}\n\
+         TestingV3AuthInitialVotingInterval {first_voting_interval}\n\
          TestingV3AuthInitialVoteDelay 2\n\
          TestingV3AuthInitialDistDelay 2\n\
          V3AuthVotingInterval {VOTING_INTERVAL_SECONDS}\n\
@@ -238,8 +271,17 @@ mod tests {
     use super::{AUTHORITIES, Role, plan, quoted};
 
     #[test]
+    fn two_networks_that_are_planned_before_either_runs_share_no_address() {
+        let (first, _held) = plan(Path::new("/x"), 2, false).expect("free addresses");
+        let (second, _held) = plan(Path::new("/y"), 3, false).expect("free addresses");
+        let is_of_first =
+            |node: &super::Node| first.iter().any(|other| other.or_address.ip() == node.or_address.ip());
+        assert!(!second.iter().any(is_of_first), "{second:?}");
+    }
+
+    #[test]
     fn every_node_has_a_net_of_its_own_within_loopback() {
-        let nodes = plan(Path::new("/x"), 4, true).expect("free addresses");
+        let (nodes, _held) = plan(Path::new("/x"), 4, true).expect("free addresses");
         let nets: std::collections::BTreeSet<_> =
             nodes.iter().map(|node| node.or_address.ip().octets()[1]).collect();
         assert_eq!(nets.len(), nodes.len());

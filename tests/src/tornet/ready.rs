@@ -17,20 +17,37 @@ const CONSENSUS: &str = "/tor/status-vote/current/consensus-microdesc";
 const MAX_ANSWER: u64 = 4 << 20;
 const HTTP_LIMIT: Duration = Duration::from_secs(5);
 
-/// `Ok` if this node has all that a client needs; otherwise what it does not have.
-pub(crate) fn check(node: &KeyedNode, network: &[KeyedNode]) -> Result<(), String> {
+/// Why the network is not ready.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Lack {
+    /// What comes with time.
+    #[error("{0}")]
+    Yet(String),
+    /// The authorities have agreed on a consensus that lacks something, and vote again only when the network is long in use.
+    #[error("{0}")]
+    Voted(String),
+}
+
+/// `Ok` if this node has all that a client needs.
+pub(crate) fn check(node: &KeyedNode, network: &[KeyedNode]) -> Result<(), Lack> {
     let name = &node.node.name;
-    let address = node.node.dir_address;
-    let consensus = get(address, CONSENSUS).map_err(|error| format!("{name} gives no consensus: {error}"))?;
-    let digests =
-        read_consensus(&consensus, network).map_err(|lack| format!("the consensus of {name} {lack}"))?;
+    let digests = check_vote(node, network)?;
     let path = format!("/tor/micro/d/{}", digests.join("-"));
-    let micro = get(address, &path).map_err(|error| format!("{name} gives no microdescriptors: {error}"))?;
+    let micro = get(node.node.dir_address, &path)
+        .map_err(|error| Lack::Yet(format!("{name} gives no microdescriptors: {error}")))?;
     let found = micro.lines().filter(|line| line.starts_with("ntor-onion-key ")).count();
     if found < network.len() {
-        return Err(format!("{name} has {found} of {} microdescriptors", network.len()));
+        return Err(Lack::Yet(format!("{name} has {found} of {} microdescriptors", network.len())));
     }
     Ok(())
+}
+
+/// The microdescriptor digests of all nodes, by the consensus that this node has.
+pub(crate) fn check_vote(node: &KeyedNode, network: &[KeyedNode]) -> Result<Vec<String>, Lack> {
+    let name = &node.node.name;
+    let consensus = get(node.node.dir_address, CONSENSUS)
+        .map_err(|error| Lack::Yet(format!("{name} gives no consensus: {error}")))?;
+    read_consensus(&consensus, network).map_err(|lack| Lack::Voted(format!("the consensus of {name} {lack}")))
 }
 
 /// The microdescriptor digests of all nodes, or what the consensus does not say about them.
