@@ -92,6 +92,16 @@ impl RelayProcess {
         self.child.id()
     }
 
+    /// That it has not ended: to be asked where something is waited for that it would do.
+    ///
+    /// # Errors
+    /// [`SystemError::Relay`] with its output if it has.
+    pub fn expect_running(&self) -> Result<(), SystemError> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let runs = |line: &str| line.starts_with("State:") && !line.contains('Z');
+        if status.lines().any(runs) { Ok(()) } else { Err(self.error("ended".to_owned())) }
+    }
+
     /// Has the running relay issue an invitation.
     ///
     /// # Errors

@@ -81,18 +81,17 @@ const VICTIMS: [Victim; 5] =
 
 fn kill_everything(size: u64, kills: usize) {
     let scene = Scene::of_size(size);
-    let network = Network::here();
+    let mut killer = Killer { scene: &scene, network: Network::here(), ended: Vec::new() };
     for (arguments, from) in [(["put", "sample"].as_slice(), 0), (&["get", "sample", "-o", "back"], 1)] {
         let began = Instant::now();
-        let mut run =
-            Run { scene: &scene, arguments, child: scene.start(arguments), typed: 1, ended: Vec::new() };
+        let mut run = Run { scene: &scene, arguments, child: scene.start(arguments), typed: 1 };
         let mut done = 0;
         for number in 0..kills {
             // Now and then it ends before the last of them.
             if !run.goes_on_for(Duration::from_millis(rand::rng().random_range(200..1_500))) {
                 break;
             }
-            run.kill(run.spared(VICTIMS[(number + from) % VICTIMS.len()]), &network);
+            killer.kill(VICTIMS[(number + from) % VICTIMS.len()], &mut run);
             done += 1;
         }
         let typed = run.finish();
@@ -103,42 +102,21 @@ fn kill_everything(size: u64, kills: usize) {
     scene.expect_sample();
 }
 
-/// A command that is typed again when what it runs on is killed.
-struct Run<'s> {
+/// Kills, but never so that the relay gives up.
+struct Killer<'s> {
     scene: &'s Scene,
-    arguments: &'s [&'s str],
-    child: Child,
-    typed: usize,
-    /// Processes of the relay, and when.
+    network: Network,
+    /// Processes of the relay, and when: of all commands, since the relay counts so.
     ended: Vec<(&'static str, Instant)>,
 }
 
-impl Run<'_> {
-    /// Whether it is still at it after this time.
-    fn goes_on_for(&mut self, time: Duration) -> bool {
-        let end = Instant::now() + time;
-        while Instant::now() < end {
-            if self.child.try_wait().unwrap().is_some_and(|status| status.success()) {
-                return false;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        self.type_again_if_it_failed();
-        true
-    }
-
-    fn kill(&mut self, victim: Victim, network: &Network) {
-        match victim {
-            Victim::Client => {
-                self.child.kill().unwrap();
-                // It may have come to its good end just before.
-                if !self.child.wait().unwrap().success() {
-                    self.again();
-                }
-            }
+impl Killer<'_> {
+    fn kill(&mut self, victim: Victim, run: &mut Run<'_>) {
+        match self.spared(victim) {
+            Victim::Client => run.kill(),
             Victim::Gateway => self.kill_child(GATEWAY),
             Victim::Worker => self.kill_child(WORKER),
-            Victim::TorRelay => network.kill_a_relay(),
+            Victim::TorRelay => self.network.kill_a_relay(),
         }
     }
 
@@ -164,7 +142,39 @@ impl Run<'_> {
                 }
                 Err(error) => assert!(Instant::now() < end, "{error}"),
             }
+            self.scene.relay.expect_running().unwrap();
             std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// A command that is typed again when what it runs on is killed.
+struct Run<'s> {
+    scene: &'s Scene,
+    arguments: &'s [&'s str],
+    child: Child,
+    typed: usize,
+}
+
+impl Run<'_> {
+    /// Whether it is still at it after this time.
+    fn goes_on_for(&mut self, time: Duration) -> bool {
+        let end = Instant::now() + time;
+        while Instant::now() < end {
+            if self.child.try_wait().unwrap().is_some_and(|status| status.success()) {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        self.type_again_if_it_failed();
+        true
+    }
+
+    fn kill(&mut self) {
+        self.child.kill().unwrap();
+        // It may have come to its good end just before.
+        if !self.child.wait().unwrap().success() {
+            self.again();
         }
     }
 
@@ -187,6 +197,7 @@ impl Run<'_> {
         let end = Instant::now() + AT_MOST;
         let most = self.typed + TRIES;
         while !self.child.try_wait().unwrap().is_some_and(|status| status.success()) {
+            self.scene.relay.expect_running().unwrap();
             let typed = self.typed;
             self.type_again_if_it_failed();
             assert!(
