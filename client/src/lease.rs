@@ -30,7 +30,6 @@ use nightdrop_wire::{
     token::Token,
 };
 use rand::{Rng, seq::SliceRandom};
-use std::collections::BTreeMap;
 
 /// Days before its end from which on people are told.
 pub(crate) const NEAR: u32 = 28;
@@ -186,12 +185,12 @@ async fn note<T: Transport>(
 ) -> Result<usize, ClientError> {
     let mut longer = 0;
     let decide = |state: &State| {
-        let held: BTreeMap<BlobId, Lease> = state.leased().map(|file| (file.blob, file.lease)).collect();
-        let until = |blob: BlobId| held.get(&blob).map(|lease| lease.until);
+        let until = |blob: BlobId| state.lease_of(blob).map(|lease| lease.until);
         let says_more = |heard: &&Heard| {
             let Heard { known, news: LeaseNews { blob, lease } } = heard;
-            held.get(blob)
-                .is_some_and(|held| held != lease && (held.until == *known || lease.until > held.until))
+            state
+                .lease_of(*blob)
+                .is_some_and(|held| held != *lease && (held.until == *known || lease.until > held.until))
         };
         let news: Vec<LeaseNews> = heard.iter().filter(says_more).map(|heard| heard.news).collect();
         longer = news.iter().filter(|news| Some(news.lease.until) > until(news.blob)).count();

@@ -23,7 +23,7 @@ const MIDDLE: u64 = {
     let [_, middle, ..] = ENTRY_SIZES;
     price::of_entry(middle)
 };
-/// Bytes that are kept free for what any list may still need: to be closed, checkpoints, tickets that end.
+/// Bytes that are kept free for what any list may still need: to be closed, tickets that end.
 const KEPT_FREE: u64 = 8 * SHORT;
 /// Bytes that are kept free for each file: to take it off, whatever it is called, and to note that it is destroyed.
 const KEPT_FREE_FOR_A_FILE: u64 = MIDDLE + SHORT;

@@ -237,9 +237,8 @@ impl Opened<'_> {
         self.space.state().file(name).ok_or_else(|| ClientError::NoSuchFile(name.as_str().to_owned()))
     }
 
-    /// Payments of these prices, each of a file that is to be listed; the room for that is paid for first. Makes the home space if it is not there yet.
+    /// Payments of these prices, each of a file that is to be listed. Makes the home space if it is not there yet.
     pub(super) async fn pay(&mut self, prices: &[u32]) -> Result<Vec<Payment>, ClientError> {
-        self.make_room(prices.len(), prices.len()).await?;
         let log = self.space.is_new().then(|| HomeSpace::<AnyTransport>::price_with(prices.len()));
         let prices: Vec<u32> = prices.iter().copied().chain(log).collect();
         let mut payments = self.unlocked.pay(&prices).await?;

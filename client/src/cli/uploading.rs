@@ -150,7 +150,7 @@ async fn send(
                 let paid = unpaid.into_iter().zip(payments);
                 uploads.extend(paid.map(|((name, new), payment)| (name, new.pay(payment))));
             }
-            // What needs none is finished all the same.
+            // What is paid for already is finished all the same.
             Err(error) if uploads.is_empty() => return (stored, Some(error)),
             Err(error) => {
                 let (sent, _) = send_all(opened, uploads, printer).await;

@@ -1,6 +1,6 @@
 //! What the entries of a home space add up to.
 
-use super::{FileRecord, HeldCapabilities, LeaseNews, Operation, SpacePath, TicketRecord};
+use super::{FileRecord, HeldCapabilities, Lease, LeaseNews, Operation, SpacePath, TicketRecord};
 use nightdrop_wire::{
     codec,
     ids::{BlobId, SpaceId},
@@ -317,6 +317,13 @@ impl State {
     pub fn leased(&self) -> impl Iterator<Item = &FileRecord> {
         let checkpoint = self.checkpoint.iter().map(|(_, file)| file);
         self.files.iter().map(|(_, file)| file).chain(checkpoint)
+    }
+
+    /// How long the relay keeps one of them.
+    #[must_use]
+    pub fn lease_of(&self, blob: BlobId) -> Option<Lease> {
+        let checkpoint = self.checkpoint.as_ref().map(|(_, file)| file).filter(|file| file.blob == blob);
+        self.file_of(blob).map(|(_, file)| file).or(checkpoint).map(|file| file.lease)
     }
 
     /// Whether a file cannot get this path: it is taken, or a file stands where a directory would have to be.

@@ -2,9 +2,8 @@
 //! that serve connections; waiting for the commit is not.
 
 use super::{
-    credits::Paying,
     refusals::refusal_of,
-    service::{Service, blocking, decode, done, encode, prepared, read},
+    service::{Service, blocking, decode, encode, prepared, read},
 };
 use bytes::{Bytes, BytesMut};
 use nightdrop_store::{BodyDigest, Day};
@@ -27,9 +26,8 @@ impl Service {
             drop(body);
             let (today, rng) = (inner.environment.today(), &mut inner.environment.rng());
             let before = inner.store.before_blob(&message, digest, today);
-            Ok(match inner.payment(before, &message.payment)? {
-                Paying::Done(until) => done(until),
-                Paying::With(payment) => inner.store.create_blob(&message, payment, digest, today, rng),
+            inner.paid(before, &message.payment, |payment| {
+                inner.store.create_blob(&message, payment, digest, today, rng)
             })
         })
         .await
@@ -48,11 +46,8 @@ impl Service {
             let (message, digest) = (decode::<GrowBlob>(&body)?, BodyDigest::of(&body));
             let today = inner.environment.today();
             let before = inner.store.before_growth(blob, &write_key, &message, digest, today);
-            Ok(match inner.payment(before, &message.payment)? {
-                Paying::Done(()) => done(()),
-                Paying::With(payment) => {
-                    inner.store.grow_blob(blob, &write_key, &message, payment, digest, today)
-                }
+            inner.paid(before, &message.payment, |payment| {
+                inner.store.grow_blob(blob, &write_key, &message, payment, digest, today)
             })
         })
         .await
@@ -71,9 +66,8 @@ impl Service {
             let (message, digest) = (decode::<ExtendLease>(&body)?, BodyDigest::of(&body));
             let today = inner.environment.today();
             let before = inner.store.before_lease(blob, &write_key, &message, digest, today);
-            Ok(match inner.payment(before, &message.payment)? {
-                Paying::Done(until) => done(until),
-                Paying::With(payment) => inner.store.extend_lease(blob, &write_key, payment, digest, today),
+            inner.paid(before, &message.payment, |payment| {
+                inner.store.extend_lease(blob, &write_key, payment, digest, today)
             })
         })
         .await

@@ -2,11 +2,11 @@
 
 use super::{
     refusals::refusal_of,
-    service::{Inner, Service, blocking, decode, encode, read},
+    service::{Inner, Service, blocking, decode, done, encode, read},
 };
 use bytes::Bytes;
 use nightdrop_credit::may_be_drawn;
-use nightdrop_store::{Beforehand, BodyDigest, Payment, StoreError};
+use nightdrop_store::{Beforehand, BodyDigest, Payment, Queued, StoreError};
 use nightdrop_wire::{
     denomination::Assortment,
     ids::BlobId,
@@ -63,18 +63,22 @@ impl Service {
 }
 
 impl Inner {
-    /// What the credits of a request pay with, of which the store has seen this much.
-    pub(super) fn payment<T>(
+    /// Has a request carried out with what its credits pay, unless the store has found beforehand that it is none or was carried out already.
+    pub(super) fn paid<T: Send + 'static>(
         &self,
         before: Result<Beforehand<T>, StoreError>,
         credits: &[Credit],
-    ) -> Result<Paying<T>, Refusal> {
-        payment(before, credits, |credit| self.issuer.knows(credit))
+        carry_out: impl FnOnce(Payment) -> Queued<T>,
+    ) -> Result<Queued<T>, Refusal> {
+        Ok(match payment(before, credits, |credit| self.issuer.knows(credit))? {
+            Paying::Done(so) => done(so),
+            Paying::With(payment) => carry_out(payment),
+        })
     }
 }
 
 /// What comes of a request that pays.
-pub(super) enum Paying<T> {
+enum Paying<T> {
     /// Nothing is to be paid: what it asks for is so.
     Done(T),
     /// This pays.

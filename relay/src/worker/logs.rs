@@ -1,7 +1,6 @@
 //! Logs: what a request asks of the store. An append may carry hundreds of entries, each sealed by itself.
 
-use super::credits::Paying;
-use super::service::{Service, decode, done, encode, prepared, read};
+use super::service::{Service, decode, encode, prepared, read};
 use bytes::Bytes;
 use nightdrop_store::BodyDigest;
 use nightdrop_wire::{
@@ -22,9 +21,8 @@ impl Service {
             drop(body);
             let (today, rng) = (inner.environment.today(), &mut inner.environment.rng());
             let before = inner.store.before_log(&message, digest, today);
-            Ok(match inner.payment(before, &message.payment)? {
-                Paying::Done(()) => done(()),
-                Paying::With(payment) => inner.store.create_log(&message, payment, digest, today, rng),
+            inner.paid(before, &message.payment, |payment| {
+                inner.store.create_log(&message, payment, digest, today, rng)
             })
         })
         .await
@@ -60,11 +58,8 @@ impl Service {
             let (message, digest) = (decode::<GrowLog>(&body)?, BodyDigest::of(&body));
             let today = inner.environment.today();
             let before = inner.store.before_log_growth(space, &append_token, &message, digest, today);
-            Ok(match inner.payment(before, &message.payment)? {
-                Paying::Done(()) => done(()),
-                Paying::With(payment) => {
-                    inner.store.grow_log(space, &append_token, &message, payment, digest, today)
-                }
+            inner.paid(before, &message.payment, |payment| {
+                inner.store.grow_log(space, &append_token, &message, payment, digest, today)
             })
         })
         .await
