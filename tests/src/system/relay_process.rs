@@ -34,6 +34,14 @@ impl RelayProcess {
     /// # Errors
     /// [`SystemError::Relay`] with its output if it ends or does not become reachable.
     pub fn start(data: &Path) -> Result<Self, SystemError> {
+        Self::start_with(data, &[])
+    }
+
+    /// The same, with what its operator says besides.
+    ///
+    /// # Errors
+    /// As [`RelayProcess::start`].
+    pub fn start_with(data: &Path, options: &[&str]) -> Result<Self, SystemError> {
         std::fs::create_dir_all(data).map_err(io("make the relay's directory"))?;
         let log = data.with_extension("log");
         let stderr = File::create(&log).map_err(io("make the relay's log"))?;
@@ -42,6 +50,7 @@ impl RelayProcess {
             .arg(data)
             .arg("--network")
             .arg(network_file()?)
+            .args(options)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(stderr)

@@ -7,6 +7,7 @@ mod cut;
 #[allow(dead_code, reason = "the same desk as for uploads")]
 #[path = "../resume/desk.rs"]
 mod desk;
+mod over_tor;
 
 use desk::Desk;
 use nightdrop_envelope::space::{Lease, LeaseNews, Operation};
