@@ -6,7 +6,9 @@ mod common;
 use common::{
     Fixture, TODAY, TestBlob, credit_worth, payment_of, random, random_bytes, random_credit, random_token,
 };
-use nightdrop_store::{Beforehand, BodyDigest, Day, Payment, StoreError, StoreLimits, token_hash};
+use nightdrop_store::{
+    Beforehand, BodyDigest, Day, Payment, Room, Store, StoreError, StoreLimits, token_hash,
+};
 use nightdrop_wire::{
     authorization::Authorization,
     codec,
@@ -22,7 +24,13 @@ use nightdrop_wire::{
     size_class::SizeClass,
     token::Token,
 };
-use std::num::NonZeroU16;
+use std::{
+    num::NonZeroU16,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 /// The last day of what is paid on [`TODAY`].
 const LAST: Day = Day(season::end_of_lease(TODAY.0));
@@ -52,7 +60,8 @@ fn extend(
     let extended = fixture.wait(store.extend_lease(blob.id, key, payment, body, today));
     // What is seen beforehand is what comes of it.
     match (&before, &extended) {
-        (Ok(Beforehand::MayPay), Ok(_)) => {}
+        // Whether there is room, only the writer knows.
+        (Ok(Beforehand::MayPay), Ok(_) | Err(StoreError::Full)) => {}
         (Ok(Beforehand::Done(seen)), Ok(until)) => assert_eq!(seen, until),
         (Err(seen), Err(error)) => assert_eq!(seen.to_string(), error.to_string()),
         other => panic!("{other:?}"),
@@ -384,4 +393,30 @@ fn a_full_store_still_extends_leases() {
         let until = extend(&fixture, blob, &blob.write_key, &credits(1), next).unwrap();
         assert_eq!(until, Day(season::end_of_lease(next.0)));
     }
+}
+
+#[test]
+fn a_full_disk_still_extends_leases_until_there_is_room_for_ends_alone() {
+    let mut fixture = Fixture::new();
+    let blobs: Vec<_> = (0..3).map(|_| whole(&fixture, TODAY).0).collect();
+    fixture.close();
+    let free = Arc::new(AtomicU64::new(0));
+    let asked = Arc::clone(&free);
+    let room = Box::new(move || Ok(Room { free: asked.load(Ordering::SeqCst), file: 0 }));
+    let limits = StoreLimits { reserve_bytes: 64 << 20, ..StoreLimits::default() };
+    fixture.store = Some(Store::open_asking(&fixture.directory(), limits, room).unwrap());
+    let next = TODAY.plus(season::DAYS);
+    let longer = Day(season::end_of_lease(next.0));
+    let payment = credits(1);
+    let extended = |blob: &TestBlob, megabytes: u64| {
+        free.store(megabytes << 20, Ordering::SeqCst);
+        extend(&fixture, blob, &blob.write_key, &payment, next)
+    };
+    assert_refused!(extended(&blobs[0], 3), Full, "there is room for ends alone");
+    let refused = TestBlob::new(1).create_whole(random_credit(LATER), SizeClass::SMALLEST);
+    free.store(40 << 20, Ordering::SeqCst);
+    assert_refused!(fixture.create(&refused), Full, "growth");
+    assert_eq!(extended(&blobs[0], 40).unwrap(), longer, "what was refused for want of room is not spent");
+    assert_refused!(extended(&blobs[1], 40), Refused, "now it is");
+    assert_eq!(extended(&blobs[0], 0).unwrap(), longer, "whoever lost the answer is told for nothing");
 }
