@@ -1,47 +1,18 @@
 //! Checkpoints: beginning at one comes to the same as the whole log, and nothing that a relay can make passes for one.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
+mod common;
+
+use common::{Scene, assert_same, file, names, put};
 use nightdrop_envelope::{
     OpenError,
-    capability::BlobCapabilities,
-    key::FileKey,
-    keyring::Keyring,
-    space::{
-        ChainError, FileRecord, HomeKeys, Operation, Replay, SpacePath, VerifiedCheckpoint, VerifiedLog,
-        newest_checkpoint,
-    },
+    space::{ChainError, Operation, SpacePath, VerifiedCheckpoint, VerifiedLog, newest_checkpoint},
 };
 use nightdrop_wire::messages::log::LogHead;
-use sha2::{Digest, Sha256};
-
-/// An owner, and the log as an honest relay has it.
-struct Scene {
-    keys: HomeKeys,
-    entries: Vec<Vec<u8>>,
-    log: VerifiedLog,
-}
 
 impl Scene {
     fn new() -> Self {
-        let keys = Keyring::generate([6; 32], 1, &mut rand::rng()).home_keys();
-        let log = VerifiedLog::empty(keys.clone());
-        let mut scene = Self { keys, entries: Vec::new(), log };
-        scene.append(vec![scene.log.create(), put("a"), put("d/b")]);
-        scene
-    }
-
-    fn append(&mut self, operations: Vec<Operation>) {
-        let entries = self.log.seal_next(operations, &mut rand::rng()).unwrap();
-        self.log.take(&entries).unwrap();
-        self.entries.extend(entries);
-    }
-
-    fn stray(&mut self, entry: Vec<u8>) {
-        let mut replay = self.log.clone().resume();
-        replay.advance(&entry).unwrap();
-        self.entries.push(entry);
-        let head = *replay.head();
-        self.log = replay.finish(&head).unwrap();
+        Self::listing(&["a", "d/b"])
     }
 
     /// Appends a checkpoint and gives its place and its content.
@@ -49,13 +20,6 @@ impl Scene {
         let (place, content) = (self.log.head().count, self.log.checkpoint().unwrap().to_vec());
         self.append(vec![checkpoint_of(&content)]);
         (place, content)
-    }
-
-    /// The whole log, replayed.
-    fn whole(&self) -> VerifiedLog {
-        let mut replay = Replay::new(self.keys.clone(), None);
-        self.entries.iter().for_each(|entry| replay.advance(entry).unwrap());
-        replay.finish(self.log.head()).unwrap()
     }
 
     fn opened(&self, place: u64) -> Result<VerifiedCheckpoint, ChainError> {
@@ -72,37 +36,8 @@ impl Scene {
     }
 }
 
-fn file(content: &[u8]) -> FileRecord {
-    let capabilities = BlobCapabilities::generate(&mut rand::rng());
-    let hash = Sha256::digest(content).into();
-    FileRecord::new(
-        capabilities,
-        &FileKey::from_bytes([1; 32]),
-        [2; 32],
-        content.len() as u64,
-        None,
-        hash,
-        u32::MAX,
-    )
-}
-
 fn checkpoint_of(content: &[u8]) -> Operation {
     Operation::Checkpoint { file: Box::new(file(content)) }
-}
-
-fn put(at: &str) -> Operation {
-    Operation::PutFile { path: SpacePath::parse(at).unwrap(), file: Box::new(file(b"content")) }
-}
-
-fn names(log: &VerifiedLog) -> Vec<String> {
-    log.state().files().map(|(path, _)| path.as_str().to_owned()).collect()
-}
-
-fn assert_same(one: &VerifiedLog, other: &VerifiedLog) {
-    assert_eq!((one.head(), one.state_hash(), names(one)), (other.head(), other.state_hash(), names(other)));
-    assert_eq!(one.reports(), other.reports());
-    let places = |log: &VerifiedLog| log.state().checkpoint().map(|(place, file)| (place, file.blob));
-    assert_eq!(places(one), places(other));
 }
 
 #[test]
@@ -114,10 +49,10 @@ fn beginning_at_the_last_checkpoint_comes_to_the_same_as_the_whole_log() {
     scene.append(vec![put("c")]);
     let (place, content) = scene.checkpoint();
     assert_eq!(newest_checkpoint(&scene.keys, &scene.entries), Some(place), "it is the newest entry itself");
-    assert_same(&scene.begun_at_checkpoint(&content, None), &scene.whole());
+    assert_same(&scene.begun_at_checkpoint(&content, None), &scene.replayed());
     scene.append(vec![put("e"), Operation::Remove { path: SpacePath::parse("a").unwrap() }]);
     scene.stray(vec![0x5b; 512]);
-    let whole = scene.whole();
+    let whole = scene.replayed();
     assert_eq!((names(&whole), whole.reports().1), (vec!["c".into(), "d/b".into(), "e".into()], 2));
     assert_same(&scene.begun_at_checkpoint(&content, None), &whole);
     let leaving: Vec<_> = whole.state().leaving().map(|(blob, _)| blob).collect();
@@ -140,7 +75,7 @@ fn m28_what_a_device_remembers_decides_after_a_checkpoint_too() {
     let old = *scene.log.head();
     scene.append(vec![put("c")]);
     let seen = *scene.log.head();
-    assert_same(&scene.begun_at_checkpoint(&content, Some(seen)), &scene.whole());
+    assert_same(&scene.begun_at_checkpoint(&content, Some(seen)), &scene.replayed());
     let entry = &scene.entries[usize::try_from(place).unwrap()];
     for (remembered, expected) in
         [(None, Ok(())), (Some(seen), Err(ChainError::Rollback { seen: 5, given: 4 }))]
@@ -167,7 +102,7 @@ fn m24_m50_nobody_else_writes_a_checkpoint() {
         Some(place),
         "only the owner says where it is"
     );
-    assert_same(&scene.begun_at_checkpoint(&content, None), &scene.whole());
+    assert_same(&scene.begun_at_checkpoint(&content, None), &scene.replayed());
     assert!(VerifiedCheckpoint::open(&other.keys, &theirs, place).is_ok());
     let in_place = VerifiedCheckpoint::open(&scene.keys, &theirs, place);
     assert_eq!(in_place.err(), Some(ChainError::Displaced(place)));
@@ -226,7 +161,7 @@ fn m50_a_checkpoint_that_disagrees_with_the_log_is_not_sealed() {
     scene.stray(vec![0x5a; 512]);
     assert!(scene.log.seal_next(vec![checkpoint_of(&newest)], &mut rand::rng()).is_err());
     scene.checkpoint();
-    assert_eq!(scene.whole().reports().1, 1);
+    assert_eq!(scene.replayed().reports().1, 1);
 }
 
 #[test]

@@ -1,43 +1,21 @@
 //! The copy of a home space that a device keeps: it opens to what was copied, and nothing that a thief of the disk makes of it is taken for anything.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
+mod common;
+
+use common::{Scene, assert_same, names, put};
 use nightdrop_envelope::{
     OpenError,
-    capability::BlobCapabilities,
-    key::FileKey,
-    keyring::Keyring,
-    space::{ChainError, CopiedState, FileRecord, HomeKeys, Operation, Replay, SpacePath, VerifiedLog},
+    space::{ChainError, CopiedState, Operation, SpacePath, VerifiedLog},
 };
 use nightdrop_wire::messages::log::LogHead;
 
-/// An owner, and the log as an honest relay has it.
-struct Scene {
-    keys: HomeKeys,
-    entries: Vec<Vec<u8>>,
-    log: VerifiedLog,
-}
+/// Of nobody's key.
+const STRAY: [u8; 512] = [0x5a; 512];
 
 impl Scene {
     fn new() -> Self {
-        let keys = Keyring::generate([6; 32], 1, &mut rand::rng()).home_keys();
-        let log = VerifiedLog::empty(keys.clone());
-        let mut scene = Self { keys, entries: Vec::new(), log };
-        scene.append(vec![scene.log.create()]);
-        scene
-    }
-
-    fn append(&mut self, operations: Vec<Operation>) {
-        let entries = self.log.seal_next(operations, &mut rand::rng()).unwrap();
-        self.log.take(&entries).unwrap();
-        self.entries.extend(entries);
-    }
-
-    fn stray(&mut self) {
-        let mut replay = self.log.clone().resume();
-        self.entries.push(vec![0x5a; 512]);
-        replay.advance(self.entries.last().unwrap()).unwrap();
-        let head = *replay.head();
-        self.log = replay.finish(&head).unwrap();
+        Self::listing(&[])
     }
 
     fn whole(&self) -> Vec<u8> {
@@ -59,40 +37,22 @@ impl Scene {
     }
 }
 
-fn put(at: &str) -> Operation {
-    let capabilities = BlobCapabilities::generate(&mut rand::rng());
-    let file =
-        FileRecord::new(capabilities, &FileKey::from_bytes([1; 32]), [2; 32], 10, None, [3; 32], u32::MAX);
-    Operation::PutFile { path: SpacePath::parse(at).unwrap(), file: Box::new(file) }
-}
-
-fn names(log: &VerifiedLog) -> Vec<String> {
-    log.state().files().map(|(path, _)| path.as_str().to_owned()).collect()
-}
-
-fn assert_same(one: &VerifiedLog, other: &VerifiedLog) {
-    assert_eq!((one.head(), one.state_hash(), names(one)), (other.head(), other.state_hash(), names(other)));
-    assert_eq!(one.reports(), other.reports());
-}
-
 #[test]
 fn a_copy_its_changes_and_what_came_since_are_the_log() {
     let mut scene = Scene::new();
     scene.append(vec![put("a"), put("d/b"), put("d/c")]);
-    scene.stray();
+    scene.stray(STRAY.to_vec());
     let (whole, copied) = scene.log.seal_copy(&mut rand::rng()).unwrap();
     assert_eq!((copied.head, copied.changes), (*scene.log.head(), 0));
     scene.append(vec![Operation::Remove { path: SpacePath::parse("a").unwrap() }]);
     let (first, copied) = scene.log.seal_changes(&copied, &mut rand::rng()).unwrap().unwrap();
-    scene.stray();
+    scene.stray(STRAY.to_vec());
     scene.append(vec![put("a"), put("e")]);
     let (second, copied) = scene.log.seal_changes(&copied, &mut rand::rng()).unwrap().unwrap();
     assert_eq!((copied.head, copied.changes), (*scene.log.head(), 3));
     scene.append(vec![put("f")]);
 
-    let mut replay = Replay::new(scene.keys.clone(), None);
-    scene.entries.iter().for_each(|entry| replay.advance(entry).unwrap());
-    let all = replay.finish(scene.log.head()).unwrap();
+    let all = scene.replayed();
     assert_eq!((names(&all).len(), all.reports().1), (5, 2));
     for changes in [&[][..], &[&first], &[&first, &second]] {
         let copy = scene.opened(&whole, changes).unwrap();
