@@ -79,6 +79,7 @@ pub use account_changes::AccountChange;
 pub use account_list::AccountList;
 pub use accounts::{AccountEnvelopes, LoginRecord, RecordVersion, Registration};
 pub use beforehand::Beforehand;
+pub use clock::Trust;
 pub use credits::Payment;
 pub use day::Day;
 pub use digest::{BodyDigest, token_hash};

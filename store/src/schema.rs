@@ -50,7 +50,7 @@ use redb::TableDefinition;
 use serde::{Deserialize, Serialize};
 
 /// Version of everything below. There is no release yet, hence no other version to read.
-pub(crate) const SCHEMA_VERSION: u32 = 9;
+pub(crate) const SCHEMA_VERSION: u32 = 10;
 
 /// A table with values of any length.
 pub(crate) struct Table<K: FixedKey> {
@@ -130,10 +130,12 @@ pub(crate) use for_each_table;
 pub(crate) struct ClockRow {
     /// The last day that was believed.
     pub(crate) believed: Day,
-    /// The last day that it told.
-    pub(crate) last: Day,
-    /// Since when it is watched, if that was not believed.
-    pub(crate) watched_since: Day,
+    /// What it told last.
+    pub(crate) seen: Minute,
+    /// Minutes for which it went on steadily.
+    pub(crate) steady: u64,
+    /// Minutes that the relay ran since a day was believed.
+    pub(crate) since: u64,
 }
 
 impl Row for ClockRow {
