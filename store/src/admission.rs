@@ -15,7 +15,9 @@ use crate::{
     transaction::Rows,
 };
 use nightdrop_wire::{
+    authorization::Authorization,
     ids::{BlobId, SpaceId},
+    quarter::QuarterHour,
     token::Token,
 };
 
@@ -26,6 +28,27 @@ impl Store {
     /// [`StoreError::Refused`] if it is not; [`StoreError::Database`].
     pub fn admit_writer(&self, blob: BlobId, write_key: &Token, today: Day) -> Result<(), StoreError> {
         blobs::writable(&self.snapshot()?, blob, &token_hash(write_key), self.on(today)).map(drop)
+    }
+
+    /// Whether this opens the blob for reading.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] if it does not; [`StoreError::Database`].
+    pub fn admit_reader(
+        &self,
+        blob: BlobId,
+        shown: &Authorization,
+        now: QuarterHour,
+    ) -> Result<(), StoreError> {
+        blobs::readable(&self.snapshot()?, blob, shown, self.at(now)).map(drop)
+    }
+
+    /// Whether this is the log's read token.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] if it is not; [`StoreError::Database`].
+    pub fn admit_log_reader(&self, space: SpaceId, read_token: &Token) -> Result<(), StoreError> {
+        logs::readable(&self.snapshot()?, space, read_token).map(drop)
     }
 
     /// Whether this is the log's append token.

@@ -154,7 +154,7 @@ pub(crate) fn appendable(
 }
 
 /// The log, to whoever shows its read token.
-fn readable(rows: &impl Rows, space: SpaceId, read_token: &Token) -> Result<LogRow, StoreError> {
+pub(crate) fn readable(rows: &impl Rows, space: SpaceId, read_token: &Token) -> Result<LogRow, StoreError> {
     let row = rows.guard::<LogRow>(space.as_bytes())?;
     row.filter(|row| row.read_token == token_hash(read_token)).ok_or(StoreError::Refused)
 }

@@ -1,4 +1,4 @@
-//! Who may send a large body: whoever shows what the request needs. It is looked up before room for the body is taken, so
+//! Who may send a large body, and who may ask for a large answer: whoever shows what the request needs. It is looked up before room for either is taken, so
 //! that strangers hold none of it.
 //!
 //! A right stands in the head, or, for what credits pay, in the first bytes of the body:
@@ -67,6 +67,35 @@ impl Service {
             }
             // Every other body is small.
             _ => Err(Refusal::Refused),
+        }
+    }
+
+    /// Whether whoever asks for a large answer has a right to it: looked up before room for the answer is taken.
+    ///
+    /// # Errors
+    /// The refusal that the whole request would get.
+    pub(crate) async fn admit_reader(
+        &self,
+        endpoint: Endpoint,
+        shown: Option<&Authorization>,
+    ) -> Result<(), Refusal> {
+        let (store, environment) = (self.inner.store.clone(), &self.inner.environment);
+        match endpoint {
+            Endpoint::GetChunk(blob, _) | Endpoint::GetHead(blob) => {
+                let shown = shown.cloned().ok_or(Refusal::Refused)?;
+                let now = environment.quarter();
+                read(move || store.admit_reader(blob, &shown, now)).await
+            }
+            Endpoint::HeldChunks(blob, _) => {
+                let (write_key, today) = (bearer(shown.cloned())?, environment.today());
+                read(move || store.admit_writer(blob, &write_key, today)).await
+            }
+            Endpoint::ReadLog(space, _) => {
+                let read_token = bearer(shown.cloned())?;
+                read(move || store.admit_log_reader(space, &read_token)).await
+            }
+            // Every other answer is small.
+            _ => Ok(()),
         }
     }
 

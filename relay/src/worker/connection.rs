@@ -133,6 +133,9 @@ impl Shared {
     async fn handle(&self, plane: Plane, request: Request<Incoming>, peer: &Peer) -> Result<Bytes, Failed> {
         let head = Head::check(plane, &request)?;
         let answer_bytes = large_answer(head.target);
+        if let (Target::Public(endpoint), 1..) = (head.target, answer_bytes) {
+            self.service.admit_reader(endpoint, head.authorization.as_ref()).await?;
+        }
         let mut room = self.answers.share(answer_bytes).await.ok_or(Failed::Refused(Refusal::Busy))?;
         let body = self.read_body(&head, request.into_body(), peer).await?;
         let large_body = if is_large(head.length) { head.length } else { 0 };
