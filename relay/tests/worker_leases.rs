@@ -3,7 +3,7 @@
 
 mod worker_support;
 
-use nightdrop_store::token_hash;
+use nightdrop_store::{Trust, token_hash};
 use nightdrop_wire::{
     authorization::Authorization,
     codec,
@@ -15,7 +15,7 @@ use nightdrop_wire::{
     season,
     token::Token,
 };
-use std::{num::NonZeroU16, sync::atomic::Ordering};
+use std::{num::NonZeroU16, sync::atomic::Ordering, time::Duration};
 use worker_support::{RawAnswer, TODAY, TestBlob, Worker, random};
 
 const LAST: u32 = season::end_of_lease(TODAY);
@@ -49,7 +49,7 @@ async fn ask_all(
     worker: &Worker,
     blob: &TestBlob,
     (ticket, counted): (&Authorization, &Authorization),
-    payment: &[Credit],
+    payment: Option<&[Credit]>,
 ) -> Vec<(String, RawAnswer)> {
     let Authorization::Ticket(ticket_id, _) = ticket else { panic!("a ticket") };
     let Authorization::Claim(counted_id, token, _) = counted else { panic!("a claim") };
@@ -61,7 +61,7 @@ async fn ask_all(
         write_key: token_hash(&blob.write_key),
         tickets: vec![*ticket_id, *counted_id],
     };
-    let extension = ExtendLease { payment: payment.to_vec() };
+    let extension = ExtendLease { payment: payment.unwrap_or_default().to_vec() };
     let reading = blob.reading();
     let asked = [
         ("GET", blob.path("/0"), &reading, Vec::new()),
@@ -72,10 +72,14 @@ async fn ask_all(
         ("POST", format!("/v1/tickets/{counted_id}/claims"), &counting, codec::encode(&claim).unwrap()),
         ("PUT", blob.path("/0"), &writing, blob.chunks[0].clone()),
         ("POST", blob.path("/finish"), &writing, codec::encode(&blob.finish()).unwrap()),
-        ("POST", blob.path("/renew"), &writing, codec::encode(&renewal).unwrap()),
         ("POST", "/v1/tickets".to_owned(), &writing, codec::encode(&blob.ticket().0).unwrap()),
+    ];
+    // What its owner may do as long as it is not cleared away.
+    let owners = [
+        ("POST", blob.path("/renew"), &writing, codec::encode(&renewal).unwrap()),
         ("POST", blob.path("/lease"), &writing, codec::encode(&extension).unwrap()),
     ];
+    let asked = asked.into_iter().chain(owners.into_iter().filter(|_| payment.is_some()));
     let mut answers = Vec::new();
     for (method, path, shown, body) in asked {
         let answer = worker.connect().request(method, &path, Some(shown), &body).await;
@@ -112,18 +116,19 @@ async fn what_is_over_is_refused_like_what_never_was_before_and_after_the_sweep(
     let nobodys = never.ticket().1;
     let Authorization::Ticket(id, token) = nobodys.clone() else { panic!("a ticket") };
     let counted = Authorization::Claim(id, token, Token::from_bytes(random()));
-    for (asked, answer) in ask_all(&worker, &blob, (&shown.0, &shown.1), &[]).await {
+    for (asked, answer) in ask_all(&worker, &blob, (&shown.0, &shown.1), Some(&[])).await {
         // Its lease would become longer, for some.
         let expected = if asked.ends_with("/lease") { 409 } else { 200 };
         assert_eq!(answer.status(), expected, "{asked}");
     }
     on_day(&worker, LAST + 1);
-    let unknown = ask_all(&worker, &never, (&nobodys, &counted), &credits[..1]).await;
+    let unknown = ask_all(&worker, &never, (&nobodys, &counted), Some(&credits[..1])).await;
     for swept in [false, true] {
         if swept {
             worker.service.store().sweep(nightdrop_store::Day(LAST + 1)).await.unwrap();
         }
-        let over = ask_all(&worker, &blob, (&shown.0, &shown.1), &credits[..1]).await;
+        let payment = swept.then_some(&credits[..1]);
+        let over = ask_all(&worker, &blob, (&shown.0, &shown.1), payment).await;
         for ((asked, answer), (_, never)) in over.iter().zip(&unknown) {
             assert_eq!(answer, never, "{asked}, swept: {swept}");
             assert_eq!(answer.status(), 404, "{asked}");
@@ -136,28 +141,31 @@ async fn what_is_over_is_refused_like_what_never_was_before_and_after_the_sweep(
 /// A machine whose clock goes wrong must not end what people stored.
 #[tokio::test]
 async fn a_clock_that_jumps_years_ahead_clears_nothing_away_for_a_week() {
+    const HOUR: u64 = 60;
     let worker = Worker::start().await;
     let (blob, _) = stored(&worker).await;
     let reads =
         async || worker.connect().request("GET", &blob.path("/head"), Some(&blob.reading()), &[]).await;
-    assert!(worker.service.clear_away().await.unwrap());
+    // Hours of the machine, and of its clock.
+    let goes_on = async |hours: u64| {
+        let minute = worker.minute.fetch_add(hours * HOUR, Ordering::Relaxed) + hours * HOUR;
+        worker.day.store(u32::try_from(minute / (24 * HOUR)).unwrap(), Ordering::Relaxed);
+        worker.service.trust_in_clock(Some(Duration::from_secs(hours * 3_600))).await.unwrap()
+    };
+    assert_eq!(worker.service.trust_in_clock(None).await.unwrap(), Trust::Believed);
     on_day(&worker, TODAY + 3_000);
-    assert!(!worker.service.clear_away().await.unwrap());
+    assert_eq!(goes_on(1).await, Trust::Watched);
     assert_eq!(reads().await.status(), 404, "it is over by that clock");
-    on_day(&worker, TODAY + 1);
-    assert!(worker.service.clear_away().await.unwrap());
-    assert_eq!(reads().await.status(), 200, "it was set right");
+    on_day(&worker, TODAY);
+    assert_eq!(goes_on(1).await, Trust::Believed, "it was set right");
+    assert_eq!(reads().await.status(), 200);
 
     on_day(&worker, LAST + 1);
-    assert!(!worker.service.clear_away().await.unwrap(), "a relay that was off for months");
-    for day in 2..8 {
-        on_day(&worker, LAST + day);
-        assert!(!worker.service.clear_away().await.unwrap());
+    for _ in 0..7 {
+        assert_eq!(goes_on(24).await, Trust::Watched);
     }
-    on_day(&worker, LAST + 8);
-    assert!(worker.service.clear_away().await.unwrap());
-    on_day(&worker, TODAY + 1);
-    assert_eq!(reads().await.status(), 404, "now it is gone");
+    assert_eq!(reads().await.status(), 404);
+    assert_eq!(goes_on(24).await, Trust::Believed, "a week of running");
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ use crate::{
     schema::{BlobRow, BlobState, ENDED, MANIFESTS},
     store::{Queued, Store, refused},
     tickets::{self, ROWS_OF_TICKET},
-    transaction::{Changes, Rows},
+    transaction::{Changes, Rows, Snapshot},
 };
 use bytes::Bytes;
 use nightdrop_wire::{
@@ -153,6 +153,13 @@ impl Store {
     #[must_use]
     pub fn destroy_blob(&self, id: BlobId, write_key: &Token, today: Day) -> Queued<u32> {
         let (store, write_key) = (self.clone(), token_hash(write_key));
+        let may_end = |rows: &Snapshot| {
+            let has_ended = ended::by(rows, ObjectName::blob(id), &write_key)?;
+            if has_ended { Ok(()) } else { owned(rows, id, &write_key).map(drop) }
+        };
+        if let Err(error) = self.look_first(may_end) {
+            return refused(error);
+        }
         Box::pin(async move {
             let mut most = TICKETS_OF_STEP;
             loop {
@@ -236,18 +243,20 @@ pub(crate) fn readable(
     shown: &Authorization,
     moment: Moment,
 ) -> Result<BlobRow, StoreError> {
-    let row = rows.guard::<BlobRow>(id.as_bytes())?.ok_or(StoreError::Refused)?;
+    let row = rows.guard::<BlobRow>(id.as_bytes())?;
+    // Whatever was found: what is shown is looked up for a blob that is not there, too.
     let admitted = match shown {
-        Authorization::Bearer(token) => row.read_token == token_hash(token),
+        Authorization::Bearer(token) => {
+            let token = token_hash(token);
+            row.as_ref().is_some_and(|row| row.read_token == token)
+        }
         Authorization::Ticket(ticket, token) => tickets::shown(rows, *ticket, token, moment)?.blob == id,
         Authorization::Claim(ticket, token, claim) => {
             claims::shown(rows, *ticket, token, claim, moment)?.blob == id
         }
     };
-    match row.state {
-        BlobState::Finished { .. } if admitted && moment.has(&row) => Ok(row),
-        _ => Err(StoreError::Refused),
-    }
+    let is_there = |row: &BlobRow| matches!(row.state, BlobState::Finished { .. }) && moment.has(row);
+    row.filter(|row| admitted && is_there(row)).ok_or(StoreError::Refused)
 }
 
 /// Ends a blob with its tickets; what remains is doomed, and unreadable without the key.

@@ -8,7 +8,7 @@
 //! lasts for longer than the operator wants.
 
 use crate::{
-    blobs::writable,
+    blobs::owned,
     credits::Payment,
     day::Day,
     digest::{BodyDigest, token_hash},
@@ -26,6 +26,9 @@ use nightdrop_wire::{
     season,
     token::{Token, TokenHash},
 };
+
+/// Days after its end on which a blob that is still there can be had again. By a clock that is farther ahead nobody is to pay: it is wrong.
+const LATE: u32 = 14;
 
 /// A point in time, and what says which blobs are over then.
 #[derive(Debug, Clone, Copy)]
@@ -78,7 +81,7 @@ impl Store {
         self.at(today.begins())
     }
 
-    /// Pays for a finished blob anew: its lease is then as long as one that begins today. Gives its last day. The same body again is answered alike; if it would
+    /// Pays for a finished blob anew, also for one that passed within two weeks and was not cleared away: its lease is then as long as one that begins today. Gives its last day. The same body again is answered alike; if it would
     /// not last longer, nothing is spent, and it gives the day that holds.
     ///
     /// [`StoreError::Refused`] without its write key, or if the payment is none for what it costs; [`StoreError::Conflict`] if it is not finished, or if no
@@ -126,8 +129,11 @@ pub(crate) fn check(
     body: BodyDigest,
     moment: Moment,
 ) -> Result<Extension, StoreError> {
-    let row = writable(rows, id, write_key, moment)?;
-    let BlobState::Finished { price, .. } = row.state else { return Err(StoreError::Conflict) };
+    let row = owned(rows, id, write_key)?;
+    let has_passed = !moment.has(&row);
+    let BlobState::Finished { price, .. } = row.state else {
+        return Err(if has_passed { StoreError::Refused } else { StoreError::Conflict });
+    };
     let held = moment.last_day(&row);
     let again = row.paid_by == Some(body.0);
     let longer = BlobRow {
@@ -136,6 +142,11 @@ pub(crate) fn check(
         paid_by: Some(body.0),
         ..row
     };
+    // What has just passed and was not cleared away yet can be had again for its price: the relay may have been off on its last days.
+    let is_too_late = held.plus(LATE) < moment.today();
+    if has_passed && (again || is_too_late || !moment.has(&longer)) {
+        return Err(StoreError::Refused);
+    }
     if again || moment.last_day(&longer) <= held {
         return Ok(Extension::Holds(held));
     }

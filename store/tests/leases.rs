@@ -150,20 +150,20 @@ fn a_blob_is_there_until_its_last_day_and_refused_from_the_next_whoever_asks() {
         for (n, answer) in answered(day).into_iter().enumerate() {
             assert_refused!(answer, Refused, n);
         }
-        assert_refused!(extend(&fixture, &blob, key, &credits(1), day), Refused, "a longer lease");
-        assert_refused!(fixture.wait(store.renew_blob(blob.id, key, &renewal, day)), Refused, "renewal");
     };
     for (n, answer) in answered(LAST).into_iter().enumerate() {
         assert!(answer.is_ok(), "{n}: {answer:?}");
     }
     extend(&fixture, &other, &other.write_key, &credits(1), LAST).expect("on the last day");
-    fixture.wait(store.renew_blob(other.id, &other.write_key, &renewal, LAST)).expect("the same");
+    fixture.wait(store.renew_blob(other.id, &other.write_key, &renewal)).expect("the same");
     refused(after);
     // The sweep changes nothing of it, and leaves the rest.
     let living = whole(&fixture, after).0;
     assert_eq!(fixture.wait(store.sweep(LAST)).unwrap(), 0, "nothing is over on its last day");
     assert!(fixture.wait(store.sweep(after)).unwrap() >= 3, "the blob and its tickets");
     refused(after);
+    assert_refused!(extend(&fixture, &blob, key, &credits(1), after), Refused, "a longer lease");
+    assert_refused!(fixture.wait(store.renew_blob(blob.id, key, &renewal)), Refused, "renewal");
     let renewed = Authorization::Bearer(renewed);
     for (blob, shown) in [(&living, living.reading()), (&other, renewed)] {
         read_on(&fixture, blob, &shown, after).unwrap();
@@ -187,6 +187,42 @@ fn what_lapsed_and_was_not_swept_is_destroyed_like_what_was() {
     assert_eq!(fixture.wait(store.destroy_blob(blob.id, &blob.write_key, after)).unwrap(), 0);
     fixture.wait(store.end_ticket(counted, &blob.write_key)).expect("it went with its blob");
     assert_refused!(read_on(&fixture, &blob, &blob.reading(), TODAY), Refused, "on no day");
+}
+
+/// The relay was off on its last days, and its owner comes before it is cleared away.
+#[test]
+fn what_lapsed_and_was_not_swept_is_had_again_for_its_price() {
+    let mut fixture = Fixture::new();
+    let (blob, _) = whole(&fixture, TODAY);
+    let (other, open) = (whole(&fixture, TODAY).0, TestBlob::new(2));
+    fixture
+        .create_on(&CreateBlob { payment: credits(33), ..open.create(random_credit(LATER)) }, TODAY)
+        .unwrap();
+    let (key, after, payment) = (&blob.write_key, LAST.plus(3), credits(1));
+    assert_refused!(read_on(&fixture, &blob, &blob.reading(), after), Refused);
+    assert_refused!(extend(&fixture, &blob, &random_token(), &payment, after), Refused, "another key");
+    assert_refused!(extend(&fixture, &blob, key, &[], after), Conflict, "it would last longer, for some");
+    assert_refused!(
+        extend(&fixture, &blob, key, &payment, LAST.plus(15)),
+        Refused,
+        "too late, or a wrong clock"
+    );
+    let longer = Day(season::end_of_lease(after.0));
+    assert_eq!(extend(&fixture, &blob, key, &payment, after).unwrap(), longer);
+    assert_eq!(extend(&fixture, &blob, key, &payment, after).unwrap(), longer, "the answer was lost");
+    fixture.wait(fixture.store().sweep(after)).unwrap();
+    read_on(&fixture, &blob, &blob.reading(), after).unwrap();
+    let lapsed = longer.plus(1);
+    assert_refused!(extend(&fixture, &blob, key, &payment, lapsed), Refused, "the same request, once more");
+    assert_refused!(extend(&fixture, &other, &other.write_key, &credits(1), after), Refused, "it was swept");
+    assert_refused!(extend(&fixture, &open, &open.write_key, &credits(1), after), Refused, "and so was this");
+
+    fixture.open_with(StoreLimits { max_age_days: 7, ..StoreLimits::default() });
+    let (old, _) = whole(&fixture, TODAY);
+    for payment in [&[][..], &credits(1)] {
+        let extended = extend(&fixture, &old, &old.write_key, payment, TODAY.plus(30));
+        assert_refused!(extended, Refused, "no payment makes it younger");
+    }
 }
 
 #[test]

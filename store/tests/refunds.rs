@@ -133,7 +133,7 @@ fn only_the_write_key_that_ended_it_asks_and_only_for_some_days() {
         write_key: token_hash(&renewed),
         tickets: Vec::new(),
     };
-    fixture.wait(fixture.store().renew_blob(blob.id, &blob.write_key, &message, TODAY)).unwrap();
+    fixture.wait(fixture.store().renew_blob(blob.id, &blob.write_key, &message)).unwrap();
     fixture.wait(fixture.store().destroy_blob(blob.id, &renewed, TODAY)).unwrap();
     assert_refused!(refund(&fixture, &blob, ALL, b"thief"), Refused, "a key that was replaced");
     let last = TODAY.plus(REFUND_DAYS);

@@ -8,7 +8,7 @@ use nightdrop_store::{StoreError, token_hash};
 use nightdrop_wire::{authorization::Authorization, messages::blob::RenewBlob, token::Token};
 
 fn renew(fixture: &Fixture, blob: &TestBlob, shown: &Token, message: &RenewBlob) -> Result<(), StoreError> {
-    fixture.wait(fixture.store().renew_blob(blob.id, shown, message, TODAY))
+    fixture.wait(fixture.store().renew_blob(blob.id, shown, message))
 }
 
 fn renewal(read_token: &Token, write_key: &Token) -> RenewBlob {

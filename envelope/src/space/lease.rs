@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 /// Days before the end of a lease in which it is urgent to make it longer.
 const URGENT: u32 = 14;
+/// Days after the end of a lease for which the relay may still have the blob: one that was off on its last days clears nothing away for a week.
+const PERHAPS: u32 = 10;
 
 /// How long the relay keeps a blob. Field order is the byte order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,17 +40,22 @@ impl Lease {
         self.until.checked_sub(today)
     }
 
-    /// Whether it is in its last season. One that the relay did not make longer is due in its last days only: a clock may have been wrong, and asking costs nothing.
+    /// Whether it is in its last season. One that the relay did not make longer is due in its last days only: a clock may have been wrong, and asking costs nothing. One that is over
+    /// is due for some days more, unless the relay has said that it is gone.
     #[must_use]
     pub fn is_due(&self, today: u32) -> bool {
         let days = if self.is_last { URGENT } else { season::DAYS };
-        self.days_left(today).is_some_and(|left| left < days)
+        self.days_left(today).map_or_else(|| self.is_perhaps_there(today), |left| left < days)
     }
 
-    /// Whether it is in its last days: then it is extended by the first who can, and not by chance.
+    /// Whether it is in its last days, or just over: then it is extended by the first who can, and not by chance.
     #[must_use]
     pub fn is_urgent(&self, today: u32) -> bool {
-        self.days_left(today).is_some_and(|left| left < URGENT)
+        self.days_left(today).map_or_else(|| self.is_perhaps_there(today), |left| left < URGENT)
+    }
+
+    fn is_perhaps_there(&self, today: u32) -> bool {
+        !self.is_last && today <= self.until.saturating_add(PERHAPS)
     }
 }
 
@@ -73,10 +80,13 @@ mod tests {
     fn a_lease_is_due_in_its_last_thirteen_weeks() {
         let lease = Lease::until(1_000);
         assert_eq!(
-            [908, 909, 910, 1_000, 1_001].map(|day| lease.is_due(day)),
-            [false, false, true, true, false]
+            [908, 909, 910, 1_000, 1_001, 1_010, 1_011].map(|day| lease.is_due(day)),
+            [false, false, true, true, true, true, false]
         );
-        assert_eq!([986, 987, 1_000, 1_001].map(|day| lease.is_urgent(day)), [false, true, true, false]);
+        assert_eq!(
+            [986, 987, 1_000, 1_001, 1_010, 1_011].map(|day| lease.is_urgent(day)),
+            [false, true, true, true, true, false]
+        );
         let last = Lease { is_last: true, ..lease };
         assert_eq!(
             [910, 986, 987, 1_000, 1_001].map(|day| last.is_due(day)),

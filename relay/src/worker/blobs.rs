@@ -151,8 +151,7 @@ impl Service {
         body: &[u8],
     ) -> Result<Bytes, Refusal> {
         let message: RenewBlob = decode(body)?;
-        let today = self.inner.environment.today();
-        let renewed = self.inner.store.renew_blob(blob, write_key, &message, today);
+        let renewed = self.inner.store.renew_blob(blob, write_key, &message);
         renewed.await.map_err(|error| refusal_of(&error))?;
         Ok(Bytes::new())
     }

@@ -247,7 +247,7 @@ async fn what_ends_within_days_is_extended_by_any_command() {
 /// A relay whose clock is wrong for a day must not make its users give up their files.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_relay_denies_is_not_written_off() {
-    for ahead in [3 * season::DAYS, 0] {
+    for ahead in [4 * season::DAYS, 0] {
         let desk = stored(today() + 10).await;
         // Over by its clock, or not to be made longer by it.
         desk.stage.honest.set_ahead(ahead);
@@ -264,17 +264,20 @@ async fn what_a_relay_denies_is_not_written_off() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_over_is_said_to_be_and_taken_off_the_list() {
-    for swept in [false, true] {
+    for days_ago in [1, 30] {
         let desk = stored(today() + 10).await;
         desk.types(&["get", "sample", "-o", "back"]).await;
         assert!(desk.directory.path().join("back").exists());
         desk.stage.honest.set_ahead(3 * season::DAYS);
-        if swept {
-            desk.stage.honest.sweep().await;
-        }
-        let yesterday = today() - 1;
+        desk.stage.honest.sweep().await;
+        let yesterday = today() - days_ago;
         note_end(&desk, yesterday).await;
-        assert!(extend(&desk).await.is_empty(), "it is over");
+        let asked = extend(&desk).await;
+        assert_eq!(
+            asked.iter().map(Vec::len).collect::<Vec<_>>(),
+            if days_ago == 1 { vec![0] } else { vec![] }
+        );
+        assert!(extend(&desk).await.is_empty(), "it is over, and that was said");
         let yesterday = Date::of_day(yesterday).to_string();
         for command in [&["get", "sample", "-o", "again"][..], &["share", "sample", "--link"]] {
             let ended = desk.types(command).await;
@@ -286,6 +289,18 @@ async fn what_is_over_is_said_to_be_and_taken_off_the_list() {
         assert!(ended.messages[0].contains("over"), "{ended:?}");
         assert!(desk.names().await.is_empty());
     }
+}
+
+/// The relay may have been off when it ended, and not have cleared it away yet.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_just_over_is_asked_for_and_had_again() {
+    let desk = stored(today() + 10).await;
+    desk.stage.honest.set_ahead(season::DAYS);
+    note_end(&desk, today() - 1).await;
+    let shown = extend(&desk).await;
+    assert_eq!(shown.iter().map(Vec::len).collect::<Vec<_>>(), [0, 1], "asked, and paid");
+    expect_kept(&desk, latest(), true).await;
+    desk.succeeds(&["get", "sample", "-o", "back"]).await;
 }
 
 /// As if so much time had passed: the only file is known to have been kept until then.
