@@ -656,7 +656,7 @@ impl ClientError {
             Self::TransferRunning => explain(
                 Refused,
                 "Nothing was sent by this command.",
-                "Wait for the other one; `nightdrop transfers` shows how far it is.",
+                "Wait for the other one, or for the agent; `nightdrop transfers` shows how far it is, and `nightdrop lock` ends it.",
             ),
             Self::NotResumable => explain(
                 Failed,
@@ -683,7 +683,13 @@ impl ClientError {
     /// Whether the same command may go on where this one was cut off.
     #[must_use]
     pub(crate) fn is_passing(&self) -> bool {
-        matches!(self, Self::Stopped | Self::Locked) || self.explanation().exit == ExitCode::Network
+        matches!(self, Self::Stopped | Self::Locked) || self.is_of_the_network()
+    }
+
+    /// Whether it was the network, and no user, that ended the command.
+    #[must_use]
+    pub(crate) fn is_of_the_network(&self) -> bool {
+        self.explanation().exit == ExitCode::Network
     }
 
     /// A request that has no meaning of its own for a refusal.

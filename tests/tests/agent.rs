@@ -229,6 +229,51 @@ fn a_transfer_outlives_its_terminal_but_not_ctrl_c() {
     }
 }
 
+/// The relay is away until the command has ended for it, and comes back at the same address.
+#[test]
+fn an_upload_that_the_network_cut_off_is_done_without_a_word_typed() {
+    const AT_MOST: Duration = Duration::from_secs(20 * 60);
+    let directory = tempfile::tempdir().unwrap();
+    let relay = RelayProcess::start(&directory.path().join("relay")).unwrap();
+    let anna = registered(&relay, &directory.path().join("anna"));
+    let agent = AgentProcess::unlocked(&anna, &["--idle", "2h"]);
+    make_sample(&anna.directory().join("sample"), 64 << 20).unwrap();
+    let mut command = anna.command(&["put", "sample", "--json"]).unwrap();
+    let mut put = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let said = std::thread::spawn({
+        let mut stderr = put.stderr.take().unwrap();
+        move || std::io::read_to_string(&mut stderr).unwrap()
+    });
+    let (end, transfers) = (Instant::now() + AT_MOST, anna.home().join("transfers"));
+    let journal = || {
+        let entries = fs::read_dir(&transfers).ok()?.map_while(Result::ok);
+        let lengths = entries.map(|entry| entry.metadata().map_or(0, |metadata| metadata.len()));
+        lengths.max().filter(|length| *length > 10_000)
+    };
+    while journal().is_none() {
+        assert!(Instant::now() < end && put.try_wait().unwrap().is_none(), "before it was on its way");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let data = relay.data().to_owned();
+    drop(relay);
+    assert_eq!(put.wait().unwrap().code(), Some(5));
+    let said = said.join().unwrap();
+    assert!(said.contains("1 upload(s) that were cut off go on by themselves"), "{said}");
+    let goes_on_with = || anna.run_json(&["status"]).unwrap()["agent"]["goes_on_with"].as_u64().unwrap();
+    assert_eq!(goes_on_with(), 1);
+
+    let relay = RelayProcess::start(&data).unwrap();
+    while goes_on_with() > 0 {
+        assert!(Instant::now() < end && !agent.is_gone());
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    assert_eq!(anna.run_json(&["ls"]).unwrap()["name"], "sample");
+    anna.run_json(&["get", "sample", "-o", "back"]).unwrap();
+    let [back, sample] = ["back", "sample"].map(|name| fs::read(anna.directory().join(name)).unwrap());
+    assert!(back == sample && journal().is_none());
+    drop(relay);
+}
+
 #[test]
 fn a_home_that_others_can_read_is_refused_with_the_command_that_mends_it() {
     let directory = tempfile::tempdir().unwrap();

@@ -61,12 +61,26 @@ pub(super) struct Idle {
     limit: IdleLimit,
     running: u32,
     last_used: Duration,
+    /// For how long something that moved is taken for moving.
+    moving: Duration,
+    going_on: GoingOn,
+}
+
+/// What the agent does with uploads by itself.
+#[derive(Debug, Clone, Copy)]
+enum GoingOn {
+    /// Nothing.
+    No,
+    /// It tries to.
+    Tries,
+    /// It does: something moved then.
+    Moves(Duration),
 }
 
 impl Idle {
     /// Since now.
-    pub(super) const fn new(limit: IdleLimit, now: Duration) -> Self {
-        Self { limit, running: 0, last_used: now }
+    pub(super) const fn new(limit: IdleLimit, moving: Duration, now: Duration) -> Self {
+        Self { limit, running: 0, last_used: now, moving, going_on: GoingOn::No }
     }
 
     /// A command begins.
@@ -88,13 +102,42 @@ impl Idle {
     /// How long until it is too long; `None` if it cannot be.
     pub(super) fn left(&self, now: Duration) -> Option<Duration> {
         let limit = self.limit.0.filter(|_| self.running == 0)?;
-        Some(limit.saturating_sub(now.saturating_sub(self.last_used)))
+        let unused = limit.saturating_sub(now.saturating_sub(self.last_used));
+        let moves = match self.going_on {
+            GoingOn::Moves(last) => self.moving.saturating_sub(now.saturating_sub(last)),
+            GoingOn::No | GoingOn::Tries => Duration::ZERO,
+        };
+        Some(unused.max(moves))
+    }
+
+    /// Whether it is too long.
+    pub(super) fn is_too_long(&self, now: Duration) -> bool {
+        self.left(now) == Some(Duration::ZERO)
+    }
+
+    /// The agent tries to go on by itself, which is no use of the account.
+    pub(super) const fn go_on(&mut self) {
+        self.going_on = GoingOn::Tries;
+    }
+
+    /// Something moves.
+    pub(super) const fn moved(&mut self, now: Duration) {
+        if !matches!(self.going_on, GoingOn::No) {
+            self.going_on = GoingOn::Moves(now);
+        }
+    }
+
+    /// It does no more by itself.
+    pub(super) const fn rest(&mut self) {
+        self.going_on = GoingOn::No;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const MOVING: Duration = Duration::from_secs(20);
 
     #[test]
     fn limits_are_lengths_of_time_or_never() {
@@ -108,14 +151,34 @@ mod tests {
     #[test]
     fn only_time_without_a_command_counts() {
         let at = Duration::from_secs;
-        let mut idle = Idle::new(IdleLimit::after(at(100)), at(1000));
+        let mut idle = Idle::new(IdleLimit::after(at(100)), MOVING, at(1000));
         assert_eq!(idle.left(at(1099)), Some(at(1)));
         assert_eq!(idle.left(at(1100)), Some(at(0)));
         idle.begin();
         assert_eq!(idle.left(at(5000)), None);
         idle.end(at(5000));
         assert_eq!(idle.left(at(5001)), Some(at(99)));
-        assert_eq!(Idle::new("never".parse().unwrap(), at(0)).left(at(1 << 40)), None);
+        assert_eq!(Idle::new("never".parse().unwrap(), MOVING, at(0)).left(at(1 << 40)), None);
+    }
+
+    #[test]
+    fn going_on_is_no_use_and_only_what_moves_postpones_the_end() {
+        let at = Duration::from_secs;
+        let mut idle = Idle::new(IdleLimit::after(at(100)), MOVING, at(1000));
+        idle.go_on();
+        assert_eq!(idle.left(at(1099)), Some(at(1)));
+        assert!(idle.is_too_long(at(1100)), "a line that is dead");
+        idle.moved(at(1099));
+        assert_eq!((idle.left(at(1100)), idle.left(at(1119))), (Some(at(19)), Some(at(0))));
+        idle.moved(at(1110));
+        assert!(!idle.is_too_long(at(1129)) && idle.is_too_long(at(1130)));
+        idle.moved(at(1050));
+        assert_eq!(idle.left(at(1060)), Some(at(40)), "never sooner than without it");
+        idle.moved(at(1110));
+        idle.rest();
+        assert!(idle.is_too_long(at(1111)), "the network ended it again");
+        idle.moved(at(1111));
+        assert!(idle.is_too_long(at(1111)), "too late to be heard");
     }
 
     #[test]

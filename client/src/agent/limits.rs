@@ -27,6 +27,14 @@ pub struct AgentLimits {
     pub first_leases: Duration,
     /// How often a few files are extended that are due. Default: an hour. Each time less, by chance.
     pub extend_leases: Duration,
+    /// How long after a command that the network ended the agent first goes on with its uploads. Default: 40 seconds. Less, by chance; the line may be there
+    /// again by then.
+    pub first_going_on: Duration,
+    /// How long after it did so in vain it goes on again, at most: it is twice as long with each time. Default: 10 minutes. Each time less, by chance.
+    pub longest_going_on: Duration,
+    /// For how long the agent takes uploads that it goes on with by itself for moving after the relay took something of them. Default: 6 minutes, more than
+    /// one request may take.
+    pub moving: Duration,
     /// How often it is looked whether the agent idled for too long. Default: 2 seconds.
     pub idle_check: Duration,
     /// How long a second `unlock` waits for the first one. Default: 5 minutes.
@@ -46,6 +54,9 @@ impl Default for AgentLimits {
             check_key: Duration::from_secs(60 * 60),
             first_leases: Duration::from_secs(4 * 60),
             extend_leases: Duration::from_secs(60 * 60),
+            first_going_on: Duration::from_secs(40),
+            longest_going_on: Duration::from_secs(10 * 60),
+            moving: Duration::from_secs(6 * 60),
             idle_check: Duration::from_secs(2),
             other_unlock: Duration::from_secs(5 * 60),
         }
@@ -55,6 +66,7 @@ impl Default for AgentLimits {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::ClientLimits;
 
     /// The time after which an agent locks itself unless told otherwise.
     const IDLE: Duration = Duration::from_secs(15 * 60);
@@ -62,5 +74,10 @@ mod tests {
     #[test]
     fn leases_are_looked_after_before_an_unused_agent_locks_itself() {
         assert!(AgentLimits::default().first_leases < IDLE / 2);
+    }
+
+    #[test]
+    fn a_chunk_on_a_slow_line_is_moving() {
+        assert!(AgentLimits::default().moving > ClientLimits::default().request);
     }
 }

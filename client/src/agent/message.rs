@@ -122,6 +122,8 @@ pub struct AgentStatus {
     pub commands: u32,
     /// Seconds until it locks itself if nothing is asked of it; `None` if it does not, or while a command runs.
     pub locks_in: Option<u64>,
+    /// Uploads that the network cut off and that it goes on with by itself.
+    pub goes_on_with: u32,
     /// How well Tor is connected.
     pub tor: TorStatus,
     /// Which of its memory cannot be written to swap.

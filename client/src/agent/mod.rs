@@ -9,11 +9,14 @@
 //! - It serves its own user only: socket in a directory of mode 0700, and the kernel says who is at the other end, on both sides.
 //! - One agent for one home directory: it holds a lock on `HOME/agent`, where the socket's place is written.
 //! - Everything that comes over the socket is bounded: frames, arguments, callers, time.
-//! - It knows no command. What it is asked for is run by an [`Execute`], which the command line gives it.
+//! - It knows no command. What it is asked for is run by an [`Execute`], which the command line gives it, and which goes on with uploads that the
+//!   network cut off, too: that is no use of the account, and ends for whatever is typed.
 
 mod call;
+mod chores;
 mod descriptors;
 mod frame;
+mod going_on;
 mod idle;
 mod launch;
 mod limits;

@@ -10,8 +10,7 @@ use super::{
     remote::{RemoteConsole, WAITING_MESSAGES},
     socket::Listening,
 };
-use crate::{ClientError, console::Console, unlocked::Unlocked};
-use rand::RngExt;
+use crate::{ClientError, console::Console, transfer::Moved, unlocked::Unlocked};
 use std::{
     future::Future,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -20,6 +19,7 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::{Semaphore, mpsc, oneshot, watch},
+    task::JoinHandle,
     time::{interval, sleep, timeout},
 };
 
@@ -33,6 +33,10 @@ pub trait Execute: Send + Sync + 'static {
         console: Arc<dyn Console>,
         stopped: impl Future<Output = ClientError>,
     ) -> impl Future<Output = u8>;
+
+    /// Goes on with the uploads that the network cut off in commands, as a command would, and shows nobody what comes of it; `moved` hears of
+    /// everything that the relay takes. When `stopped` is done it ends early. It has a thread of its own, too.
+    fn go_on(&self, moved: Moved, stopped: impl Future<Output = ClientError>) -> impl Future<Output = ()>;
 }
 
 /// Keeps one account open and runs commands on it. Clones are the same agent.
@@ -40,15 +44,15 @@ pub struct Agent<E> {
     inner: Arc<Inner<E>>,
 }
 
-struct Inner<E> {
-    execute: E,
+pub(super) struct Inner<E> {
+    pub(super) execute: E,
     /// Of what follows, so that it is dropped first.
     #[expect(dead_code, reason = "held, not read")]
     pages: Option<LockedPages>,
-    unlocked: Arc<Unlocked>,
+    pub(super) unlocked: Arc<Unlocked>,
     tor: Box<dyn Fn() -> TorStatus + Send + Sync>,
     clock: Clock,
-    limits: AgentLimits,
+    pub(super) limits: AgentLimits,
     memory: MemoryProtection,
     idle: Mutex<Idle>,
     /// Callers whose command has not been answered to the end.
@@ -57,7 +61,7 @@ struct Inner<E> {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Stage {
+pub(super) enum Stage {
     Open,
     /// No command begins any more, and those that run are ended.
     Locking,
@@ -82,7 +86,7 @@ impl<E: Execute> Agent<E> {
             (false, Some(_)) => MemoryProtection::Keys,
             (false, None) => MemoryProtection::None,
         };
-        let idle = Mutex::new(Idle::new(idle, clock()));
+        let idle = Mutex::new(Idle::new(idle, limits.moving, clock()));
         let (served, stage) = (watch::Sender::new(0), watch::Sender::new(Stage::Open));
         let tor = Box::new(tor);
         Self {
@@ -105,7 +109,8 @@ impl<E: Execute> Agent<E> {
     pub async fn serve(&self, listening: Listening) {
         let Inner { limits, .. } = &*self.inner;
         let callers = Arc::new(Semaphore::new(limits.callers));
-        let warm = tokio::spawn(self.clone().keep_warm());
+        let chores = tokio::spawn(self.clone().do_chores());
+        let going_on = tokio::spawn(self.clone().go_on());
         // Goes on whatever callers do: asking for the status every second must not keep the account open.
         let mut looks = interval(limits.idle_check);
         loop {
@@ -131,8 +136,8 @@ impl<E: Execute> Agent<E> {
             }
         }
         drop(listening);
-        warm.abort();
-        self.end().await;
+        chores.abort();
+        self.end(going_on).await;
     }
 
     /// Locks the account: no command begins any more, those that run are ended, [`Self::serve`] returns.
@@ -147,8 +152,7 @@ impl<E: Execute> Agent<E> {
     /// Locks the account if nothing was asked for too long.
     pub fn lock_if_idle(&self) {
         // Whoever still reads what a command said hears it to the end.
-        if self.idle().left((self.inner.clock)()) == Some(Duration::ZERO) && *self.inner.served.borrow() == 0
-        {
+        if !self.is_in_use() && *self.inner.served.borrow() == 0 {
             self.lock();
         }
     }
@@ -185,7 +189,7 @@ impl<E: Execute> Agent<E> {
         }
         let mut idle = self.idle();
         // It may not have been looked for a while: the machine slept, or was busy.
-        if idle.left((self.inner.clock)()) == Some(Duration::ZERO) {
+        if idle.is_too_long((self.inner.clock)()) {
             self.lock();
         }
         // Asked under the same lock that counts commands, so that none begins unseen when the end has come.
@@ -270,73 +274,57 @@ impl<E: Execute> Agent<E> {
         self.reached(Stage::Locking).await;
     }
 
-    /// Uses the ways to the relay now and then, each at times of its own, so that Tor keeps them, and makes leases longer, a few at a time.
-    async fn keep_warm(self) {
-        let Inner { unlocked, limits, .. } = &*self.inner;
-        let home = async {
-            loop {
-                sleep(varied(limits.keep_warm)).await;
-                unlocked.keep_space_warm().await;
-            }
-        };
-        let account = async {
-            loop {
-                sleep(varied(limits.keep_warm)).await;
-                unlocked.keep_account_warm().await;
-                if unlocked.session_has_ended() {
-                    self.lock();
-                }
-            }
-        };
-        let issuing_key = async {
-            loop {
-                sleep(varied(limits.check_key)).await;
-                unlocked.check_issuing_key().await;
-            }
-        };
-        let leases = async {
-            // Soon: an agent that nobody uses locks itself before long.
-            sleep(varied(limits.first_leases)).await;
-            loop {
-                unlocked.extend_some_leases().await;
-                sleep(varied(limits.extend_leases)).await;
-            }
-        };
-        tokio::join!(home, account, issuing_key, leases);
-    }
-
     /// After this there are no keys, and the relay has ended the session if it can be reached in time.
-    async fn end(&self) {
+    async fn end(&self, going_on: JoinHandle<()>) {
         let Inner { limits, unlocked, stage, served, .. } = &*self.inner;
         let mut served = served.subscribe();
         // Those that do not end in time end with the process.
-        let _ = timeout(limits.ending, served.wait_for(|served| *served == 0)).await;
+        let ended = async {
+            drop(served.wait_for(|served| *served == 0).await);
+            let _ = going_on.await;
+        };
+        let _ = timeout(limits.ending, ended).await;
         // The keys go at once, and the session expires if the relay cannot be told.
         let _ = timeout(limits.ending, unlocked.lock()).await;
         stage.send_replace(Stage::Locked);
     }
 
     fn status(&self) -> AgentStatus {
-        let Inner { clock, tor, memory, .. } = &*self.inner;
+        let Inner { clock, tor, memory, unlocked, .. } = &*self.inner;
         let idle = self.idle();
         AgentStatus {
             process: std::process::id(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             commands: idle.running(),
             locks_in: idle.left(clock()).map(|left| left.as_secs()),
+            goes_on_with: u32::try_from(unlocked.cut_off().count()).unwrap_or(u32::MAX),
             tor: tor(),
             memory: *memory,
         }
     }
 
-    async fn reached(&self, stage: Stage) {
+    pub(super) async fn reached(&self, stage: Stage) {
         // It cannot be closed: the sender is ours.
         let _ = self.inner.stage.subscribe().wait_for(|now| *now >= stage).await;
     }
 }
 
 impl<E> Agent<E> {
-    fn idle(&self) -> MutexGuard<'_, Idle> {
+    pub(super) fn inner(&self) -> &Inner<E> {
+        &self.inner
+    }
+
+    /// Whether it has not idled for too long.
+    pub(super) fn is_in_use(&self) -> bool {
+        !self.idle().is_too_long((self.inner.clock)())
+    }
+
+    /// The relay took something of what the agent goes on with by itself.
+    pub(super) fn note_moved(&self) {
+        self.idle().moved((self.inner.clock)());
+    }
+
+    pub(super) fn idle(&self) -> MutexGuard<'_, Idle> {
         self.inner.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -393,9 +381,4 @@ async fn write_messages(
             return;
         }
     }
-}
-
-/// Somewhat less than `longest`, by chance, so that two of them are not seen to belong together.
-fn varied(longest: Duration) -> Duration {
-    longest.mul_f64(rand::rng().random_range(0.5..1.0))
 }

@@ -1,12 +1,11 @@
 //! What can be typed.
 
-use super::qr::QrArguments;
-use crate::{ClientError, agent::IdleLimit, duration, unlocked::Unlocked};
+use super::{in_agent::InAgent, qr::QrArguments};
+use crate::{ClientError, agent::IdleLimit, duration};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use nightdrop_wire::limits::MAX_DOWNLOADS;
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
     time::Duration,
 };
 
@@ -44,9 +43,9 @@ pub(super) struct Global {
     /// Log to standard error; twice for more
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(super) verbose: u8,
-    /// The account that the agent keeps open; none where a command runs by itself.
+    /// Where the agent runs the command; none where it runs by itself.
     #[arg(skip)]
-    pub(super) unlocked: Option<Arc<Unlocked>>,
+    pub(super) in_agent: Option<InAgent>,
 }
 
 impl Arguments {
@@ -57,7 +56,7 @@ impl Arguments {
                 *path = directory.join(&*path);
             }
         };
-        let Global { home, network: _, password_file, json: _, quiet: _, verbose: _, unlocked: _ } =
+        let Global { home, network: _, password_file, json: _, quiet: _, verbose: _, in_agent: _ } =
             &mut self.global;
         [home, password_file].into_iter().flatten().for_each(resolve);
         if let Command::Get(Get { what: _, output, link_password_file: _, here }) = &mut self.command {

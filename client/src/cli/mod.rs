@@ -5,6 +5,7 @@
 
 mod arguments;
 mod commands;
+mod in_agent;
 mod kept_list;
 mod leases;
 mod network;
@@ -18,6 +19,7 @@ mod served;
 mod side_by_side;
 mod terminal;
 mod tree;
+mod unheard;
 mod uploading;
 
 pub use served::Served;
@@ -181,14 +183,27 @@ async fn run(arguments: Arguments, printer: &Printer) -> Result<u8, ClientError>
 }
 
 impl Global {
+    /// Of what nobody typed.
+    fn of_nobody(home: &Path) -> Self {
+        Self {
+            home: Some(home.to_owned()),
+            network: None,
+            password_file: None,
+            json: false,
+            quiet: true,
+            verbose: 0,
+            in_agent: None,
+        }
+    }
+
     fn open_home(&self) -> Result<Home, ClientError> {
         Home::open(&self.home_path()?)
     }
 
     /// The way to relays for what needs no account: the agent's, or one of this process.
     async fn transport(&self, printer: &Printer) -> Result<AnyTransport, ClientError> {
-        match &self.unlocked {
-            Some(unlocked) => Ok(unlocked.transport().clone()),
+        match &self.in_agent {
+            Some(in_agent) => Ok(in_agent.unlocked.transport().clone()),
             None => Ok(AnyTransport::new(self.connect(&self.open_home()?, printer).await?)),
         }
     }

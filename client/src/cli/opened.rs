@@ -1,8 +1,8 @@
 //! An opened account: what every command on one's own files starts from.
 
 use super::{
-    arguments::Global, kept_list::CHECKPOINT_WITHHELD, password::StandardInput, print::Printer,
-    uploading::is_listed,
+    arguments::Global, in_agent::InAgent, kept_list::CHECKPOINT_WITHHELD, password::StandardInput,
+    print::Printer, uploading::is_listed,
 };
 use crate::{
     ClientError,
@@ -26,6 +26,7 @@ pub(super) struct Opened<'a> {
     /// The account ends with this command: nothing is kept of its list.
     pub(super) ends: bool,
     pub(super) unlocked: &'a Unlocked,
+    by: By<'a>,
     pub(super) printer: &'a Printer,
 }
 
@@ -41,8 +42,8 @@ pub(super) async fn with_account<R>(
         opened.warn_if_closed();
         work(opened).await
     };
-    if let Some(unlocked) = &global.unlocked {
-        return with_unlocked(unlocked, By::Agent, printer, work).await;
+    if let Some(in_agent) = &global.in_agent {
+        return with_unlocked(&in_agent.unlocked, By::Agent(in_agent), printer, work).await;
     }
     // Before the password is asked for.
     global.open_home()?.account()?;
@@ -85,21 +86,21 @@ pub(super) async fn with_password_over<R>(
 }
 
 /// Who keeps the account open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum By {
+#[derive(Debug, Clone, Copy)]
+enum By<'a> {
     /// The agent, which makes leases longer at times of its own.
-    Agent,
+    Agent(&'a InAgent),
     /// The command.
     Itself,
 }
 
 async fn with_unlocked<R>(
     unlocked: &Unlocked,
-    by: By,
+    by: By<'_>,
     printer: &Printer,
     work: impl AsyncFnOnce(&mut Opened<'_>) -> Result<R, ClientError>,
 ) -> Result<R, ClientError> {
-    let mut opened = Opened { space: unlocked.space().await?, ends: false, unlocked, printer };
+    let mut opened = Opened { space: unlocked.space().await?, ends: false, unlocked, by, printer };
     let began = opened.space.head();
     let mut outcome = match opened.begin().await {
         Ok(()) => work(&mut opened).await,
@@ -108,7 +109,7 @@ async fn with_unlocked<R>(
     let has_changed = opened.space.head() != began;
     if outcome.is_ok()
         && !opened.ends
-        && let Err(error) = opened.maintain(by, has_changed).await
+        && let Err(error) = opened.maintain(has_changed).await
     {
         outcome = Err(error);
     }
@@ -144,6 +145,11 @@ impl Opened<'_> {
     /// What comes before the work of every command.
     async fn begin(&mut self) -> Result<(), ClientError> {
         self.remember().await?;
+        if self.is_unheard() {
+            // What is told once, or needs somebody who hears of it, is left to a command.
+            self.settle_journals();
+            return Ok(());
+        }
         self.warn_of_strays();
         if self.unlocked.take_checkpoint_withheld() {
             self.printer.warn(CHECKPOINT_WITHHELD);
@@ -151,6 +157,11 @@ impl Opened<'_> {
         self.settle_journals();
         self.warn_of_ends();
         self.finish_renewing().await
+    }
+
+    /// Whether this is what the agent does by itself.
+    const fn is_unheard(&self) -> bool {
+        matches!(self.by, By::Agent(in_agent) if in_agent.run.is_agents())
     }
 
     /// Forgets uploads that were done but for that. What cannot be read is told and no more.
@@ -173,7 +184,10 @@ impl Opened<'_> {
 
     /// The journals of uploads that are not done.
     pub(super) fn journals(&self) -> Result<Journals, ClientError> {
-        self.unlocked.journals()
+        match self.by {
+            By::Agent(in_agent) => in_agent.journals(),
+            By::Itself => self.unlocked.journals(),
+        }
     }
 
     /// Reads what was written to the home space meanwhile.
@@ -205,8 +219,8 @@ impl Opened<'_> {
     }
 
     /// What comes after a command: what ends within days is extended by whichever comes first; the rest is for those that changed something.
-    async fn maintain(&mut self, by: By, has_changed: bool) -> Result<(), ClientError> {
-        self.extend_leases(has_changed && by == By::Itself).await?;
+    async fn maintain(&mut self, has_changed: bool) -> Result<(), ClientError> {
+        self.extend_leases(has_changed && matches!(self.by, By::Itself)).await?;
         if has_changed { self.write_checkpoint().await } else { Ok(()) }
     }
 

@@ -1,10 +1,17 @@
 //! The command line in the agent: the same arguments, the same commands, with the account that is open and another console.
 
-use super::{arguments::Arguments, print::Printer, run};
+use super::{
+    arguments::{Arguments, Command, Global, Transfers},
+    in_agent::InAgent,
+    print::Printer,
+    run,
+    unheard::Unheard,
+};
 use crate::{
     ClientError,
     agent::{Execute, Invocation},
     console::Console,
+    transfer::{Moved, Run},
     unlocked::Unlocked,
 };
 use clap::Parser;
@@ -35,7 +42,6 @@ impl Served {
         }
         arguments.resolve(Path::new(OsStr::from_bytes(invocation.directory.secret_bytes())));
         arguments.global.home = Some(self.unlocked.home().path().to_owned());
-        arguments.global.unlocked = Some(Arc::clone(&self.unlocked));
         Some(arguments)
     }
 
@@ -45,6 +51,28 @@ impl Served {
             return Ok(());
         }
         Err(ClientError::Usage("the agent uses another Tor network: `nightdrop lock` ends it".to_owned()))
+    }
+
+    /// Runs a command to its end. Tells how many of its uploads the agent goes on with, too.
+    async fn carry_out(
+        &self,
+        mut arguments: Arguments,
+        by: Run,
+        printer: &Printer,
+        stopped: impl Future<Output = ClientError>,
+    ) -> (Result<u8, ClientError>, usize) {
+        let in_agent = InAgent { unlocked: Arc::clone(&self.unlocked), run: by };
+        arguments.global.in_agent = Some(in_agent.clone());
+        let outcome = match self.require_same_network(arguments.global.network.as_deref()) {
+            Err(error) => Err(error),
+            Ok(()) => tokio::select! {
+                biased;
+                error = stopped => Err(error),
+                outcome = Box::pin(run(arguments, printer)) => outcome,
+            },
+        };
+        let left = in_agent.end(&outcome);
+        (outcome, left)
     }
 }
 
@@ -62,17 +90,37 @@ impl Execute for Served {
             return error.explanation().exit as u8;
         };
         let printer = Printer::new(&arguments.global, console);
-        let outcome = match self.require_same_network(arguments.global.network.as_deref()) {
-            Err(error) => Err(error),
-            Ok(()) => tokio::select! {
-                biased;
-                error = stopped => Err(error),
-                outcome = Box::pin(run(arguments, &printer)) => outcome,
-            },
-        };
+        let typed = self.unlocked.cut_off().command();
+        let (outcome, left) = self.carry_out(arguments, typed, &printer, stopped).await;
         outcome.unwrap_or_else(|error| {
             printer.error(&error);
+            if left > 0 {
+                printer.warn(&goes_on(left));
+            }
             error.explanation().exit as u8
         })
     }
+
+    async fn go_on(&self, moved: Moved, stopped: impl Future<Output = ClientError>) {
+        let Some(by_itself) = self.unlocked.cut_off().by_itself(moved) else { return };
+        let command = Command::Transfers(Transfers { resume_all: true, action: None });
+        let arguments = Arguments { global: Global::of_nobody(self.unlocked.home().path()), command };
+        let printer = Printer::new(&arguments.global, Arc::new(Unheard));
+        let run = by_itself.clone();
+        let ended = async {
+            tokio::select! {
+                error = stopped => error,
+                () = run.gives_way() => ClientError::TransferRunning,
+            }
+        };
+        // What came of it is seen with `nightdrop transfers` and `ls`.
+        let _ = self.carry_out(arguments, by_itself, &printer, ended).await;
+    }
+}
+
+/// What the user of a command that the network ended is told.
+fn goes_on(uploads: usize) -> String {
+    format!(
+        "{uploads} upload(s) that were cut off go on by themselves as long as the account is open; `nightdrop transfers` shows them, and `nightdrop transfers drop` ends them"
+    )
 }

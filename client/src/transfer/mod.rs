@@ -5,6 +5,7 @@
 
 mod claim;
 mod content;
+mod cut_off;
 mod download;
 mod funds;
 mod gate;
@@ -29,6 +30,7 @@ mod upload;
 
 pub use claim::Claims;
 pub use content::Content;
+pub use cut_off::{CutOff, Moved, Run};
 pub use download::{Downloaded, Output, download_file, download_file_over, is_readable};
 pub use funds::{Funds, with_funds};
 pub use in_order::StreamOutput;

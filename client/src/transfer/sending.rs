@@ -3,7 +3,7 @@
 //! A file of one chunk is created, stored and finished in one request. Chunk and manifest are in the journal before they are sent.
 
 use super::{
-    Content, Funds, Progress, destroy,
+    Content, Funds, Progress, Run, destroy,
     held::{finished_earlier, held_chunks},
     journal::Journal,
     lanes::{Freight, Lanes, Turn, move_all},
@@ -154,6 +154,10 @@ impl Sending {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn moved(&self) {
+        self.journal.journals().run().into_iter().for_each(Run::moved);
+    }
+
     fn write_authorization(&self) -> Authorization {
         Authorization::Bearer(self.capabilities.write_key.clone())
     }
@@ -273,6 +277,7 @@ impl Freight for Sending {
 
     async fn land(self: &Arc<Self>, index: u32, hash: ChunkHash) -> Result<(), ClientError> {
         self.held().insert(index, hash);
+        self.moved();
         Ok(())
     }
 }
@@ -301,6 +306,7 @@ async fn store_whole<T: Transport>(
         }
         Err(error) => return Err(ClientError::upload(error)),
     };
+    sending.moved();
     sending.progress.advance(sealed);
     Ok(file)
 }

@@ -1,7 +1,7 @@
 //! The uploads of this device that are not done: what they are, going on with them, dropping them.
 
 use super::{
-    Source,
+    Run, Source,
     journal::{Found, Journals, Seen},
     resume::{Begun, Earlier, drop_at_relay},
 };
@@ -113,13 +113,44 @@ impl Unfinished {
         head.is_some_and(|(head, kept)| head.origin.is_some() || !kept.ends.is_empty())
     }
 
-    /// The upload and the file as it lies there, to go on with; none if it was done meanwhile. Reads the disk.
+    /// Whether the run that looked is to go on with it: see [`Run`](super::Run).
+    #[must_use]
+    pub fn is_for_this_run(&self) -> bool {
+        let (run, blob) = (self.journals.run(), self.blob());
+        run.is_none_or(|run| blob.is_some_and(|blob| run.goes_on_with(blob)))
+    }
+
+    /// The command that looked was typed for it.
+    pub fn want(&self) {
+        self.tell(Run::wants);
+    }
+
+    /// The command that looked is to drop it.
+    pub fn give_up(&self) {
+        self.tell(Run::drops);
+    }
+
+    /// The run that looked does not go on with it.
+    pub fn leave(&self) {
+        self.tell(Run::leaves);
+    }
+
+    fn tell(&self, what: impl FnOnce(&Run, BlobId)) {
+        if let (Some(run), Some(blob)) = (self.journals.run(), self.blob()) {
+            what(run, blob);
+        }
+    }
+
+    /// The upload and the file as it lies there, to go on with; none if it was done meanwhile, or is another run's. Reads the disk.
     ///
     /// # Errors
     /// [`ClientError::TransferRunning`] if a command is at it. Unless all of it was sent: [`ClientError::NotResumable`] if it is of a stream,
     /// [`ClientError::ChangedSince`] if the file is not what it was, or as [`Source::open`].
     pub fn begin(&self) -> Result<Option<Begun>, ClientError> {
         let Found::Kept(journal) = self.journals.open(self.seen.path.clone())? else { return Ok(None) };
+        if self.journals.run().is_some_and(|run| !run.takes(journal.head().blob)) {
+            return Ok(None);
+        }
         let file = match self.source(journal.head()) {
             Err(error) if journal.kept().ends.is_empty() => return Err(error),
             file => file,
@@ -148,7 +179,11 @@ impl Unfinished {
         is_listed: impl AsyncFnOnce(BlobId) -> Result<bool, ClientError>,
     ) -> Result<(), ClientError> {
         let (journals, path) = (self.journals.clone(), self.seen.path.clone());
-        match blocking(move || journals.open(path)).await?? {
+        let found = blocking(move || journals.open(path)).await??;
+        if let (Found::Kept(journal), Some(run)) = (&found, self.journals.run()) {
+            run.drops(journal.head().blob);
+        }
+        match found {
             Found::Nothing => Ok(()),
             Found::Damaged(damaged) => damaged.remove(),
             Found::Kept(journal) if is_listed(journal.head().blob).await? => journal.remove(),

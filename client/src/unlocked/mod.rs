@@ -20,7 +20,7 @@ use crate::{
     relay::RelayLane,
     relay_info::check_issuing_key,
     space::HomeSpace,
-    transfer::{Journals, Refunds},
+    transfer::{CutOff, Journals, Refunds},
     transport::AnyTransport,
     wallet,
 };
@@ -49,6 +49,7 @@ pub struct Unlocked {
     kept: Mutex<Option<Kept>>,
     unspent: Unspent,
     refunds: Refunds,
+    cut_off: CutOff,
 }
 
 /// How far the home space was, and as what this device keeps that.
@@ -127,6 +128,7 @@ impl Unlocked {
             kept: Mutex::new(Some(kept)),
             unspent: Unspent::default(),
             refunds,
+            cut_off: CutOff::default(),
         })
     }
 
@@ -166,6 +168,12 @@ impl Unlocked {
     /// [`ClientError::Locked`].
     pub fn journals(&self) -> Result<Journals, ClientError> {
         self.kept().as_ref().map(|kept| kept.journals.clone()).ok_or(ClientError::Locked)
+    }
+
+    /// Which uploads the network cut off, for whoever goes on with them as long as this is open.
+    #[must_use]
+    pub const fn cut_off(&self) -> &CutOff {
+        &self.cut_off
     }
 
     /// The home space, read up to what the relay has now. To be given back with [`Self::keep_space`].
@@ -462,6 +470,7 @@ impl std::fmt::Debug for Unlocked {
             kept: _,
             unspent: _,
             refunds: _,
+            cut_off: _,
         } = self;
         f.write_str("Unlocked")
     }

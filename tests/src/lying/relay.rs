@@ -87,6 +87,9 @@ impl Inner {
             let answer = lie.answer(&asked, honest);
             if answer.status == 0 {
                 // The honest relay ended the connection without an answer, and nobody made one up.
+                if answer.after == After::Silence {
+                    std::future::pending::<()>().await;
+                }
                 return;
             }
             if self.send(&mut answers, &answer).await.is_none() {

@@ -53,6 +53,7 @@ pub(in crate::cli) async fn run(
     arguments.qr.check(printer)?;
     limits(&arguments.ends)?;
     require_one_standard_input(global, &arguments)?;
+    global.wants(&arguments.paths);
     // All files are opened before any is sent, so that a mistyped name costs nothing.
     let mut sources = Vec::with_capacity(arguments.paths.len());
     for file in &arguments.paths {

@@ -40,7 +40,9 @@ fn lines(shown: &Shown) -> String {
     let Some(relay) = &shown.relay else {
         return "There is no account on this device.".to_owned();
     };
-    let Some(AgentStatus { process, version: _, commands, locks_in, tor, memory }) = &shown.agent else {
+    let Some(AgentStatus { process, version: _, commands, locks_in, goes_on_with, tor, memory }) =
+        &shown.agent
+    else {
         return format!("relay    {relay}\naccount  locked");
     };
     let tor = match tor.percent {
@@ -52,8 +54,12 @@ fn lines(shown: &Shown) -> String {
         MemoryProtection::Keys => "the account's keys are kept out of swap, those of single files may not be",
         MemoryProtection::None => "may be swapped: the system does not let it be kept",
     };
+    let uploads = match goes_on_with {
+        0 => String::new(),
+        count => format!("\nuploads  {count} were cut off, and go on by themselves"),
+    };
     format!(
-        "relay    {relay}\naccount  open (process {process}). {}\ntor      {tor}\nmemory   {memory}",
+        "relay    {relay}\naccount  open (process {process}). {}\ntor      {tor}\nmemory   {memory}{uploads}",
         idle_text(*locks_in, *commands)
     )
 }
@@ -66,5 +72,24 @@ pub(super) fn idle_text(locks_in: Option<u64>, commands: u32) -> String {
         (None, 0) => "It does not lock itself.".to_owned(),
         (None, 1) => "A command is running.".to_owned(),
         (None, commands) => format!("{commands} commands are running."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agent::TorStatus;
+
+    #[test]
+    fn a_person_hears_what_goes_on_by_itself() {
+        let shown = |goes_on_with| {
+            let (version, tor) = (String::new(), TorStatus { percent: 100, hint: String::new() });
+            let memory = MemoryProtection::All;
+            let agent =
+                AgentStatus { process: 1, version, commands: 0, locks_in: None, goes_on_with, tor, memory };
+            lines(&Shown { account: true, relay: Some(String::new()), agent: Some(agent) })
+        };
+        assert!(shown(2).ends_with("\nuploads  2 were cut off, and go on by themselves"), "{}", shown(2));
+        assert!(!shown(0).contains("uploads"));
     }
 }

@@ -46,6 +46,12 @@ pub(in crate::cli) async fn run(
     if arguments.resume_all && arguments.action.is_some() {
         return Err(ClientError::Usage("either go on with all of them or drop some".to_owned()));
     }
+    // Before there is anything to wait for.
+    match &arguments.action {
+        Some(TransfersAction::Drop(which)) => global.gives_up(which.number),
+        None if arguments.resume_all => global.goes_on_with_all(),
+        None => {}
+    }
     let work = async |opened: &mut Opened<'_>| match arguments {
         Transfers { resume_all: true, .. } => resume_all(opened, printer).await,
         Transfers { action: Some(TransfersAction::Drop(which)), .. } => {
@@ -106,9 +112,10 @@ fn ago(began: u64) -> String {
     }
 }
 
-/// Goes on with all that can be gone on with; the first failure is told at the end.
+/// Goes on with all that can be gone on with, or, by the agent itself, with those that are left to it; the first failure is told at the end.
 async fn resume_all(opened: &mut Opened<'_>, printer: &Printer) -> Result<(), ClientError> {
-    let all = unfinished(&opened.journals()?)?;
+    let mut all = unfinished(&opened.journals()?)?;
+    all.retain(Unfinished::is_for_this_run);
     let mut failed = None;
     // What replaces comes first: so it cannot replace what another one of these has just stored.
     for replace in [true, false] {
@@ -122,6 +129,7 @@ async fn resume_all(opened: &mut Opened<'_>, printer: &Printer) -> Result<(), Cl
                 match begin(opened.space.state(), name, one, replace).await {
                     Ok(found) => begun.extend(found),
                     Err(error) => {
+                        one.leave();
                         printer.warn(&format!("{}: {error}", one.name().unwrap_or_default()));
                         failed = failed.or(Some(error));
                     }
@@ -201,6 +209,7 @@ pub(super) async fn drop_all(opened: &mut Opened<'_>, chosen: &[&Unfinished]) ->
 async fn drop_each(opened: &mut Opened<'_>, chosen: &[&Unfinished]) -> (usize, Option<ClientError>) {
     let (mut lane, mut dropped, mut failed) = (opened.lane(), 0, None);
     for one in chosen {
+        one.give_up();
         let is_listed = async |blob| {
             opened.refresh().await?;
             Ok(is_listed(opened.space.state(), blob))

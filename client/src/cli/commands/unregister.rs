@@ -33,10 +33,14 @@ pub(in crate::cli) async fn run(
             "All files of this account are destroyed at the relay, for good, and all links to them end. Type `yes`: ",
         )?;
     }
+    let destroy_all = async |opened: &mut Opened<'_>| {
+        // What it is at ends, so that it can be dropped.
+        lock_agent(&home).await?;
+        destroy_all(opened).await
+    };
     let removed_files = with_password(global, &password, printer, destroy_all).await?;
     let tor = global.connect(&home, printer).await?;
     account::remove(&tor, &code, &password, &ClientLimits::default()).await?;
-    lock_agent(&home).await?;
     home.forget_account(&home.lock()?)?;
     printer.result(
         &Shown { removed_files },

@@ -24,7 +24,7 @@ mod kept;
 
 pub(super) use kept::Kept;
 
-use super::{Refunds, own_file};
+use super::{Refunds, Run, own_file};
 use crate::{ClientError, payment::Payment, random};
 use directory::{UNFINISHED, lock, make, read, remove, sync};
 use kept::Parsed;
@@ -47,6 +47,8 @@ use std::{
 pub struct Journals {
     shared: Arc<Shared>,
     refunds: Refunds,
+    /// Who is at them, where somebody goes on with what the network cuts off.
+    run: Option<Run>,
 }
 
 #[derive(Debug)]
@@ -103,13 +105,25 @@ impl Journals {
     /// Those in a directory, which is made when it is needed. `keyring` is the version of the account's keyring.
     #[must_use]
     pub fn new(directory: PathBuf, key: JournalKey, keyring: u64) -> Self {
-        Self { shared: Arc::new(Shared { directory, key, keyring }), refunds: Refunds::default() }
+        let shared = Arc::new(Shared { directory, key, keyring });
+        Self { shared, refunds: Refunds::default(), run: None }
     }
 
     /// The same, which notes here what is given back for uploads that are destroyed.
     #[must_use]
     pub fn with_refunds(self, refunds: Refunds) -> Self {
         Self { refunds, ..self }
+    }
+
+    /// The same, as this run uses them.
+    #[must_use]
+    pub fn used_by(self, run: Run) -> Self {
+        Self { run: Some(run), ..self }
+    }
+
+    /// Who is at them.
+    pub(super) const fn run(&self) -> Option<&Run> {
+        self.run.as_ref()
     }
 
     /// What is given back for uploads that were destroyed.
@@ -127,7 +141,11 @@ impl Journals {
     /// # Errors
     /// [`ClientError::TransferRunning`] if a command is at it; [`ClientError::File`].
     pub(super) fn find(&self, path: &[u8], name: &SpacePath) -> Result<Found, ClientError> {
-        self.open(self.shared.directory.join(self.shared.key.file_name(path, name)))
+        let found = self.open(self.shared.directory.join(self.shared.key.file_name(path, name)))?;
+        if let (Found::Kept(journal), Some(run)) = (&found, &self.run) {
+            run.takes(journal.head().blob);
+        }
+        Ok(found)
     }
 
     /// The journal that was seen, locked.
@@ -197,6 +215,9 @@ impl Journals {
             _ => failed(error.error),
         })?;
         sync(directory)?;
+        if let Some(run) = &self.run {
+            run.begins(head.blob);
+        }
         let end = Mutex::new(End { file: locked, records: 0 });
         let kept = Kept { is_sound: true, ..Kept::default() };
         Ok(Journal { journals: self.clone(), path, head, kept, end })
