@@ -122,7 +122,20 @@ impl Desk {
             ended = self.types(words) => panic!("it was to be killed: {ended:?}"),
             () = watch => {}
         }
+        self.let_go().await;
         sent
+    }
+
+    /// Waits until nothing holds a journal: what a command did on other threads does not end with it here, as it does with a process.
+    async fn let_go(&self) {
+        let is_held = |path: &PathBuf| fs::File::open(path).unwrap().try_lock().is_err();
+        tokio::time::timeout(Duration::from_secs(60), async {
+            while self.journals().iter().any(is_held) {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        })
+        .await
+        .expect("threads that go on");
     }
 
     pub(crate) async fn names(&self) -> Vec<String> {
