@@ -232,6 +232,9 @@ pub enum ClientError {
     /// A path in the home space is taken.
     #[error("there is a {0} among your files")]
     NameTaken(String),
+    /// A name has another file than when an upload to it began.
+    #[error("there is another {0} among your files than when its upload began")]
+    OtherFileMeanwhile(String),
     /// A name is a directory where a file is needed.
     #[error("{0} is a directory")]
     IsDirectory(String),
@@ -616,6 +619,11 @@ impl ClientError {
             Self::NameTaken(_) => {
                 explain(Refused, NOTHING_CHANGED, "Use another name; `put` replaces a file with `--replace`.")
             }
+            Self::OtherFileMeanwhile(_) => explain(
+                Refused,
+                "It was not overwritten, and nothing was listed in its place.",
+                "Look at it with `nightdrop info` or `get`. If it may go, give it another name with `nightdrop mv`, or remove it with `rm`; then run the same command again.",
+            ),
             Self::IsDirectory(_) => {
                 explain(Usage, NOTHING_CHANGED, "Name a file, or use `-r` to remove all that is in it.")
             }

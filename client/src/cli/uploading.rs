@@ -19,25 +19,32 @@ use std::sync::Arc;
 /// Files that are paid for, and listed, together: one draw of the smallest credits pays for as many small ones and the room of their home space.
 pub(super) const BATCH: usize = 54;
 
+/// A file or stream that is to be stored.
+pub(super) struct ToStore {
+    pub(super) name: SpacePath,
+    pub(super) content: Content,
+    /// What has the name and may be replaced.
+    pub(super) replaces: Option<BlobId>,
+}
+
 /// Stores at most [`BATCH`] files and lists them. Gives those that are listed, and the first failure.
 pub(super) async fn upload(
     opened: &mut Opened<'_>,
-    files: Vec<(SpacePath, Content)>,
-    replace: bool,
+    files: Vec<ToStore>,
     printer: &Printer,
 ) -> (Vec<(SpacePath, FileRecord)>, Option<ClientError>) {
     let begun = async {
         let journals = opened.journals()?;
         let find = move || {
-            let begin = |(name, content): (SpacePath, Content)| {
-                Ok((name.clone(), transfer::find(&journals, content, name, replace)?))
+            let begin = |ToStore { name, content, replaces }| {
+                Ok((name.clone(), transfer::find(&journals, content, name, replaces)?))
             };
             files.into_iter().map(begin).collect::<Result<Vec<_>, ClientError>>()
         };
         blocking(find).await?
     };
     match begun.await {
-        Ok(begun) => go_on(opened, begun, replace, printer).await,
+        Ok(begun) => go_on(opened, begun, printer).await,
         Err(error) => (Vec::new(), Some(error)),
     }
 }
@@ -46,7 +53,6 @@ pub(super) async fn upload(
 pub(super) async fn go_on(
     opened: &mut Opened<'_>,
     begun: Vec<(SpacePath, Begun)>,
-    replace: bool,
     printer: &Printer,
 ) -> (Vec<(SpacePath, FileRecord)>, Option<ClientError>) {
     let mut done = Vec::new();
@@ -56,7 +62,7 @@ pub(super) async fn go_on(
         prepared.retain(|(_, prepared)| matches!(prepared, Prepared::Stored(_)));
     }
     let (stored, unsent) = send(opened, prepared, printer).await;
-    let (listed, unlisted) = list(opened, stored, replace, printer).await;
+    let (listed, unlisted) = list(opened, stored, printer).await;
     done.extend(listed);
     (done, unprepared.or(unsent).or(unlisted))
 }
@@ -76,17 +82,30 @@ async fn prepare(
         }
     }
     let (mut prepared, mut earlier, mut failed) = (Vec::with_capacity(begun.len()), Vec::new(), None);
+    let state = opened.space.state();
     for (name, begun) in begun {
-        match begun {
-            Begun::New(new) => prepared.push((name, Prepared::Unpaid(new))),
-            Begun::Earlier(cut_off) => match listed(opened.space.state(), cut_off.blob()) {
-                None => earlier.push((name, cut_off)),
+        let begun = match begun {
+            Begun::Earlier(cut_off) => match listed(state, cut_off.blob()) {
+                None => Begun::Earlier(cut_off),
                 Some(file) => match cut_off.is_listed() {
-                    Ok(None) => done.push((name, file.clone())),
-                    Ok(Some(changed)) => prepared.push((name, Prepared::Unpaid(changed))),
-                    Err(error) => failed = failed.or(Some(error)),
+                    Ok(None) => {
+                        done.push((name, file.clone()));
+                        continue;
+                    }
+                    Ok(Some(changed)) => Begun::New(changed),
+                    Err(error) => {
+                        failed = failed.or(Some(error));
+                        continue;
+                    }
                 },
             },
+            new @ Begun::New(_) => new,
+        };
+        // Before anything is sent.
+        match (require_free(state, &name, begun.replaces()), begun) {
+            (Err(error), _) => failed = failed.or(Some(error)),
+            (Ok(()), Begun::New(new)) => prepared.push((name, Prepared::Unpaid(new))),
+            (Ok(()), Begun::Earlier(cut_off)) => earlier.push((name, cut_off)),
         }
     }
     if earlier.is_empty() {
@@ -226,7 +245,6 @@ async fn send_one(
 async fn list(
     opened: &mut Opened<'_>,
     mut stored: Vec<(SpacePath, Stored)>,
-    replace: bool,
     printer: &Printer,
 ) -> (Vec<(SpacePath, FileRecord)>, Option<ClientError>) {
     if stored.is_empty() {
@@ -245,7 +263,8 @@ async fn list(
                     continue;
                 }
                 // Another device may have taken a name while this one was uploading.
-                match require_free(state, path, replace).and_then(|()| require_apart(&names, path)) {
+                match require_free(state, path, stored.replaces()).and_then(|()| require_apart(&names, path))
+                {
                     Ok(()) => {
                         names.push(path);
                         operations
@@ -281,7 +300,7 @@ async fn list(
 async fn leave_unlisted(opened: &Opened<'_>, path: &SpacePath, stored: Stored, printer: &Printer) {
     if !stored.can_be_sent_again() {
         printer.warn(&format!(
-            "{} is stored and not listed, because its name is taken: give that name up (`nightdrop mv`) and run `nightdrop transfers --resume-all`, or drop it with `nightdrop transfers drop`",
+            "{} is stored and not listed, because its name is taken, and what has it is not overwritten: give that name up (`nightdrop mv`) and run `nightdrop transfers --resume-all`, or drop it with `nightdrop transfers drop`",
             path.as_str()
         ));
         return;
@@ -306,10 +325,35 @@ pub(super) fn is_listed(state: &State, blob: BlobId) -> bool {
     listed(state, blob).is_some()
 }
 
-pub(super) fn require_free(state: &State, name: &SpacePath, replace: bool) -> Result<(), ClientError> {
-    let taken = state.is_directory(name) || (!replace && state.is_taken(name));
-    let taken = if taken { Some(name.clone()) } else { state.file_above(name) };
-    taken.map_or(Ok(()), |taken| Err(ClientError::NameTaken(taken.as_str().to_owned())))
+/// What an upload to this name that begins now would replace: the decision of whoever types the command, who sees this state.
+pub(super) fn to_replace(
+    state: &State,
+    name: &SpacePath,
+    replace: bool,
+) -> Result<Option<BlobId>, ClientError> {
+    let there = state.file(name).map(|file| file.blob);
+    if there.is_some() && !replace {
+        return Err(ClientError::NameTaken(name.as_str().to_owned()));
+    }
+    require_free(state, name, there).map(|()| there)
+}
+
+/// Whether an upload that may replace this blob, and nothing else, can have the name.
+pub(super) fn require_free(
+    state: &State,
+    name: &SpacePath,
+    replaces: Option<BlobId>,
+) -> Result<(), ClientError> {
+    let taken = if state.is_directory(name) { Some(name.clone()) } else { state.file_above(name) };
+    if let Some(taken) = taken {
+        return Err(ClientError::NameTaken(taken.as_str().to_owned()));
+    }
+    match state.file(name) {
+        Some(file) if Some(file.blob) != replaces => {
+            Err(ClientError::OtherFileMeanwhile(name.as_str().to_owned()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Whether two files cannot have these names at the same time.

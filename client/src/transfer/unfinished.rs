@@ -65,10 +65,10 @@ impl Unfinished {
         self.head().map(|head| head.name.as_str())
     }
 
-    /// Whether a file of that name is to be replaced.
+    /// The blob that had that name when it began, and gives way to it.
     #[must_use]
-    pub fn replaces(&self) -> bool {
-        self.head().is_some_and(|head| head.replace)
+    pub fn replaces(&self) -> Option<BlobId> {
+        self.head()?.replaces
     }
 
     /// The file that it is of; a stream has none.

@@ -246,7 +246,7 @@ async fn one_command_at_a_time_is_at_an_upload() {
     let path = desk.file("sample", 4 * MIB);
     desk.cut_off(2, &["put", "sample"]).await;
     let (source, name) = (Source::open(&path, None).unwrap(), SpacePath::parse("sample").unwrap());
-    let held = transfer::find(&desk.unlocked.journals().unwrap(), source, name, false).unwrap();
+    let held = transfer::find(&desk.unlocked.journals().unwrap(), source, name, None).unwrap();
     assert_eq!(desk.succeeds(&["transfers"]).await[0]["state"], "running");
     for words in [&["put", "sample"][..], &["transfers", "--resume-all"], &["transfers", "drop", "1"]] {
         let ended = desk.types(words).await;
@@ -381,7 +381,7 @@ async fn how_many_were_dropped_is_told_before_one_that_is_running() {
         desk.cut_off(2, &["put", name]).await;
     }
     let (source, name) = (Source::open(&path, None).unwrap(), SpacePath::parse("one").unwrap());
-    let held = transfer::find(&desk.unlocked.journals().unwrap(), source, name, false).unwrap();
+    let held = transfer::find(&desk.unlocked.journals().unwrap(), source, name, None).unwrap();
     let ended = desk.types(&["transfers", "drop", "--all"]).await;
     assert_eq!((ended.exit, ended.results), (4, vec![json!({ "dropped": 1 })]));
     drop(held);

@@ -9,4 +9,5 @@ mod downloads;
 mod everything_killed;
 mod killed;
 mod refused;
+mod replacing;
 mod uploads;

@@ -12,7 +12,7 @@ use crate::{
         opened::{Opened, path, with_account},
         print::Printer,
         tree::Tree,
-        uploading::{self, require_free},
+        uploading::{self, ToStore, to_replace},
     },
     console::Console,
     transfer::{Content, Source, Stream, TicketTerms},
@@ -21,6 +21,7 @@ use nightdrop_envelope::{
     file_name::FileName,
     space::{FileRecord, SpacePath, State},
 };
+use nightdrop_wire::ids::BlobId;
 use serde::Serialize;
 use std::{
     io::{self, Read},
@@ -69,13 +70,15 @@ pub(in crate::cli) async fn run(
         sources.push((name, source));
     }
     let put_all = async |opened: &mut Opened<'_>| {
+        // What is replaced was there when the command was typed: what another device puts while it runs is not.
+        let began = opened.space.state().clone();
         for (name, given) in sources {
             match given {
                 Given::Directory(directory) => {
                     let tree = Tree::read(&directory, &name)?;
-                    put_tree(opened, tree, arguments.replace, printer).await?;
+                    put_tree(opened, tree, (&began, arguments.replace), printer).await?;
                 }
-                given => put(opened, &name, given, &arguments, printer).await?,
+                given => put(opened, &name, given, (&began, &arguments), printer).await?,
             }
         }
         // The files are stored; what they replaced is destroyed now, or by a later command.
@@ -153,7 +156,7 @@ async fn put(
     opened: &mut Opened<'_>,
     name: &SpacePath,
     given: Given,
-    arguments: &Put,
+    (began, arguments): (&State, &Put),
     printer: &Printer,
 ) -> Result<(), ClientError> {
     let same = match &given {
@@ -163,7 +166,10 @@ async fn put(
     };
     let (file, uploaded) = match same {
         Some(file) => (file, false),
-        None => (upload(opened, name, given, arguments.replace, printer).await?, true),
+        None => {
+            let replaces = to_replace(began, name, arguments.replace)?;
+            (upload(opened, name, given, replaces, printer).await?, true)
+        }
     };
     if arguments.link {
         let terms = TicketTerms { limits: limits(&arguments.ends)?, password: None };
@@ -192,10 +198,9 @@ async fn upload(
     opened: &mut Opened<'_>,
     name: &SpacePath,
     given: Given,
-    replace: bool,
+    replaces: Option<BlobId>,
     printer: &Printer,
 ) -> Result<FileRecord, ClientError> {
-    require_free(opened.space.state(), name, replace)?;
     let content = match given {
         Given::File(source) => Content::from(source),
         Given::StandardInput(name) => {
@@ -205,8 +210,8 @@ async fn upload(
         }
         Given::Directory(path) => return Err(ClientError::NotAFile { path }),
     };
-    let (mut listed, error) =
-        uploading::upload(opened, vec![(name.clone(), content)], replace, printer).await;
+    let one = ToStore { name: name.clone(), content, replaces };
+    let (mut listed, error) = uploading::upload(opened, vec![one], printer).await;
     match (error, listed.pop()) {
         (None, Some((_, file))) => Ok(file),
         (error, _) => Err(error.unwrap_or(ClientError::Stopped)),

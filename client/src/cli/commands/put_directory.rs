@@ -11,21 +11,21 @@ use crate::{
         opened::Opened,
         print::Printer,
         tree::Tree,
-        uploading::{self, BATCH, require_free},
+        uploading::{self, BATCH, ToStore, to_replace},
     },
     transfer::Source,
 };
-use nightdrop_envelope::space::SpacePath;
+use nightdrop_envelope::space::{SpacePath, State};
 use std::path::PathBuf;
 
-/// Stores a tree and lists its files under their names.
+/// Stores a tree and lists its files under their names; what is replaced was there when it began.
 ///
 /// # Errors
 /// [`ClientError`]; the files of earlier batches are stored and listed.
 pub(super) async fn put_tree(
     opened: &mut Opened<'_>,
     tree: Tree,
-    replace: bool,
+    (began, replace): (&State, bool),
     printer: &Printer,
 ) -> Result<(), ClientError> {
     for path in &tree.left_out {
@@ -43,12 +43,12 @@ pub(super) async fn put_tree(
             match open_changed(opened, &name, path).await? {
                 None => told(&name, false, printer)?,
                 Some(source) => {
-                    require_free(opened.space.state(), &name, replace)?;
-                    changed.push((name, source));
+                    let replaces = to_replace(began, &name, replace)?;
+                    changed.push(ToStore { name, content: source.into(), replaces });
                 }
             }
         }
-        put_batch(opened, changed, replace, printer).await?;
+        put_batch(opened, changed, printer).await?;
     }
     Ok(())
 }
@@ -67,15 +67,13 @@ async fn open_changed(
 
 async fn put_batch(
     opened: &mut Opened<'_>,
-    files: Vec<(SpacePath, Source)>,
-    replace: bool,
+    files: Vec<ToStore>,
     printer: &Printer,
 ) -> Result<(), ClientError> {
     if files.is_empty() {
         return Ok(());
     }
-    let files = files.into_iter().map(|(name, source)| (name, source.into())).collect();
-    let (listed, error) = uploading::upload(opened, files, replace, printer).await;
+    let (listed, error) = uploading::upload(opened, files, printer).await;
     for (name, _) in &listed {
         told(name, true, printer)?;
     }

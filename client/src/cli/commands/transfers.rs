@@ -109,32 +109,28 @@ fn ago(began: u64) -> String {
 /// Goes on with all that can be gone on with; the first failure is told at the end.
 async fn resume_all(opened: &mut Opened<'_>, printer: &Printer) -> Result<(), ClientError> {
     let all = unfinished(&opened.journals()?)?;
-    let mut failed = None;
-    // What replaces comes first: so it cannot replace what another one of these has just stored.
-    for replace in [true, false] {
-        let mut waiting = Vec::new();
-        for one in all.iter().filter(|one| !one.is_damaged() && one.replaces() == replace) {
-            waiting.push((path(one.name().unwrap_or_default())?, one));
-        }
-        while !waiting.is_empty() {
-            let mut begun = Vec::new();
-            for (name, one) in next_batch(&mut waiting) {
-                match begin(opened.space.state(), name, one, replace).await {
-                    Ok(found) => begun.extend(found),
-                    Err(error) => {
-                        printer.warn(&format!("{}: {error}", one.name().unwrap_or_default()));
-                        failed = failed.or(Some(error));
-                    }
+    let (mut failed, mut waiting) = (None, Vec::new());
+    for one in all.iter().filter(|one| !one.is_damaged()) {
+        waiting.push((path(one.name().unwrap_or_default())?, one));
+    }
+    while !waiting.is_empty() {
+        let mut begun = Vec::new();
+        for (name, one) in next_batch(&mut waiting) {
+            match begin(opened.space.state(), name, one).await {
+                Ok(found) => begun.extend(found),
+                Err(error) => {
+                    printer.warn(&format!("{}: {error}", one.name().unwrap_or_default()));
+                    failed = failed.or(Some(error));
                 }
             }
-            let (listed, error) = go_on(opened, begun, replace, printer).await;
-            for (name, _) in listed {
-                told(&name, true, printer)?;
-            }
-            match error {
-                Some(error) if error.is_passing() => return Err(error),
-                error => failed = failed.or(error),
-            }
+        }
+        let (listed, error) = go_on(opened, begun, printer).await;
+        for (name, _) in listed {
+            told(&name, true, printer)?;
+        }
+        match error {
+            Some(error) if error.is_passing() => return Err(error),
+            error => failed = failed.or(error),
         }
     }
     if let Err(error) = opened.destroy_leaving().await {
@@ -160,11 +156,10 @@ async fn begin(
     state: &State,
     name: SpacePath,
     one: &Unfinished,
-    replace: bool,
 ) -> Result<Option<(SpacePath, Begun)>, ClientError> {
     // Before anything is sent. Its own file may have the name already.
     if !one.blob().is_some_and(|blob| is_listed(state, blob)) {
-        require_free(state, &name, replace)?;
+        require_free(state, &name, one.replaces())?;
     }
     let one = one.clone();
     let begun = blocking(move || one.begin()).await??;
