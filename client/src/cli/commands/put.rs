@@ -9,6 +9,7 @@ use crate::{
     blocking::blocking,
     cli::{
         arguments::{Global, Put},
+        failures::Failures,
         opened::{Opened, path, with_account},
         print::Printer,
         tree::Tree,
@@ -72,20 +73,31 @@ pub(in crate::cli) async fn run(
     let put_all = async |opened: &mut Opened<'_>| {
         // What is replaced was there when the command was typed: what another device puts while it runs is not.
         let began = opened.space.state().clone();
+        let is_one_file = matches!(sources.as_slice(), [(_, Given::File(_) | Given::StandardInput(_))]);
+        let mut failures = Failures::default();
         for (name, given) in sources {
-            match given {
+            let failed = match given {
                 Given::Directory(directory) => {
-                    let tree = Tree::read(&directory, &name)?;
-                    put_tree(opened, tree, (&began, arguments.replace), printer).await?;
+                    let tree = Tree::read(&directory, &name);
+                    put_tree(opened, tree, (&began, arguments.replace), printer).await?
                 }
-                given => put(opened, &name, given, (&began, &arguments), printer).await?,
+                given => match put(opened, &name, given, (&began, &arguments), printer).await {
+                    Ok(()) => Failures::default(),
+                    Err(error) => Failures::from((name.as_str(), error)),
+                },
+            };
+            failures.add(failed);
+            if failures.has_ended() {
+                break;
             }
         }
-        // The files are stored; what they replaced is destroyed now, or by a later command.
-        if let Err(error) = opened.destroy_leaving().await {
+        // Files are stored; what they replaced is destroyed now, or by a later command.
+        if !failures.has_ended()
+            && let Err(error) = opened.destroy_leaving().await
+        {
             printer.warn(&format!("what was replaced could not be destroyed at the relay: {error}"));
         }
-        Ok(())
+        if is_one_file { failures.gravest().map_or(Ok(()), Err) } else { failures.told(printer) }
     };
     with_account(global, printer.standard_input(), printer, put_all).await
 }
@@ -211,8 +223,8 @@ async fn upload(
         Given::Directory(path) => return Err(ClientError::NotAFile { path }),
     };
     let one = ToStore { name: name.clone(), content, replaces };
-    let (mut listed, error) = uploading::upload(opened, vec![one], printer).await;
-    match (error, listed.pop()) {
+    let (mut listed, failures) = uploading::upload(opened, vec![one], printer).await;
+    match (failures.gravest(), listed.pop()) {
         (None, Some((_, file))) => Ok(file),
         (error, _) => Err(error.unwrap_or(ClientError::Stopped)),
     }

@@ -8,6 +8,7 @@ use crate::{
     blocking::blocking,
     cli::{
         arguments::{DropTransfers, Global, Transfers, TransfersAction},
+        failures::Failures,
         opened::{Opened, path, with_account},
         print::Printer,
         uploading::{BATCH, go_on, is_listed, is_same_place, require_free},
@@ -109,34 +110,30 @@ fn ago(began: u64) -> String {
 /// Goes on with all that can be gone on with; the first failure is told at the end.
 async fn resume_all(opened: &mut Opened<'_>, printer: &Printer) -> Result<(), ClientError> {
     let all = unfinished(&opened.journals()?)?;
-    let (mut failed, mut waiting) = (None, Vec::new());
+    let (mut failures, mut waiting) = (Failures::default(), Vec::new());
     for one in all.iter().filter(|one| !one.is_damaged()) {
         waiting.push((path(one.name().unwrap_or_default())?, one));
     }
-    while !waiting.is_empty() {
+    while !waiting.is_empty() && !failures.has_ended() {
         let mut begun = Vec::new();
         for (name, one) in next_batch(&mut waiting) {
             match begin(opened.space.state(), name, one).await {
                 Ok(found) => begun.extend(found),
-                Err(error) => {
-                    printer.warn(&format!("{}: {error}", one.name().unwrap_or_default()));
-                    failed = failed.or(Some(error));
-                }
+                Err(error) => failures.note(one.name().unwrap_or_default(), error),
             }
         }
-        let (listed, error) = go_on(opened, begun, printer).await;
+        let (listed, failed) = go_on(opened, begun, printer).await;
         for (name, _) in listed {
             told(&name, true, printer)?;
         }
-        match error {
-            Some(error) if error.is_passing() => return Err(error),
-            error => failed = failed.or(error),
-        }
+        failures.add(failed);
     }
-    if let Err(error) = opened.destroy_leaving().await {
+    if !failures.has_ended()
+        && let Err(error) = opened.destroy_leaving().await
+    {
         printer.warn(&format!("what was replaced could not be destroyed at the relay: {error}"));
     }
-    failed.map_or(Ok(()), Err)
+    failures.told(printer)
 }
 
 /// The oldest that can be listed together. Two may be of one name, from files in two places: the second waits, and then finds its name taken.
