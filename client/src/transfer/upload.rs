@@ -208,6 +208,8 @@ impl Upload {
     /// Writes the journal, if there is none yet.
     fn begin(self, progress: Arc<dyn Progress>) -> Result<(Sending, Option<Payment>), ClientError> {
         let Self { content, stage, held, funds } = self;
+        // Before anything is paid: a payment that is written down is spent, or lost with its journal.
+        content.require_unchanged()?;
         let (journal, mut payment, is_repeated) = match stage {
             Stage::Created(journal) => (*journal, None, true),
             Stage::Again(journal, payment) => (*journal, Some(payment), true),
