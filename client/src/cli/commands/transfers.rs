@@ -13,7 +13,7 @@ use crate::{
         print::Printer,
         uploading::{BATCH, go_on, is_listed, is_same_place, require_free},
     },
-    transfer::{Begun, Unfinished, unfinished},
+    transfer::{Begun, Dropped, Unfinished, unfinished},
 };
 use nightdrop_envelope::space::{SpacePath, State};
 use serde::Serialize;
@@ -34,9 +34,38 @@ struct Shown<'a> {
     began: Option<u64>,
 }
 
-#[derive(Serialize)]
-struct Dropped {
+/// How many uploads were dropped, and what became of them.
+#[derive(Default, Serialize)]
+struct Counted {
     dropped: usize,
+    at_relay: usize,
+    listed: usize,
+    damaged: usize,
+}
+
+impl Counted {
+    fn add(&mut self, dropped: Dropped) {
+        self.dropped += 1;
+        *match dropped {
+            Dropped::AtRelay => &mut self.at_relay,
+            Dropped::Done => &mut self.listed,
+            Dropped::Damaged => &mut self.damaged,
+        } += 1;
+    }
+
+    fn line(&self) -> String {
+        let Self { dropped: _, at_relay, listed, damaged } = self;
+        let mut line = format!("Dropped {at_relay} unfinished upload(s), at the relay, too.");
+        if *listed > 0 {
+            line += &format!(" {listed} other(s) were done: their files are listed, and stay.");
+        }
+        if *damaged > 0 {
+            line += &format!(
+                " {damaged} damaged one(s) are forgotten here; what the relay has of them, it forgets by itself within 14 days."
+            );
+        }
+        line
+    }
 }
 
 pub(in crate::cli) async fn run(
@@ -176,10 +205,9 @@ async fn drop_some(
             vec![one.ok_or(ClientError::NoSuchTransfer(number))?]
         }
     };
-    let (dropped, failed) = drop_each(opened, &chosen).await;
-    if dropped > 0 || failed.is_none() {
-        let told = format!("Dropped {dropped} unfinished upload(s), at the relay, too.");
-        printer.result(&Dropped { dropped }, &told)?;
+    let (counted, failed) = drop_each(opened, &chosen).await;
+    if counted.dropped > 0 || failed.is_none() {
+        printer.result(&counted, &counted.line())?;
     }
     failed.map_or(Ok(()), Err)
 }
@@ -189,19 +217,19 @@ pub(super) async fn drop_all(opened: &mut Opened<'_>, chosen: &[&Unfinished]) ->
     drop_each(opened, chosen).await.1.map_or(Ok(()), Err)
 }
 
-/// Gives how many it dropped, too.
-async fn drop_each(opened: &mut Opened<'_>, chosen: &[&Unfinished]) -> (usize, Option<ClientError>) {
-    let (mut lane, mut dropped, mut failed) = (opened.lane(), 0, None);
+/// Gives what it dropped, too.
+async fn drop_each(opened: &mut Opened<'_>, chosen: &[&Unfinished]) -> (Counted, Option<ClientError>) {
+    let (mut lane, mut counted, mut failed) = (opened.lane(), Counted::default(), None);
     for one in chosen {
         let is_listed = async |blob| {
             opened.refresh().await?;
             Ok(is_listed(opened.space.state(), blob))
         };
         match one.drop_it(&mut lane, is_listed).await {
-            Ok(()) => dropped += 1,
+            Ok(dropped) => counted.add(dropped),
             Err(error @ ClientError::TransferRunning) => failed = Some(error),
-            Err(error) => return (dropped, Some(error)),
+            Err(error) => return (counted, Some(error)),
         }
     }
-    (dropped, failed)
+    (counted, failed)
 }
