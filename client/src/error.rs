@@ -232,6 +232,9 @@ pub enum ClientError {
     /// A path in the home space is taken.
     #[error("there is a {0} among your files")]
     NameTaken(String),
+    /// A name has another file than when an upload to it began.
+    #[error("there is another {0} among your files than when its upload began")]
+    OtherFileMeanwhile(String),
     /// A name is a directory where a file is needed.
     #[error("{0} is a directory")]
     IsDirectory(String),
@@ -363,7 +366,7 @@ impl ClientError {
         const NOTHING_SENT: &str = "Nothing was sent.";
         const NOTHING_CHANGED: &str = "Nothing was changed.";
         const NO_ACCOUNT: &str = "No account was made.";
-        const NOTHING_WRITTEN: &str = "No file was written.";
+        const NOTHING_WRITTEN: &str = "Nothing of it was written.";
         match self {
             Self::Usage(_) => explain(Usage, NOTHING_SENT, "See `nightdrop help`."),
             Self::File { .. } => explain(
@@ -574,7 +577,7 @@ impl ClientError {
             ),
             Self::LeaseOver { .. } => explain(
                 NotFound,
-                "The file is gone, and its links with it; nothing was written. Files are kept for as long as somebody uses the account often enough to extend them.",
+                "The file is gone, and its links with it; nothing of it was written. Files are kept for as long as somebody uses the account often enough to extend them.",
                 "If you have it elsewhere, put it again. `nightdrop rm` takes the name off your list.",
             ),
             Self::LeaseRefused => explain(
@@ -584,7 +587,7 @@ impl ClientError {
             ),
             Self::Withheld => explain(
                 Tampered,
-                "No file was written. The relay lost it, or does not want you to have it.",
+                "Nothing of it was written under its name. The relay lost it, or does not want you to have it.",
                 "Try again later; if it stays so, tell whoever gave you the link that this relay withholds files.",
             ),
             Self::Tampered(_) => explain(
@@ -616,6 +619,11 @@ impl ClientError {
             Self::NameTaken(_) => {
                 explain(Refused, NOTHING_CHANGED, "Use another name; `put` replaces a file with `--replace`.")
             }
+            Self::OtherFileMeanwhile(_) => explain(
+                Refused,
+                "It was not overwritten, and nothing was listed in its place.",
+                "Look at it with `nightdrop info` or `get`. If it may go, give it another name with `nightdrop mv`, or remove it with `rm`; then run the same command again.",
+            ),
             Self::IsDirectory(_) => {
                 explain(Usage, NOTHING_CHANGED, "Name a file, or use `-r` to remove all that is in it.")
             }
@@ -670,7 +678,7 @@ impl ClientError {
             Self::TooLarge { .. } => explain(Failed, NOTHING_SENT, "Split it into parts of at most 15 GiB."),
             Self::BadName { .. } => explain(Failed, NOTHING_SENT, "Rename the file, or use `--name`."),
             Self::OutputExists { .. } => {
-                explain(Failed, "It is untouched; nothing was written.", "Name another file with `-o PATH`.")
+                explain(Failed, "It is untouched.", "Name another place with `-o PATH`.")
             }
             Self::OutOfMemory => explain(Failed, NOTHING_SENT, "Close other programs and try again."),
             Self::Sealing(_) => {
@@ -690,6 +698,32 @@ impl ClientError {
     #[must_use]
     pub(crate) fn is_of_the_network(&self) -> bool {
         self.explanation().exit == ExitCode::Network
+    }
+
+    /// Whether it says nothing of other files, which go on. What would cost each of them a payment, or is the whole account's, ends all.
+    #[must_use]
+    pub(crate) const fn is_of_one_file(&self) -> bool {
+        matches!(
+            self,
+            Self::File { .. }
+                | Self::FileChanged { .. }
+                | Self::ChangedSince { .. }
+                | Self::TransferRunning
+                | Self::NotResumable
+                | Self::NotAFile { .. }
+                | Self::TooLarge { .. }
+                | Self::BadName { .. }
+                | Self::BadPath(_)
+                | Self::SpecialName(_)
+                | Self::NameTaken(_)
+                | Self::OtherFileMeanwhile(_)
+                | Self::OutputExists { .. }
+                | Self::LeaseOver { .. }
+                | Self::Withheld
+                | Self::NotARelay
+                | Self::Tampered(_)
+                | Self::BadlyMade(_)
+        )
     }
 
     /// A request that has no meaning of its own for a refusal.

@@ -57,8 +57,8 @@ pub struct JournalHead {
     file_key: Token,
     /// What it is to be called among one's files.
     pub name: SpacePath,
-    /// Whether a file of that name is to be replaced.
-    pub replace: bool,
+    /// The blob that had this name when the upload began, and gives way to it; nothing else does. None if the name was free.
+    pub replaces: Option<BlobId>,
     /// Where it comes from; a stream comes from nowhere.
     pub origin: Option<Origin>,
 }
@@ -122,12 +122,12 @@ impl JournalHead {
         (keyring, began): (u64, u64),
         capabilities: BlobCapabilities,
         key: &FileKey,
-        (name, replace): (SpacePath, bool),
+        (name, replaces): (SpacePath, Option<BlobId>),
         origin: Option<Origin>,
     ) -> Self {
         let BlobCapabilities { blob, read_token, write_key } = capabilities;
         let file_key = Token::from_bytes(*key.secret_bytes());
-        Self { keyring, began, blob, read_token, write_key, file_key, name, replace, origin }
+        Self { keyring, began, blob, read_token, write_key, file_key, name, replaces, origin }
     }
 
     /// The key that seals the file.
@@ -270,7 +270,7 @@ mod tests {
     fn head(path: Vec<u8>, name: &str) -> JournalHead {
         let far = (i64::MIN, i64::MAX);
         let stamp = Stamp { size: u64::MAX, modified: far, changed: far, inode: (u64::MAX, u64::MAX) };
-        let name = (SpacePath::parse(name).unwrap(), true);
+        let name = (SpacePath::parse(name).unwrap(), Some(BlobId::from_bytes([0xff; 16])));
         let capabilities = BlobCapabilities::generate(&mut rand::rng());
         let origin = Some(Origin { path, stamp, content: [7; 32] });
         JournalHead::new((u64::MAX, u64::MAX), capabilities, &FileKey::from_bytes([9; 32]), name, origin)

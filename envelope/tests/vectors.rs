@@ -129,7 +129,7 @@ fn a_journal() {
     let head = vector("journal_head.bin", || {
         let stamp = Stamp { size: 19, modified: (-1, 5), changed: (7, 8), inode: (9, 10) };
         let origin = Origin { path: b"/home/a/vector.txt".to_vec(), stamp, content: [0x88; 32] };
-        let name = (SpacePath::parse("docs/vector.txt").unwrap(), true);
+        let name = (SpacePath::parse("docs/vector.txt").unwrap(), Some(BlobId::from_bytes([0x55; 16])));
         let capabilities = BlobCapabilities {
             blob: BLOB,
             read_token: Token::from_bytes([0x33; 32]),
@@ -139,7 +139,8 @@ fn a_journal() {
         key.seal_head(&head, &mut rand::rng()).unwrap()
     });
     let opened = key.open_head(&head).unwrap();
-    assert_eq!((opened.keyring, opened.began, opened.blob, opened.replace), (1, 2, BLOB, true));
+    assert_eq!((opened.keyring, opened.began, opened.blob), (1, 2, BLOB));
+    assert_eq!(opened.replaces, Some(BlobId::from_bytes([0x55; 16])));
     assert_eq!(opened.name.as_str(), "docs/vector.txt");
     assert!(opened.origin.as_ref().unwrap().path == b"/home/a/vector.txt");
     let listed = opened.finished_by(&finish, 20_000).unwrap();

@@ -61,7 +61,7 @@ pub async fn store_unlisted<T: Transport>(
     let (transport, relay, limits) = way;
     let mut lane = RelayLane::isolated(transport, relay, limits);
     let name = SpacePath::parse("stored").map_err(|_| ClientError::BadPath("stored".to_owned()))?;
-    let upload = match find(journals, content, name, false)? {
+    let upload = match find(journals, content, name, None)? {
         Begun::New(new) => new.pay(payment.into()),
         Begun::Earlier(earlier) => match earlier.go_on(&mut lane).await? {
             Prepared::Stored(stored) => return Ok(stored),

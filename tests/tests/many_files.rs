@@ -8,6 +8,7 @@ use nightdrop_client::{
     agent::{Execute, Invocation, Piece},
     cli::Served,
     console::{BarState, Console},
+    relay::RelayLane,
     transfer,
     transport::AnyTransport,
     unlocked::Unlocked,
@@ -139,7 +140,8 @@ impl Stage {
     }
 
     async fn is_there(&self, file: &FileRecord) -> bool {
-        transfer::is_readable(&self.transport(), &address(), file, &patient()).await.unwrap()
+        let mut lane = RelayLane::isolated(&self.transport(), &address(), &patient());
+        transfer::is_readable(&mut lane, file).await.unwrap()
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod arguments;
 mod commands;
+mod failures;
 mod in_agent;
 mod kept_list;
 mod leases;

@@ -1,12 +1,14 @@
 //! Several files at once, each lane taking the next one that nobody has.
 
 use super::{
+    failures::Failures,
     opened::Opened,
     print::{Bar, Part},
 };
 use crate::{
     ClientError, limits::ClientLimits, relay::RelayLane, transfer::Progress, transport::AnyTransport,
 };
+use nightdrop_envelope::space::SpacePath;
 use nightdrop_wire::onion::OnionAddress;
 use std::{
     collections::VecDeque,
@@ -31,14 +33,14 @@ impl Way {
     }
 }
 
-/// Does `work` with each of these over a few lanes; a lane is given back for the next one. Gives what was done, and the first failure: after
-/// it nothing is begun, and what is under way is finished.
+/// Does `work` with each of these, which have names, over a few lanes; a lane is given back for the next one. Gives what was done, and what failed: after a
+/// failure that is not of one file nothing is begun, and what is under way is finished.
 pub(super) async fn side_by_side<W, D, F>(
     opened: &Opened<'_>,
-    waiting: Vec<W>,
+    waiting: Vec<(SpacePath, W)>,
     bar: &Bar,
     work: impl Fn(RelayLane<AnyTransport>, Way, W) -> F + Clone + Send + 'static,
-) -> (Vec<D>, Option<ClientError>)
+) -> (Vec<(SpacePath, D)>, Failures)
 where
     W: Send + 'static,
     D: Send + 'static,
@@ -58,27 +60,38 @@ where
         let (mut lane, way, waiting, work) = (opened.lane(), way.clone(), Arc::clone(&waiting), work.clone());
         running.spawn(async move {
             let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-            let mut done = Vec::new();
-            while let Some(one) = next() {
+            let (mut done, mut failures) = (Vec::new(), Failures::default());
+            while let Some((name, one)) = next() {
                 match work(lane, way.clone(), one).await {
                     Ok((one, free)) => {
-                        done.push(one);
+                        done.push((name, one));
                         lane = free;
                     }
-                    Err(error) => return (done, Some(error)),
+                    Err(error) => {
+                        failures.note(name.as_str(), error);
+                        if failures.has_ended() {
+                            break;
+                        }
+                        let (transport, relay, limits) = way.parts();
+                        lane = RelayLane::isolated(transport, relay, limits);
+                    }
                 }
             }
-            (done, None)
+            (done, failures)
         });
     }
-    let (mut done, mut error) = (Vec::new(), None);
+    let (mut done, mut failures) = (Vec::new(), Failures::default());
     while let Some(ended) = running.join_next().await {
-        let (some, failed) = ended.unwrap_or_else(|_| (Vec::new(), Some(ClientError::Stopped)));
-        done.extend(some);
-        if failed.is_some() {
+        match ended {
+            Ok((some, failed)) => {
+                done.extend(some);
+                failures.add(failed);
+            }
+            Err(_) => failures.end(ClientError::Stopped),
+        }
+        if failures.has_ended() {
             waiting.lock().unwrap_or_else(PoisonError::into_inner).clear();
         }
-        error = error.or(failed);
     }
-    (done, error)
+    (done, failures)
 }

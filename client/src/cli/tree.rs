@@ -3,8 +3,8 @@
 use crate::ClientError;
 use nightdrop_envelope::{file_name::FileName, space::SpacePath};
 use std::{
-    fs::DirBuilder,
-    io::ErrorKind,
+    fs::{DirBuilder, DirEntry},
+    io::{self, ErrorKind},
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
@@ -18,42 +18,59 @@ pub(super) struct Tree {
     pub(super) left_out: Vec<PathBuf>,
     /// Directories in which nothing is: they are left out, too.
     pub(super) empty: Vec<PathBuf>,
+    /// What cannot be read, or has a name that cannot be stored, and why.
+    pub(super) unreadable: Vec<(PathBuf, ClientError)>,
 }
 
 impl Tree {
     /// All that lies in `directory`, which becomes `name`.
-    ///
-    /// # Errors
-    /// [`ClientError::BadName`] for a name that cannot be stored; [`ClientError::File`].
-    pub(super) fn read(directory: &Path, name: &SpacePath) -> Result<Self, ClientError> {
+    pub(super) fn read(directory: &Path, name: &SpacePath) -> Self {
         let mut tree = Self::default();
         let mut directories = vec![(name.clone(), directory.to_owned())];
         while let Some((name, directory)) = directories.pop() {
-            let entries = std::fs::read_dir(&directory).map_err(ClientError::file("read", &directory))?;
-            let mut entries = entries.peekable();
-            if entries.peek().is_none() {
-                tree.empty.push(directory.clone());
-            }
-            for entry in entries {
-                let entry = entry.map_err(ClientError::file("read", &directory))?;
-                let path = entry.path();
-                let kind = entry.file_type().map_err(ClientError::file("read", &path))?;
-                if !kind.is_file() && !kind.is_dir() {
-                    tree.left_out.push(path);
+            let entries = std::fs::read_dir(&directory).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+            let entries = match entries {
+                Ok(entries) => entries,
+                Err(error) => {
+                    let error = ClientError::file("read", &directory)(error);
+                    tree.unreadable.push((directory, error));
                     continue;
                 }
-                let bad_name = || ClientError::BadName { path: path.clone() };
-                let own = FileName::parse(entry.file_name().to_str().ok_or_else(bad_name)?);
-                let name = own.and_then(|own| name.join(&own)).map_err(|_| bad_name())?;
-                if kind.is_dir() {
-                    directories.push((name, path));
-                } else {
-                    tree.files.push((name, path));
+            };
+            if entries.is_empty() {
+                tree.empty.push(directory);
+            }
+            for entry in entries {
+                if let Err(error) = tree.add(&name, &entry, &mut directories) {
+                    tree.unreadable.push((entry.path(), error));
                 }
             }
         }
         tree.files.sort();
-        Ok(tree)
+        tree
+    }
+
+    fn add(
+        &mut self,
+        name: &SpacePath,
+        entry: &DirEntry,
+        directories: &mut Vec<(SpacePath, PathBuf)>,
+    ) -> Result<(), ClientError> {
+        let path = entry.path();
+        let kind = entry.file_type().map_err(ClientError::file("read", &path))?;
+        if !kind.is_file() && !kind.is_dir() {
+            self.left_out.push(path);
+            return Ok(());
+        }
+        let bad_name = || ClientError::BadName { path: path.clone() };
+        let own = FileName::parse(entry.file_name().to_str().ok_or_else(bad_name)?);
+        let name = own.and_then(|own| name.join(&own)).map_err(|_| bad_name())?;
+        if kind.is_dir() {
+            directories.push((name, path));
+        } else {
+            self.files.push((name, path));
+        }
+        Ok(())
     }
 }
 
@@ -112,10 +129,11 @@ mod tests {
         }
         symlink("../outside", root.join("link")).unwrap();
         symlink("..", root.join("a/up")).unwrap();
-        let tree = Tree::read(&root, &path("kept/docs")).unwrap();
+        let tree = Tree::read(&root, &path("kept/docs"));
         let names: Vec<&str> = tree.files.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["kept/docs/a/b/y", "kept/docs/a/x", "kept/docs/z"]);
         assert_eq!((tree.left_out.len(), tree.empty), (2, vec![root.join("nothing")]));
+        assert!(tree.unreadable.is_empty());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Uploads, from what is to be stored to its place in the list: those that begin, and those that an earlier command left.
 
 use super::{
+    failures::Failures,
     opened::Opened,
     print::{Part, Printer},
     side_by_side::{Way, side_by_side},
@@ -19,113 +20,136 @@ use std::sync::Arc;
 /// Files that are paid for, and listed, together: one draw of the smallest credits pays for as many small ones and the room of their home space.
 pub(super) const BATCH: usize = 54;
 
-/// Stores at most [`BATCH`] files and lists them. Gives those that are listed, and the first failure.
+/// A file or stream that is to be stored.
+pub(super) struct ToStore {
+    pub(super) name: SpacePath,
+    pub(super) content: Content,
+    /// What has the name and may be replaced.
+    pub(super) replaces: Option<BlobId>,
+}
+
+/// Stores at most [`BATCH`] files and lists them. Gives those that are listed, and what failed.
 pub(super) async fn upload(
     opened: &mut Opened<'_>,
-    files: Vec<(SpacePath, Content)>,
-    replace: bool,
+    files: Vec<ToStore>,
     printer: &Printer,
-) -> (Vec<(SpacePath, FileRecord)>, Option<ClientError>) {
-    let begun = async {
+) -> (Vec<(SpacePath, FileRecord)>, Failures) {
+    let mut failures = Failures::default();
+    let found = async {
         let journals = opened.journals()?;
         let find = move || {
-            let begin = |(name, content): (SpacePath, Content)| {
-                Ok((name.clone(), transfer::find(&journals, content, name, replace)?))
+            let begin = |ToStore { name, content, replaces }| {
+                (SpacePath::clone(&name), transfer::find(&journals, content, name, replaces))
             };
-            files.into_iter().map(begin).collect::<Result<Vec<_>, ClientError>>()
+            files.into_iter().map(begin).collect::<Vec<_>>()
         };
-        blocking(find).await?
+        blocking(find).await
     };
-    match begun.await {
-        Ok(begun) => go_on(opened, begun, replace, printer).await,
-        Err(error) => (Vec::new(), Some(error)),
+    let mut begun = Vec::new();
+    match found.await {
+        Ok(found) => {
+            for (name, found) in found {
+                match found {
+                    Ok(found) => begun.push((name, found)),
+                    Err(error) => failures.note(name.as_str(), error),
+                }
+            }
+        }
+        Err(error) => failures.end(error),
     }
+    if failures.has_ended() {
+        return (Vec::new(), failures);
+    }
+    let (listed, more) = go_on(opened, begun, printer).await;
+    failures.add(more);
+    (listed, failures)
 }
 
 /// The same for uploads of which some were cut off.
 pub(super) async fn go_on(
     opened: &mut Opened<'_>,
     begun: Vec<(SpacePath, Begun)>,
-    replace: bool,
     printer: &Printer,
-) -> (Vec<(SpacePath, FileRecord)>, Option<ClientError>) {
-    let mut done = Vec::new();
-    let (mut prepared, unprepared) = prepare(opened, begun, &mut done, printer).await;
-    if unprepared.as_ref().is_some_and(ClientError::is_passing) {
+) -> (Vec<(SpacePath, FileRecord)>, Failures) {
+    let (mut done, mut failures) = (Vec::new(), Failures::default());
+    let mut prepared = prepare(opened, begun, &mut done, &mut failures, printer).await;
+    if failures.has_ended() {
         // The line is gone: what is there already is listed if that can be done, and nothing is paid for.
         prepared.retain(|(_, prepared)| matches!(prepared, Prepared::Stored(_)));
     }
-    let (stored, unsent) = send(opened, prepared, printer).await;
-    let (listed, unlisted) = list(opened, stored, replace, printer).await;
-    done.extend(listed);
-    (done, unprepared.or(unsent).or(unlisted))
+    let stored = send(opened, prepared, &mut failures, printer).await;
+    done.extend(list(opened, stored, &mut failures, printer).await);
+    (done, failures)
 }
 
-/// Finds out what is left of each; of some, nothing. One that cannot be gone on with keeps none of the others. Gives the first failure, too.
+/// Finds out what is left of each; of some, nothing. One that cannot be gone on with keeps none of the others.
 async fn prepare(
     opened: &mut Opened<'_>,
     begun: Vec<(SpacePath, Begun)>,
     done: &mut Vec<(SpacePath, FileRecord)>,
+    failures: &mut Failures,
     printer: &Printer,
-) -> (Vec<(SpacePath, Prepared)>, Option<ClientError>) {
+) -> Vec<(SpacePath, Prepared)> {
     let may_be_listed = |begun: &Begun| matches!(begun, Begun::Earlier(earlier) if earlier.may_be_listed());
     if begun.iter().any(|(_, begun)| may_be_listed(begun)) {
         // Whoever listed it before it was killed did so before its journal was free.
         if let Err(error) = opened.refresh().await {
-            return (Vec::new(), Some(error));
+            failures.end(error);
+            return Vec::new();
         }
     }
-    let (mut prepared, mut earlier, mut failed) = (Vec::with_capacity(begun.len()), Vec::new(), None);
+    let (mut prepared, mut earlier) = (Vec::with_capacity(begun.len()), Vec::new());
+    let state = opened.space.state();
     for (name, begun) in begun {
-        match begun {
-            Begun::New(new) => prepared.push((name, Prepared::Unpaid(new))),
-            Begun::Earlier(cut_off) => match listed(opened.space.state(), cut_off.blob()) {
-                None => earlier.push((name, cut_off)),
+        let begun = match begun {
+            Begun::Earlier(cut_off) => match listed(state, cut_off.blob()) {
+                None => Begun::Earlier(cut_off),
                 Some(file) => match cut_off.is_listed() {
-                    Ok(None) => done.push((name, file.clone())),
-                    Ok(Some(changed)) => prepared.push((name, Prepared::Unpaid(changed))),
-                    Err(error) => failed = failed.or(Some(error)),
+                    Ok(None) => {
+                        done.push((name, file.clone()));
+                        continue;
+                    }
+                    Ok(Some(changed)) => Begun::New(changed),
+                    Err(error) => {
+                        failures.note(name.as_str(), error);
+                        continue;
+                    }
                 },
             },
+            new @ Begun::New(_) => new,
+        };
+        // Before anything is sent.
+        match (require_free(state, &name, begun.replaces()), begun) {
+            (Err(error), _) => failures.note(name.as_str(), error),
+            (Ok(()), Begun::New(new)) => prepared.push((name, Prepared::Unpaid(new))),
+            (Ok(()), Begun::Earlier(cut_off)) => earlier.push((name, cut_off)),
         }
     }
     if earlier.is_empty() {
-        return (prepared, failed);
+        return prepared;
     }
     let bar = printer.bar("Looking at what is stored already");
     bar.wait();
-    let ask = async |mut lane: RelayLane<AnyTransport>,
-                     way: Way,
-                     (name, earlier): (SpacePath, transfer::Earlier)| {
-        match earlier.go_on(&mut lane).await {
-            Ok(prepared) => Ok((Ok((name, prepared)), lane)),
-            Err(error) if error.is_passing() => Err(error),
-            Err(error) => {
-                let (transport, relay, limits) = way.parts();
-                Ok((Err(error), RelayLane::isolated(transport, relay, limits)))
-            }
-        }
+    let ask = async |mut lane: RelayLane<AnyTransport>, _way: Way, earlier: transfer::Earlier| {
+        let prepared = earlier.go_on(&mut lane).await?;
+        Ok((prepared, lane))
     };
-    let (answers, error) = side_by_side(opened, earlier, &bar, ask).await;
+    let (answers, failed) = side_by_side(opened, earlier, &bar, ask).await;
     bar.done();
-    for answer in answers {
-        match answer {
-            Ok(one) => prepared.push(one),
-            Err(error) => failed = failed.or(Some(error)),
-        }
-    }
-    // That the line is gone weighs more: then nothing else is begun.
-    (prepared, error.or(failed))
+    prepared.extend(answers);
+    failures.add(failed);
+    prepared
 }
 
 /// Pays for what has to be paid for and sends it. One file takes all lanes, several take one each.
 async fn send(
     opened: &mut Opened<'_>,
     prepared: Vec<(SpacePath, Prepared)>,
+    failures: &mut Failures,
     printer: &Printer,
-) -> (Vec<(SpacePath, Stored)>, Option<ClientError>) {
+) -> Vec<(SpacePath, Stored)> {
     if prepared.is_empty() {
-        return (Vec::new(), None);
+        return Vec::new();
     }
     let (mut stored, mut uploads, mut unpaid) = (Vec::new(), Vec::new(), Vec::new());
     for (name, prepared) in prepared {
@@ -137,7 +161,8 @@ async fn send(
     }
     let to_list = stored.len() + uploads.len() + unpaid.len();
     if let Err(error) = opened.make_room(to_list, to_list).await {
-        return (Vec::new(), Some(error));
+        failures.end(error);
+        return Vec::new();
     }
     if !unpaid.is_empty() || opened.space.is_new() {
         let prices: Result<Vec<u32>, ClientError> = unpaid.iter().map(|(_, new)| new.price()).collect();
@@ -151,50 +176,44 @@ async fn send(
                 uploads.extend(paid.map(|((name, new), payment)| (name, new.pay(payment))));
             }
             // What is paid for already is finished all the same.
-            Err(error) if uploads.is_empty() => return (stored, Some(error)),
-            Err(error) => {
-                let (sent, _) = send_all(opened, uploads, printer).await;
-                stored.extend(sent);
-                return (stored, Some(error));
-            }
+            Err(error) => failures.end(error),
         }
     }
-    let (sent, error) = send_all(opened, uploads, printer).await;
-    stored.extend(sent);
-    (stored, error)
+    stored.extend(send_all(opened, uploads, failures, printer).await);
+    stored
 }
 
 async fn send_all(
     opened: &Opened<'_>,
     mut uploads: Vec<(SpacePath, Upload)>,
+    failures: &mut Failures,
     printer: &Printer,
-) -> (Vec<(SpacePath, Stored)>, Option<ClientError>) {
+) -> Vec<(SpacePath, Stored)> {
     if uploads.is_empty() {
-        return (Vec::new(), None);
+        return Vec::new();
     }
     let bar = printer.bar("Uploading");
-    let sent = if uploads.len() > 1 {
+    let mut sent = Vec::new();
+    if uploads.len() > 1 {
         bar.begin(uploads.iter().map(|(_, upload)| upload.sealed_bytes()).sum());
-        side_by_side(opened, uploads, &bar, send_one).await
-    } else {
-        let mut sent = (Vec::new(), None);
-        if let Some((name, upload)) = uploads.pop() {
-            let (mut lane, way) = (opened.lane(), (opened.transport(), opened.relay(), opened.limits()));
-            let is_stream = upload.is_stream();
-            let carry_out =
-                async |funds| upload.with_funds(funds).carry_out(&mut lane, way, Arc::new(bar.clone())).await;
-            match transfer::with_funds(carry_out, |price| opened.pay_one(price)).await {
-                Ok(stored) => sent.0.push((name, stored)),
-                Err(error) => {
-                    if is_stream {
-                        tell_what_is_left(opened, &name, printer);
-                    }
-                    sent.1 = Some(error);
+        let (stored, failed) = side_by_side(opened, uploads, &bar, send_one).await;
+        sent.extend(stored);
+        failures.add(failed);
+    } else if let Some((name, upload)) = uploads.pop() {
+        let (mut lane, way) = (opened.lane(), (opened.transport(), opened.relay(), opened.limits()));
+        let is_stream = upload.is_stream();
+        let carry_out =
+            async |funds| upload.with_funds(funds).carry_out(&mut lane, way, Arc::new(bar.clone())).await;
+        match transfer::with_funds(carry_out, |price| opened.pay_one(price)).await {
+            Ok(stored) => sent.push((name, stored)),
+            Err(error) => {
+                if is_stream {
+                    tell_what_is_left(opened, &name, printer);
                 }
+                failures.note(name.as_str(), error);
             }
         }
-        sent
-    };
+    }
     bar.done();
     sent
 }
@@ -215,22 +234,22 @@ fn tell_what_is_left(opened: &Opened<'_>, name: &SpacePath, printer: &Printer) {
 async fn send_one(
     mut lane: RelayLane<AnyTransport>,
     way: Way,
-    (name, upload): (SpacePath, Upload),
-) -> Result<((SpacePath, Stored), RelayLane<AnyTransport>), ClientError> {
+    upload: Upload,
+) -> Result<(Stored, RelayLane<AnyTransport>), ClientError> {
     let progress = Arc::<Part>::clone(&way.progress);
     let stored = upload.carry_out(&mut lane, way.parts(), progress).await?;
-    Ok(((name, stored), lane))
+    Ok((stored, lane))
 }
 
-/// Lists what was stored, each once. Gives those that are listed, and the first failure. What has a name that is taken keeps none of the others.
+/// Lists what was stored, each once. Gives those that are listed. What has a name that is taken keeps none of the others.
 async fn list(
     opened: &mut Opened<'_>,
     mut stored: Vec<(SpacePath, Stored)>,
-    replace: bool,
+    failures: &mut Failures,
     printer: &Printer,
-) -> (Vec<(SpacePath, FileRecord)>, Option<ClientError>) {
+) -> Vec<(SpacePath, FileRecord)> {
     if stored.is_empty() {
-        return (Vec::new(), None);
+        return Vec::new();
     }
     stored.sort_by(|(one, _), (other, _)| one.cmp(other));
     let mut refused = Vec::new();
@@ -245,7 +264,8 @@ async fn list(
                     continue;
                 }
                 // Another device may have taken a name while this one was uploading.
-                match require_free(state, path, replace).and_then(|()| require_apart(&names, path)) {
+                match require_free(state, path, stored.replaces()).and_then(|()| require_apart(&names, path))
+                {
                     Ok(()) => {
                         names.push(path);
                         operations
@@ -259,29 +279,30 @@ async fn list(
         .await;
     if let Err(error) = appended {
         // They may be listed, after a lost answer: the next command finds out.
-        return (Vec::new(), Some(error));
+        failures.end(error);
+        return Vec::new();
     }
-    let (mut done, mut failed) = (Vec::new(), None);
+    let mut done = Vec::new();
     for (path, stored) in stored {
         let blob = stored.file().blob;
         if let Some(position) = refused.iter().position(|(refused, _)| *refused == blob) {
-            failed = failed.or(Some(refused.swap_remove(position).1));
+            failures.note(path.as_str(), refused.swap_remove(position).1);
             leave_unlisted(opened, &path, stored, printer).await;
             continue;
         }
         match stored.done() {
             Ok(file) => done.push((path, file)),
-            Err(error) => failed = failed.or(Some(error)),
+            Err(error) => failures.note(path.as_str(), error),
         }
     }
-    (done, failed)
+    done
 }
 
 /// Destroys what cannot be listed and can be read again; what cannot is never destroyed. Best effort, as the line may be gone: then the journal is left.
 async fn leave_unlisted(opened: &Opened<'_>, path: &SpacePath, stored: Stored, printer: &Printer) {
     if !stored.can_be_sent_again() {
         printer.warn(&format!(
-            "{} is stored and not listed, because its name is taken: give that name up (`nightdrop mv`) and run `nightdrop transfers --resume-all`, or drop it with `nightdrop transfers drop`",
+            "{} is stored and not listed, because its name is taken, and what has it is not overwritten: give that name up (`nightdrop mv`) and run `nightdrop transfers --resume-all`, or drop it with `nightdrop transfers drop`",
             path.as_str()
         ));
         return;
@@ -306,10 +327,35 @@ pub(super) fn is_listed(state: &State, blob: BlobId) -> bool {
     listed(state, blob).is_some()
 }
 
-pub(super) fn require_free(state: &State, name: &SpacePath, replace: bool) -> Result<(), ClientError> {
-    let taken = state.is_directory(name) || (!replace && state.is_taken(name));
-    let taken = if taken { Some(name.clone()) } else { state.file_above(name) };
-    taken.map_or(Ok(()), |taken| Err(ClientError::NameTaken(taken.as_str().to_owned())))
+/// What an upload to this name that begins now would replace: the decision of whoever types the command, who sees this state.
+pub(super) fn to_replace(
+    state: &State,
+    name: &SpacePath,
+    replace: bool,
+) -> Result<Option<BlobId>, ClientError> {
+    let there = state.file(name).map(|file| file.blob);
+    if there.is_some() && !replace {
+        return Err(ClientError::NameTaken(name.as_str().to_owned()));
+    }
+    require_free(state, name, there).map(|()| there)
+}
+
+/// Whether an upload that may replace this blob, and nothing else, can have the name.
+pub(super) fn require_free(
+    state: &State,
+    name: &SpacePath,
+    replaces: Option<BlobId>,
+) -> Result<(), ClientError> {
+    let taken = if state.is_directory(name) { Some(name.clone()) } else { state.file_above(name) };
+    if let Some(taken) = taken {
+        return Err(ClientError::NameTaken(taken.as_str().to_owned()));
+    }
+    match state.file(name) {
+        Some(file) if Some(file.blob) != replaces => {
+            Err(ClientError::OtherFileMeanwhile(name.as_str().to_owned()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Whether two files cannot have these names at the same time.

@@ -147,6 +147,14 @@ impl Content {
         }
     }
 
+    /// Refuses a file that is no longer what it was when it was opened.
+    pub(super) fn require_unchanged(&self) -> Result<(), ClientError> {
+        match self {
+            Self::File(file) => file.source.require_unchanged(),
+            Self::Stream(_) => Ok(()),
+        }
+    }
+
     /// All chunks were given out: name, size and time, and SHA-256 of the content.
     ///
     /// # Errors
@@ -154,7 +162,7 @@ impl Content {
     pub(super) fn finish(&self) -> Result<(FileFacts, [u8; 32]), ClientError> {
         match self {
             Self::File(FileContent { source, .. }) => {
-                source.require_unchanged()?;
+                self.require_unchanged()?;
                 Ok((source.facts().clone(), *source.content()))
             }
             Self::Stream(stream) => Ok(stream.finish()),

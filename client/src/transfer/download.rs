@@ -95,14 +95,11 @@ pub async fn download_file_over<T: Transport>(
 /// # Errors
 /// [`ClientError`] if that cannot be found out.
 pub async fn is_readable<T: Transport>(
-    transport: &T,
-    relay: &OnionAddress,
+    lane: &mut RelayLane<T>,
     file: &FileRecord,
-    limits: &ClientLimits,
 ) -> Result<bool, ClientError> {
-    let mut lane = RelayLane::isolated(transport, relay, limits);
     let authorization = Authorization::Bearer(file.read_token.clone());
-    match get_head(&mut lane, file.blob, &authorization).await {
+    match get_head(lane, file.blob, &authorization).await {
         Ok(_) => Ok(true),
         Err(ClientError::Withheld) => Ok(false),
         Err(error) => Err(error),

@@ -42,7 +42,7 @@ pub use resume::{Begun, Earlier, Prepared, find};
 pub use source::Source;
 pub use stream::Stream;
 pub use ticket::{TicketTerms, destroy, end_ticket, make_ticket};
-pub use unfinished::{Unfinished, unfinished};
+pub use unfinished::{Dropped, Unfinished, unfinished};
 pub use upload::{NewUpload, Stored, Upload};
 
 use std::{

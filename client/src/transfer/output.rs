@@ -93,6 +93,10 @@ mod tests {
 
     /// A file of three chunks, as its author made it, and the sealed chunks.
     fn made(name: &str) -> (VerifiedManifest, Vec<Vec<u8>>) {
+        made_at(name, Some(1_000_000_000))
+    }
+
+    fn made_at(name: &str, modified: Option<i64>) -> (VerifiedManifest, Vec<Vec<u8>>) {
         let (key, full) = (FileKey::from_bytes([8; 32]), SizeClass::FULL.chunk_plaintext());
         let rng = &mut rand::rng();
         let chunks: Vec<_> = (0..3_u32)
@@ -104,7 +108,7 @@ mod tests {
             })
             .collect();
         let size = 2 * full as u64 + 10;
-        let facts = FileFacts { name: FileName::parse(name).unwrap(), size, modified: Some(1_000_000_000) };
+        let facts = FileFacts { name: FileName::parse(name).unwrap(), size, modified };
         let hashes: Vec<_> = chunks.iter().map(|chunk| chunk.hash).collect();
         let sealed = seal_manifest(&facts, &hashes, &key, BLOB, rng).unwrap();
         let manifest = VerifiedManifest::open(&sealed.bytes, &sealed.hash, key, BLOB).unwrap();
@@ -247,6 +251,57 @@ mod tests {
         (0..3).for_each(|index| write(&partial, &manifest, index, &chunks));
         partial.finish().unwrap();
         assert_eq!(std::fs::read_to_string(&theirs).unwrap(), "theirs");
+    }
+
+    /// On disks that know no rights all files are readable by all, and stay so.
+    #[test]
+    fn m27_what_others_can_read_is_gone_on_with_and_what_they_can_write_is_not() {
+        for (mode, expected) in [(0o755, 3), (0o644, 3), (0o664, 0), (0o602, 0)] {
+            let directory = tempfile::tempdir().unwrap();
+            let output = OutputPath::new(Some(&directory.path().join("mine"))).unwrap();
+            let (manifest, chunks) = made("authors.txt");
+            let (partial, _) = output.begin(&manifest).unwrap();
+            (0..3).for_each(|index| write(&partial, &manifest, index, &chunks));
+            drop(partial);
+            for entry in std::fs::read_dir(directory.path()).unwrap() {
+                let others = std::os::unix::fs::PermissionsExt::from_mode(mode);
+                std::fs::set_permissions(entry.unwrap().path(), others).unwrap();
+            }
+            let (partial, held) = output.begin(&manifest).unwrap();
+            assert_eq!(held.len(), expected, "{mode:o}");
+            (0..3).for_each(|index| write(&partial, &manifest, index, &chunks));
+            partial.finish().unwrap();
+            assert_eq!(files(directory.path()), if expected == 0 { 3 } else { 1 }, "{mode:o}");
+        }
+    }
+
+    /// Somebody's link where the partial file would be: what was made beside it is removed.
+    #[test]
+    fn a_download_that_cannot_be_kept_leaves_no_journal() {
+        let directory = tempfile::tempdir().unwrap();
+        let output = OutputPath::new(Some(&directory.path().join("mine"))).unwrap();
+        let (manifest, _) = made("authors.txt");
+        let name = manifest.resume_name("mine");
+        let link = directory.path().join(format!(".nightdrop-{name}.partial"));
+        std::os::unix::fs::symlink("nowhere", &link).unwrap();
+        let (partial, held) = output.begin(&manifest).unwrap();
+        assert!(held.is_empty() && files(directory.path()) == 2, "the link and a passing file");
+        drop(partial);
+        assert_eq!(files(directory.path()), 1);
+    }
+
+    /// Of a time that no disk keeps, too.
+    #[test]
+    fn a_time_that_cannot_be_set_fails_no_download() {
+        let directory = tempfile::tempdir().unwrap();
+        for modified in [i64::MIN, -1, i64::MAX] {
+            let output = OutputPath::new(Some(&directory.path().join(format!("{modified}")))).unwrap();
+            let (manifest, chunks) = made_at("authors.txt", Some(modified));
+            let (partial, _) = output.begin(&manifest).unwrap();
+            (0..3).for_each(|index| write(&partial, &manifest, index, &chunks));
+            assert!(partial.finish().unwrap().exists());
+        }
+        assert_eq!(files(directory.path()), 3);
     }
 
     #[test]

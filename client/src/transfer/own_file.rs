@@ -1,4 +1,4 @@
-//! Files that belong to this user alone: what is kept of a transfer that is not done.
+//! Files of this user: what is kept of a transfer that is not done.
 
 use nix::{errno::Errno, fcntl::OFlag};
 use std::{
@@ -8,31 +8,42 @@ use std::{
     path::Path,
 };
 
-const OTHERS: u32 = 0o077;
+/// What others may not be able to do with what is kept of a download: what they read of it they can read under its final name, too. A disk that is carried
+/// about often knows no rights but its own.
+const WRITE: u32 = 0o022;
+/// Nothing at all.
+const ANYTHING: u32 = 0o077;
 
-/// Opens or makes a file that belongs to nobody else.
+/// Opens or makes a file that nobody else can write. One that was made and turns out to be another is removed.
 pub(super) fn open_or_make(path: &Path) -> io::Result<File> {
-    open_with(path, true)
+    match open_with(path, OpenOptions::new().create_new(true), WRITE) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            open_with(path, &mut OpenOptions::new(), WRITE)
+        }
+        Err(error) if error.kind() == ErrorKind::PermissionDenied && error.raw_os_error().is_none() => {
+            std::fs::remove_file(path)?;
+            Err(error)
+        }
+        made => made,
+    }
 }
 
 /// Opens a file that belongs to nobody else.
 pub(super) fn open(path: &Path) -> io::Result<File> {
-    open_with(path, false)
+    open_with(path, &mut OpenOptions::new(), ANYTHING)
 }
 
-fn open_with(path: &Path, create: bool) -> io::Result<File> {
-    let file = OpenOptions::new()
+fn open_with(path: &Path, options: &mut OpenOptions, others: u32) -> io::Result<File> {
+    let file = options
         .read(true)
         .write(true)
-        .create(create)
-        .truncate(false)
         .mode(0o600)
         .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
         .open(path)?;
     let metadata = file.metadata()?;
     let own = metadata.is_file()
         && metadata.uid() == nix::unistd::geteuid().as_raw()
-        && metadata.mode() & OTHERS == 0
+        && metadata.mode() & others == 0
         && metadata.nlink() == 1;
     if own { Ok(file) } else { Err(ErrorKind::PermissionDenied.into()) }
 }

@@ -110,9 +110,9 @@ impl PartialFile {
             Content::Passing(file) => file.as_file(),
             Content::Kept(kept) => &kept.file,
         };
-        if let Some(modified) = modified.and_then(time) {
-            file.set_modified(modified).map_err(ClientError::file("set the time of", &path))?;
-        }
+        // A disk may know no such time; the content is whole all the same.
+        let _ = modified.and_then(time).map(|modified| file.set_modified(modified));
+        let opened = File::open(&directory);
         file.sync_all().map_err(ClientError::file("sync", &path))?;
         let (named, journal) = match content {
             Content::Passing(file) => {
@@ -127,9 +127,8 @@ impl PartialFile {
             require_free(&path)?;
             return Err(ClientError::file("name", &path)(error));
         }
-        File::open(&directory)
-            .and_then(|directory| directory.sync_all())
-            .map_err(ClientError::file("sync", &directory))?;
+        // The file is there, under its name: a disk that cannot sync a directory, or a directory that cannot be read, does not make that untrue.
+        let _ = opened.and_then(|directory| directory.sync_all());
         drop(journal);
         Ok(path)
     }
@@ -153,8 +152,16 @@ impl Kept {
         if !is_still(&journal_path, &journal) {
             return None;
         }
-        let file = open_or_make(&path).ok()?;
-        let held = held_chunks(&mut journal, &file, manifest).ok()?;
+        let Some((file, held)) = open_or_make(&path)
+            .and_then(|file| held_chunks(&mut journal, &file, manifest).map(|held| (file, held)))
+            .ok()
+        else {
+            // Nothing is left of what cannot be gone on with; who waits for it finds that it is another one.
+            if journal.metadata().is_ok_and(|metadata| metadata.len() < RECORD as u64) {
+                let _ = std::fs::remove_file(&journal_path);
+            }
+            return None;
+        };
         let journal = Mutex::new(journal);
         Some((Self { file, path, journal, journal_path, discarded: false }, held))
     }

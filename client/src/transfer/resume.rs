@@ -34,7 +34,8 @@ pub struct Earlier {
     journal: Box<Journal>,
     /// An error if it cannot be read, or is not what it was: then it can only be listed, if all of it was sent.
     file: Result<FileContent, ClientError>,
-    replace: bool,
+    /// What whoever goes on with it would replace if it began now.
+    replaces: Option<BlobId>,
 }
 
 /// What is left to be done.
@@ -48,7 +49,7 @@ pub enum Prepared {
     Unpaid(NewUpload),
 }
 
-/// Looks for what an earlier run left of the upload of this file or stream to this name. Reads the disk.
+/// Looks for what an earlier run left of the upload of this file or stream to this name, which takes the place of a blob or of none. Reads the disk.
 ///
 /// # Errors
 /// [`ClientError::TransferRunning`] if another command is at it; [`ClientError::File`].
@@ -56,21 +57,32 @@ pub fn find(
     journals: &Journals,
     content: impl Into<Content>,
     name: SpacePath,
-    replace: bool,
+    replaces: Option<BlobId>,
 ) -> Result<Begun, ClientError> {
     let file = match content.into() {
         Content::File(file) => file,
         stream @ Content::Stream(_) => {
-            return Ok(Begun::New(NewUpload::new(journals, stream, name, replace)));
+            return Ok(Begun::New(NewUpload::new(journals, stream, name, replaces)));
         }
     };
     match journals.find(&file.source().origin().path, &name)? {
-        Found::Kept(journal) => Ok(Begun::Earlier(Earlier { journal, file: Ok(file), replace })),
-        Found::Nothing => Ok(Begun::New(NewUpload::new(journals, Content::File(file), name, replace))),
+        Found::Kept(journal) => Ok(Begun::Earlier(Earlier { journal, file: Ok(file), replaces })),
+        Found::Nothing => Ok(Begun::New(NewUpload::new(journals, Content::File(file), name, replaces))),
         Found::Damaged(damaged) => {
             // Nothing is known of its blob, which the relay forgets by itself.
             damaged.remove()?;
-            Ok(Begun::New(NewUpload::new(journals, Content::File(file), name, replace)))
+            Ok(Begun::New(NewUpload::new(journals, Content::File(file), name, replaces)))
+        }
+    }
+}
+
+impl Begun {
+    /// The blob whose place it may take.
+    #[must_use]
+    pub const fn replaces(&self) -> Option<BlobId> {
+        match self {
+            Self::New(new) => new.replaces(),
+            Self::Earlier(earlier) => earlier.replaces(),
         }
     }
 }
@@ -78,14 +90,20 @@ pub fn find(
 impl Earlier {
     /// One whose file is what it was, or perhaps not needed because all of it was sent.
     pub(super) fn of_journal(journal: Box<Journal>, file: Result<Source, ClientError>) -> Self {
-        let replace = journal.head().replace;
-        Self { journal, file: file.map(FileContent::from), replace }
+        let replaces = journal.head().replaces;
+        Self { journal, file: file.map(FileContent::from), replaces }
     }
 
     /// Its blob. If that is listed, [`Self::is_listed`] comes next.
     #[must_use]
     pub const fn blob(&self) -> BlobId {
         self.journal.head().blob
+    }
+
+    /// The blob whose place it may take: what was to be replaced when it began, whatever the command that goes on says.
+    #[must_use]
+    pub const fn replaces(&self) -> Option<BlobId> {
+        self.journal.head().replaces
     }
 
     /// Whether it may be listed by now, which is to be looked for in the newest state.
@@ -101,9 +119,9 @@ impl Earlier {
     /// [`ClientError::File`].
     pub fn is_listed(self) -> Result<Option<NewUpload>, ClientError> {
         self.journal.remove()?;
-        let Self { journal, file, replace } = self;
+        let Self { journal, file, replaces } = self;
         let changed = file.ok().filter(|file| !file.source().is_what_it_was(journal.head().origin.as_ref()));
-        Ok(changed.map(|file| anew(&journal, file, replace)))
+        Ok(changed.map(|file| NewUpload { replaces, ..anew(&journal, file) }))
     }
 
     /// Finds out what is left to be done. Its blob must not be listed.
@@ -111,7 +129,7 @@ impl Earlier {
     /// # Errors
     /// [`ClientError`], also what is wrong with the file if it is needed; then everything is left as it was.
     pub async fn go_on<T: Transport>(self, lane: &mut RelayLane<T>) -> Result<Prepared, ClientError> {
-        let Self { journal, file, replace } = self;
+        let Self { journal, file, replaces: _ } = self;
         let is_usable = journal.kept().is_sound && journal.head().keyring == journal.journals().keyring();
         let file = match file {
             Ok(file) => file,
@@ -122,7 +140,7 @@ impl Earlier {
             }
         };
         if !is_usable || !file.source().is_what_it_was(journal.head().origin.as_ref()) {
-            return begin_anew(lane, journal, file, replace).await;
+            return begin_anew(lane, journal, file).await;
         }
         if let Some(stored) = finished_earlier(lane, journal.head(), &journal.kept().ends).await? {
             return Ok(Prepared::Stored(Stored::new(stored, Arc::from(journal), true)));
@@ -133,8 +151,8 @@ impl Earlier {
             let had_it = destroy_at_relay(lane, &journal).await?;
             return Ok(match paid(&journal, &file) {
                 // The one request for it did not come to the relay, or has not come yet.
-                Some(payment) if !had_it => Prepared::Upload(again(journal, file, replace).pay(payment)),
-                Some(_) | None => Prepared::Unpaid(instead(journal, file, replace)),
+                Some(payment) if !had_it => Prepared::Upload(again(journal, file).pay(payment)),
+                Some(_) | None => Prepared::Unpaid(instead(journal, file)),
             });
         };
         let compare = move || (same_chunks(&journal, file.source(), held), journal, file);
@@ -146,7 +164,7 @@ impl Earlier {
                 let stage = Stage::Created(journal);
                 Ok(Prepared::Upload(Upload { content, stage, held, funds: None }))
             }
-            (Ok(None), journal, file) => begin_anew(lane, journal, file, replace).await,
+            (Ok(None), journal, file) => begin_anew(lane, journal, file).await,
         }
     }
 }
@@ -156,20 +174,21 @@ async fn begin_anew<T: Transport>(
     lane: &mut RelayLane<T>,
     journal: Box<Journal>,
     file: FileContent,
-    replace: bool,
 ) -> Result<Prepared, ClientError> {
     destroy_at_relay(lane, &journal).await?;
-    Ok(Prepared::Unpaid(instead(journal, file, replace)))
+    Ok(Prepared::Unpaid(instead(journal, file)))
 }
 
 /// In the place of one whose blob is destroyed.
-fn instead(journal: Box<Journal>, file: FileContent, replace: bool) -> NewUpload {
-    let new = anew(&journal, file, replace);
+fn instead(journal: Box<Journal>, file: FileContent) -> NewUpload {
+    let new = anew(&journal, file);
     NewUpload { left: Some(Left::Ended(journal)), ..new }
 }
 
-fn anew(journal: &Journal, file: FileContent, replace: bool) -> NewUpload {
-    NewUpload::new(journal.journals(), Content::File(file), journal.head().name.clone(), replace)
+/// To the same name, in the same place.
+fn anew(journal: &Journal, file: FileContent) -> NewUpload {
+    let JournalHead { name, replaces, .. } = journal.head();
+    NewUpload::new(journal.journals(), Content::File(file), name.clone(), *replaces)
 }
 
 /// What was to pay for the blob, if it still can: shown for that blob, perhaps, and for no other.
@@ -182,8 +201,8 @@ fn paid(journal: &Journal, file: &FileContent) -> Option<Payment> {
 }
 
 /// Under the same names, because the relay may yet get the one request of the earlier run: then it is not stored twice.
-fn again(journal: Box<Journal>, file: FileContent, replace: bool) -> NewUpload {
-    let new = anew(&journal, file, replace);
+fn again(journal: Box<Journal>, file: FileContent) -> NewUpload {
+    let new = anew(&journal, file);
     NewUpload { left: Some(Left::Request(journal)), ..new }
 }
 

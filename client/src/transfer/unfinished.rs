@@ -21,6 +21,17 @@ pub struct Unfinished {
     is_running: bool,
 }
 
+/// What became of an upload that was dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dropped {
+    /// The relay has nothing of it any more, or says so.
+    AtRelay,
+    /// It was done: its file is listed, and stays.
+    Done,
+    /// Nothing was known of it, so the relay was not asked: it forgets what it has of it by itself.
+    Damaged,
+}
+
 /// All of this device, the oldest first; those whose journals do not open come last.
 ///
 /// # Errors
@@ -65,10 +76,10 @@ impl Unfinished {
         self.head().map(|head| head.name.as_str())
     }
 
-    /// Whether a file of that name is to be replaced.
+    /// The blob that had that name when it began, and gives way to it.
     #[must_use]
-    pub fn replaces(&self) -> bool {
-        self.head().is_some_and(|head| head.replace)
+    pub fn replaces(&self) -> Option<BlobId> {
+        self.head()?.replaces
     }
 
     /// The file that it is of; a stream has none.
@@ -168,7 +179,7 @@ impl Unfinished {
         }
     }
 
-    /// Destroys what the relay has of it, and forgets it. If `is_listed` says that its blob is a listed file, it is only forgotten; that is asked when no
+    /// Destroys what the relay has of it, and forgets it; tells what became of it. If `is_listed` says that its blob is a listed file, it is only forgotten; that is asked when no
     /// command can be at it any more.
     ///
     /// # Errors
@@ -177,17 +188,19 @@ impl Unfinished {
         &self,
         lane: &mut RelayLane<T>,
         is_listed: impl AsyncFnOnce(BlobId) -> Result<bool, ClientError>,
-    ) -> Result<(), ClientError> {
+    ) -> Result<Dropped, ClientError> {
         let (journals, path) = (self.journals.clone(), self.seen.path.clone());
         let found = blocking(move || journals.open(path)).await??;
         if let (Found::Kept(journal), Some(run)) = (&found, self.journals.run()) {
             run.drops(journal.head().blob);
         }
         match found {
-            Found::Nothing => Ok(()),
-            Found::Damaged(damaged) => damaged.remove(),
-            Found::Kept(journal) if is_listed(journal.head().blob).await? => journal.remove(),
-            Found::Kept(journal) => drop_at_relay(lane, &journal).await,
+            Found::Nothing => Ok(Dropped::Done),
+            Found::Damaged(damaged) => damaged.remove().map(|()| Dropped::Damaged),
+            Found::Kept(journal) if is_listed(journal.head().blob).await? => {
+                journal.remove().map(|()| Dropped::Done)
+            }
+            Found::Kept(journal) => drop_at_relay(lane, &journal).await.map(|()| Dropped::AtRelay),
         }
     }
 }

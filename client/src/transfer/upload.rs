@@ -18,7 +18,7 @@ use nightdrop_envelope::{
     key::FileKey,
     space::{FileRecord, SpacePath},
 };
-use nightdrop_wire::{messages::blob::ChunkHash, onion::OnionAddress};
+use nightdrop_wire::{ids::BlobId, messages::blob::ChunkHash, onion::OnionAddress};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// An upload of which the relay has nothing, or nothing that needs no further credit.
@@ -27,7 +27,8 @@ pub struct NewUpload {
     pub(super) journals: Journals,
     pub(super) content: Content,
     pub(super) name: SpacePath,
-    pub(super) replace: bool,
+    /// What has the name and gives way.
+    pub(super) replaces: Option<BlobId>,
     /// What an earlier run left.
     pub(super) left: Option<Left>,
 }
@@ -42,10 +43,21 @@ pub(super) enum Left {
 }
 
 impl NewUpload {
-    /// A file or stream that is to be stored under a name. Nothing is looked for.
+    /// A file or stream that is to be stored under a name, in the place of this blob or of none. Nothing is looked for.
     #[must_use]
-    pub fn new(journals: &Journals, content: impl Into<Content>, name: SpacePath, replace: bool) -> Self {
-        Self { journals: journals.clone(), content: content.into(), name, replace, left: None }
+    pub fn new(
+        journals: &Journals,
+        content: impl Into<Content>,
+        name: SpacePath,
+        replaces: Option<BlobId>,
+    ) -> Self {
+        Self { journals: journals.clone(), content: content.into(), name, replaces, left: None }
+    }
+
+    /// The blob whose place it may take.
+    #[must_use]
+    pub const fn replaces(&self) -> Option<BlobId> {
+        self.replaces
     }
 
     /// What it costs, in units; a stream costs more as it comes.
@@ -59,7 +71,7 @@ impl NewUpload {
     /// To be paid with this payment.
     #[must_use]
     pub fn pay(self, payment: Payment) -> Upload {
-        let Self { journals, content, name, replace, left } = self;
+        let Self { journals, content, name, replaces, left } = self;
         let ended = match left {
             Some(Left::Request(journal)) => {
                 let stage = Stage::Again(journal, payment);
@@ -68,7 +80,7 @@ impl NewUpload {
             Some(Left::Ended(journal)) => Some(journal),
             None => None,
         };
-        let stage = Stage::New { journals, name, replace, payment, ended };
+        let stage = Stage::New { journals, name, replaces, payment, ended };
         Upload { content, stage, held: BTreeMap::new(), funds: None }
     }
 }
@@ -89,7 +101,7 @@ pub(super) enum Stage {
     New {
         journals: Journals,
         name: SpacePath,
-        replace: bool,
+        replaces: Option<BlobId>,
         payment: Payment,
         /// The one whose place it takes.
         ended: Option<Box<Journal>>,
@@ -123,6 +135,12 @@ impl Stored {
     #[must_use]
     pub const fn file(&self) -> &FileRecord {
         &self.file
+    }
+
+    /// The blob whose place it may take.
+    #[must_use]
+    pub fn replaces(&self) -> Option<BlobId> {
+        self.journal.head().replaces
     }
 
     /// The file is listed, or destroyed: nothing is left to go on with.
@@ -190,15 +208,17 @@ impl Upload {
     /// Writes the journal, if there is none yet.
     fn begin(self, progress: Arc<dyn Progress>) -> Result<(Sending, Option<Payment>), ClientError> {
         let Self { content, stage, held, funds } = self;
+        // Before anything is paid: a payment that is written down is spent, or lost with its journal.
+        content.require_unchanged()?;
         let (journal, mut payment, is_repeated) = match stage {
             Stage::Created(journal) => (*journal, None, true),
             Stage::Again(journal, payment) => (*journal, Some(payment), true),
-            Stage::New { journals, name, replace, payment, ended } => {
+            Stage::New { journals, name, replaces, payment, ended } => {
                 let mut rng = random::system();
                 let (capabilities, key) = (BlobCapabilities::generate(&mut rng), FileKey::generate(&mut rng));
                 let times = (journals.keyring(), clock::seconds());
                 let origin = content.origin().cloned();
-                let head = JournalHead::new(times, capabilities, &key, (name, replace), origin);
+                let head = JournalHead::new(times, capabilities, &key, (name, replaces), origin);
                 (journals.begin(head, ended.as_deref())?, Some(payment), false)
             }
         };

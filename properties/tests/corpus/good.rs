@@ -326,7 +326,8 @@ fn journal_head(origin: bool) -> JournalHead {
     let stamp = Stamp { size: 300, modified: (-1, 2), changed: (3, 4), inode: (5, 6) };
     let origin = origin.then(|| Origin { path: b"/a/b".to_vec(), stamp, content: [7; 32] });
     let capabilities = BlobCapabilities::generate(&mut Fixed::new(1));
-    let name = (SpacePath::parse("docs/b").unwrap(), true);
+    let replaces = origin.is_some().then(|| BlobId::from_bytes([9; 16]));
+    let name = (SpacePath::parse("docs/b").unwrap(), replaces);
     JournalHead::new((1, 300), capabilities, &FileKey::from_bytes([1; 32]), name, origin)
 }
 

@@ -6,7 +6,8 @@ use crate::{
     one_device::{OneDevice, Space, is_another_history, remember},
 };
 use nightdrop_client::{
-    ClientError, Home, account::RecoveryWish, transfer, transport::AnyTransport, unlocked::Unlocked,
+    ClientError, Home, account::RecoveryWish, relay::RelayLane, transfer, transport::AnyTransport,
+    unlocked::Unlocked,
 };
 use nightdrop_envelope::{
     capability::BlobCapabilities,
@@ -274,11 +275,12 @@ async fn a_rekey_destroys_the_checkpoint_of_the_old_list() {
     let mut stage = Stage::set().await;
     let (relay, limits) = (address(), patient());
     let transport = AnyTransport::new(stage.device.scene.stage.transport.clone());
+    let mut lane = RelayLane::isolated(&transport, &relay, &limits);
     let checkpoint = stage.space.state().checkpoint().unwrap().1.clone();
-    assert!(transfer::is_readable(&transport, &relay, &checkpoint, &limits).await.unwrap());
+    assert!(transfer::is_readable(&mut lane, &checkpoint).await.unwrap());
     let password = Password::new(PASSWORD);
     stage.process.rekey(&mut stage.space, &password, RecoveryWish::Keep).await.unwrap();
-    assert!(!transfer::is_readable(&transport, &relay, &checkpoint, &limits).await.unwrap());
+    assert!(!transfer::is_readable(&mut lane, &checkpoint).await.unwrap());
 }
 
 /// Another device appended meanwhile: the checkpoint would not be of the entry's place.

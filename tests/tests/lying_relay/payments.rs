@@ -93,7 +93,7 @@ async fn a_stream_pays_as_it_comes() {
     };
     let name = FileName::parse("stream").unwrap();
     let stream = Stream::begin(std::io::repeat(7).take(SIZE), name).unwrap();
-    let new = NewUpload::new(&person.journals(), stream, SpacePath::parse("stream").unwrap(), false);
+    let new = NewUpload::new(&person.journals(), stream, SpacePath::parse("stream").unwrap(), None);
     let first = new.price().unwrap();
     assert_eq!(first, 257, "16 chunks and a manifest");
     let (relay, limits) = (address(), patient());

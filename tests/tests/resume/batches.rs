@@ -17,12 +17,12 @@ use std::{fs, path::PathBuf, pin::pin, time::Duration};
 
 const MIB: u64 = 1 << 20;
 
-fn says(ended: &Ended, words: &str) -> bool {
+pub(crate) fn says(ended: &Ended, words: &str) -> bool {
     ended.messages.iter().any(|said| said.contains(words))
 }
 
 /// The command, and when so many chunks of it were sent another one, which ends before the first goes on.
-async fn overtaken(
+pub(crate) async fn overtaken(
     desk: &Desk,
     input: usize,
     words: &[&str],

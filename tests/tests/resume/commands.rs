@@ -25,6 +25,11 @@ use std::{
 
 const MIB: u64 = 1 << 20;
 
+/// What `transfers drop` tells of so many that the relay has no more, and so many of which nothing was known.
+fn dropped(at_relay: u64, damaged: u64) -> Value {
+    json!({ "dropped": at_relay + damaged, "at_relay": at_relay, "listed": 0, "damaged": damaged })
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_cut_off_is_listed_and_gone_on_with() {
     let desk = Desk::set().await;
@@ -106,13 +111,13 @@ async fn what_is_dropped_is_destroyed_at_the_relay() {
     assert_eq!(desk.types(&["transfers", "drop", "1"]).await.exit, 5);
     assert_eq!(desk.journals().len(), 2, "it can be dropped later");
     desk.liar().tell(Honest);
-    assert_eq!(desk.succeeds(&["transfers", "drop", "1"]).await, [json!({ "dropped": 1 })]);
+    assert_eq!(desk.succeeds(&["transfers", "drop", "1"]).await, [dropped(1, 0)]);
     assert_eq!(desk.sent().destroyed.len(), 1);
     assert_eq!(desk.succeeds(&["transfers"]).await.len(), 1);
     assert_eq!(desk.types(&["transfers", "drop", "2"]).await.exit, 3);
     // Also when the relay says that it has no such blob.
     desk.liar().tell(on(destroying, Refuse(Refusal::Refused)));
-    assert_eq!(desk.succeeds(&["transfers", "drop", "--all"]).await, [json!({ "dropped": 1 })]);
+    assert_eq!(desk.succeeds(&["transfers", "drop", "--all"]).await, [dropped(1, 0)]);
     assert_eq!(desk.journals().len(), 0);
     desk.liar().tell(Honest);
     for words in [&["transfers", "drop"][..], &["transfers", "drop", "1", "--all"]] {
@@ -246,7 +251,7 @@ async fn one_command_at_a_time_is_at_an_upload() {
     let path = desk.file("sample", 4 * MIB);
     desk.cut_off(2, &["put", "sample"]).await;
     let (source, name) = (Source::open(&path, None).unwrap(), SpacePath::parse("sample").unwrap());
-    let held = transfer::find(&desk.unlocked.journals().unwrap(), source, name, false).unwrap();
+    let held = transfer::find(&desk.unlocked.journals().unwrap(), source, name, None).unwrap();
     assert_eq!(desk.succeeds(&["transfers"]).await[0]["state"], "running");
     for words in [&["put", "sample"][..], &["transfers", "--resume-all"], &["transfers", "drop", "1"]] {
         let ended = desk.types(words).await;
@@ -367,7 +372,7 @@ async fn what_is_no_journal_is_dropped_and_never_followed() {
         assert!(ended.messages.iter().any(|said| said.contains(told)), "{ended:?}");
     }
     let ended = desk.types(&["transfers", "drop", "--all"]).await;
-    assert_eq!((ended.exit, ended.results), (0, vec![json!({ "dropped": 4 })]));
+    assert_eq!((ended.exit, ended.results), (0, vec![dropped(1, 3)]));
     assert_eq!(desk.journals(), [transfers.join("directory")]);
     assert_eq!(fs::metadata(&target).unwrap().len(), 10);
 }
@@ -381,9 +386,9 @@ async fn how_many_were_dropped_is_told_before_one_that_is_running() {
         desk.cut_off(2, &["put", name]).await;
     }
     let (source, name) = (Source::open(&path, None).unwrap(), SpacePath::parse("one").unwrap());
-    let held = transfer::find(&desk.unlocked.journals().unwrap(), source, name, false).unwrap();
+    let held = transfer::find(&desk.unlocked.journals().unwrap(), source, name, None).unwrap();
     let ended = desk.types(&["transfers", "drop", "--all"]).await;
-    assert_eq!((ended.exit, ended.results), (4, vec![json!({ "dropped": 1 })]));
+    assert_eq!((ended.exit, ended.results), (4, vec![dropped(1, 0)]));
     drop(held);
-    assert_eq!(desk.succeeds(&["transfers", "drop", "--all"]).await, [json!({ "dropped": 1 })]);
+    assert_eq!(desk.succeeds(&["transfers", "drop", "--all"]).await, [dropped(1, 0)]);
 }

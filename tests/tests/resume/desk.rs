@@ -13,7 +13,7 @@ use nightdrop_login::password::Password;
 use nightdrop_onion_config::Network;
 use nightdrop_tests::{
     lying::{Honest, LyingRelay, Stage},
-    memory::{PASSWORD, patient},
+    memory::{PASSWORD, Person, patient},
     system::make_sample,
 };
 use serde_json::Value;
@@ -22,7 +22,7 @@ use std::{
     future::pending,
     io,
     os::unix::ffi::OsStrExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -32,6 +32,7 @@ use zeroize::Zeroizing;
 /// Somebody at a terminal.
 pub(crate) struct Desk {
     pub(crate) stage: Stage,
+    person: Person,
     pub(crate) unlocked: Arc<Unlocked>,
     served: Served,
     pub(crate) directory: TempDir,
@@ -50,16 +51,9 @@ impl Desk {
     pub(crate) async fn set() -> Self {
         let (stage, directory) = (Stage::set().await, tempfile::tempdir().unwrap());
         let person = stage.person().await;
-        let home = Home::open(&directory.path().join("home")).unwrap();
-        let lock = home.lock().unwrap();
-        home.keep_account(&person.code, &lock).unwrap();
-        home.keep_memory(&person.memory, &lock).unwrap();
-        let transport = AnyTransport::new(person.transport.clone());
-        let password = Password::new(PASSWORD);
-        let unlocked = Unlocked::unlock(transport, home, &person.code, &password, patient()).await;
-        let unlocked = Arc::new(unlocked.unwrap());
+        let unlocked = unlocked(&person, &directory.path().join("home")).await;
         let served = Served::new(Arc::clone(&unlocked), Network::Live);
-        Self { stage, unlocked, served, directory }
+        Self { stage, person, unlocked, served, directory }
     }
 
     pub(crate) fn liar(&self) -> &LyingRelay {
@@ -79,6 +73,16 @@ impl Desk {
 
     /// With so many bytes on standard input.
     pub(crate) async fn pipes(&self, input: usize, words: &[&str]) -> Ended {
+        self.carries_out(&self.served, input, words).await
+    }
+
+    /// The same account on another device, in the same directory.
+    pub(crate) async fn types_elsewhere(&self, words: &[&str]) -> Ended {
+        let unlocked = unlocked(&self.person, &self.directory.path().join("other home")).await;
+        self.carries_out(&Served::new(unlocked, Network::Live), 0, words).await
+    }
+
+    async fn carries_out(&self, served: &Served, input: usize, words: &[&str]) -> Ended {
         let (input, results) = (Mutex::new(input), Mutex::default());
         let screen = Arc::new(Screen { input, results, messages: Mutex::default(), bars: Mutex::default() });
         let words: Vec<&str> = words.iter().copied().chain(["--json"]).collect();
@@ -88,7 +92,7 @@ impl Desk {
             directory: Piece::new(self.directory.path().as_os_str().as_bytes()),
         };
         let console = Arc::clone(&screen) as Arc<dyn Console>;
-        let exit = self.served.execute(invocation, console, pending()).await;
+        let exit = served.execute(invocation, console, pending()).await;
         let results = String::from_utf8(screen.results.lock().unwrap().clone()).unwrap();
         let results = results.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let bars = screen.bars.lock().unwrap().clone();
@@ -135,7 +139,7 @@ impl Desk {
             }
         })
         .await
-        .expect("threads that go on");
+        .unwrap();
     }
 
     pub(crate) async fn names(&self) -> Vec<String> {
@@ -143,7 +147,7 @@ impl Desk {
         listed.iter().map(|file| file["name"].as_str().unwrap().to_owned()).collect()
     }
 
-    pub(crate) async fn expect(&self, name: &str, path: &std::path::Path) {
+    pub(crate) async fn expect(&self, name: &str, path: &Path) {
         self.succeeds(&["get", name, "-o", "back"]).await;
         let back = self.directory.path().join("back");
         assert!(fs::read(&back).unwrap() == fs::read(path).unwrap(), "{name}");
@@ -160,6 +164,17 @@ impl Desk {
         let Ok(entries) = fs::read_dir(self.directory.path().join("home/transfers")) else { return vec![] };
         entries.map(|entry| entry.unwrap().path()).collect()
     }
+}
+
+async fn unlocked(person: &Person, home: &Path) -> Arc<Unlocked> {
+    let home = Home::open(home).unwrap();
+    let lock = home.lock().unwrap();
+    home.keep_account(&person.code, &lock).unwrap();
+    home.keep_memory(&person.memory, &lock).unwrap();
+    drop(lock);
+    let (transport, password) = (AnyTransport::new(person.transport.clone()), Password::new(PASSWORD));
+    let unlocked = Unlocked::unlock(transport, home, &person.code, &password, patient()).await;
+    Arc::new(unlocked.unwrap())
 }
 
 /// A terminal with so much standard input.

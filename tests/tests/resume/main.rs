@@ -8,5 +8,7 @@ mod desk;
 mod downloads;
 mod everything_killed;
 mod killed;
+mod of_several;
 mod refused;
+mod replacing;
 mod uploads;

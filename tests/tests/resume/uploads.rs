@@ -352,3 +352,21 @@ async fn the_same_file_by_another_path_goes_on() {
     assert!(old.contains(&file.blob) && scene.sent().created == 0);
     scene.expect(&file).await;
 }
+
+/// A file that is written all the time: each run would lose what it is paid with.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_paid_for_a_file_that_changed_since_it_was_read() {
+    for size in [3_000, 3 * MIB] {
+        let scene = Scene::set(size).await;
+        let source = scene.source();
+        make_sample(&scene.path, size + 1).unwrap();
+        let _ = scene.sent();
+        let changed = scene.person.store(source).await;
+        assert!(matches!(changed, Err(ClientError::FileChanged { .. })), "{changed:?}");
+        let sent = scene.sent();
+        assert_eq!((sent.created, sent.destroyed.len()), (0, 0));
+        assert!(!scene.person.directory.path().join("transfers").exists(), "no payment was written down");
+        let file = scene.put().await.unwrap();
+        scene.expect(&file).await;
+    }
+}

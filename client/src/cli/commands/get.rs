@@ -13,12 +13,14 @@ use crate::{
     console::Console,
     lease,
     limits::ClientLimits,
-    transfer::{self, Downloaded, OpenedLink, Output, OutputPath},
+    relay::RelayLane,
+    transfer::{self, Downloaded, OpenedLink, Output, OutputPath, Progress},
+    transport::AnyTransport,
 };
 use nightdrop_envelope::{
     file_name::FileName,
     link::{FileLink, SCHEME},
-    space::SpacePath,
+    space::{FileRecord, SpacePath},
 };
 use serde::Serialize;
 use std::{
@@ -152,15 +154,39 @@ async fn get_file(
     let own_name =
         FileName::parse(name.file_name()).map_err(|_| ClientError::BadPath(name.as_str().to_owned()))?;
     let output = place.of(Some(own_name));
-    let held = opened.space.state().held(file.blob).map(|held| file.holding(held));
     bar.wait();
-    let (relay, progress) = (opened.relay(), Arc::new(bar.clone()));
-    let (transport, limits) = (opened.transport(), opened.limits());
-    let file = match held {
-        // Which of its tokens it has by now, the relay knows.
-        Some(held) if !transfer::is_readable(transport, relay, file, limits).await? => held,
-        _ => file.clone(),
-    };
-    let downloaded = transfer::download_file(transport, relay, &file, output, limits, progress).await;
-    downloaded.map_err(|error| lease::explain(error, name.as_str(), file.lease))
+    let (lane, progress) = (opened.lane(), Arc::new(bar.clone()));
+    let wanted = Wanted::of(opened, name, file);
+    wanted.fetch(lane, opened.limits(), output, progress).await.map(|(downloaded, _lane)| downloaded)
+}
+
+/// A file of one's own that is to be fetched.
+pub(super) struct Wanted {
+    pub(super) name: SpacePath,
+    pub(super) file: FileRecord,
+    /// With what it had before a rekey, if it is not certain that it has its new tokens.
+    held: Option<FileRecord>,
+}
+
+impl Wanted {
+    pub(super) fn of(opened: &Opened<'_>, name: &SpacePath, file: &FileRecord) -> Self {
+        let held = opened.space.state().held(file.blob).map(|held| file.holding(held));
+        Self { name: name.clone(), file: file.clone(), held }
+    }
+
+    pub(super) async fn fetch(
+        &self,
+        mut lane: RelayLane<AnyTransport>,
+        limits: &ClientLimits,
+        output: impl Into<Output>,
+        progress: Arc<dyn Progress>,
+    ) -> Result<(Downloaded, RelayLane<AnyTransport>), ClientError> {
+        let file = match &self.held {
+            // Which of its tokens it has by now, the relay knows.
+            Some(held) if !transfer::is_readable(&mut lane, &self.file).await? => held,
+            _ => &self.file,
+        };
+        let downloaded = transfer::download_file_over(lane, limits, file, output, progress).await;
+        downloaded.map_err(|error| lease::explain(error, self.name.as_str(), self.file.lease))
+    }
 }

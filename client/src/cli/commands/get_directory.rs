@@ -1,18 +1,18 @@
 //! `nightdrop get DIR`: all files below a name, into a directory. A file that is there already with the same content is not fetched again.
 
-use super::get::Shown;
+use super::get::{Shown, Wanted};
 use crate::{
     ClientError,
     blocking::blocking,
     cli::{
+        failures::Failures,
         opened::Opened,
         print::{Part, Printer},
         side_by_side::{Way, side_by_side},
         tree::place_below,
     },
-    lease,
     relay::RelayLane,
-    transfer::{self, OutputPath, Progress, Source},
+    transfer::{OutputPath, Progress, Source},
     transport::AnyTransport,
 };
 use nightdrop_envelope::{
@@ -25,43 +25,44 @@ use std::{
     sync::Arc,
 };
 
-/// A file to be fetched, and where it goes.
-struct Wanted {
-    name: SpacePath,
-    file: FileRecord,
-    place: PathBuf,
-}
-
-/// Fetches all files below `directory` into `root`, which is made if it is not there.
+/// Fetches all files below `directory` into `root`, which is made if it is not there. One that cannot be had keeps none of the others.
 ///
 /// # Errors
-/// [`ClientError`]; files that were fetched until then are whole, and stay.
+/// [`ClientError`], the gravest; files that were fetched are whole, and stay.
 pub(super) async fn get_tree(
     opened: &Opened<'_>,
     directory: &SpacePath,
     root: &Path,
     printer: &Printer,
 ) -> Result<(), ClientError> {
-    let mut waiting = Vec::new();
+    let (mut waiting, mut failures) = (Vec::new(), Failures::default());
+    // What is in the way here is in the way of all.
+    place_below(root, directory, directory)?;
     for (name, file) in opened.space.state().files_of(directory) {
-        let place = place_below(root, directory, name)?;
+        let place = match place_below(root, directory, name) {
+            Ok(place) => place,
+            Err(error) => {
+                failures.note(name.as_str(), error);
+                continue;
+            }
+        };
         if is_there(place.clone(), file.clone()).await? {
             printer.note(&format!("{} is there already", place.display()));
         } else {
-            waiting.push(Wanted { name: name.clone(), file: file.clone(), place });
+            waiting.push((name.clone(), (Wanted::of(opened, name, file), place)));
         }
     }
-    let sealed =
-        |wanted: &Wanted| Layout::of_size(wanted.file.size).map_or(0, |layout| layout.sealed_bytes());
+    let sealed = |file: &FileRecord| Layout::of_size(file.size).map_or(0, |layout| layout.sealed_bytes());
     let bar = printer.bar("Downloading");
-    bar.begin(waiting.iter().map(sealed).sum());
-    let (fetched, error) = side_by_side(opened, waiting, &bar, fetch).await;
+    bar.begin(waiting.iter().map(|(_, (wanted, _))| sealed(&wanted.file)).sum());
+    let (fetched, failed) = side_by_side(opened, waiting, &bar, fetch).await;
     bar.done();
-    for Wanted { name, file, place } in &fetched {
+    failures.add(failed);
+    for (name, (size, place)) in &fetched {
         let path = place.to_string_lossy();
-        printer.result(&Shown { name: name.as_str(), path: &path, size: file.size }, &path)?;
+        printer.result(&Shown { name: name.as_str(), path: &path, size: *size }, &path)?;
     }
-    error.map_or(Ok(()), Err)
+    failures.told(printer)
 }
 
 /// Whether the file is there with this content; another one under its name is an error later.
@@ -74,18 +75,16 @@ async fn is_there(place: PathBuf, file: FileRecord) -> Result<bool, ClientError>
     blocking(look).await
 }
 
+/// Gives its size, and where it is.
 async fn fetch(
     lane: RelayLane<AnyTransport>,
     way: Way,
-    wanted: Wanted,
-) -> Result<(Wanted, RelayLane<AnyTransport>), ClientError> {
+    (wanted, place): (Wanted, PathBuf),
+) -> Result<((u64, PathBuf), RelayLane<AnyTransport>), ClientError> {
     let own_name = FileName::parse(wanted.name.file_name());
     let own_name = own_name.map_err(|_| ClientError::BadPath(wanted.name.as_str().to_owned()))?;
-    let output = OutputPath::exactly(&wanted.place)?.or_named(own_name);
+    let output = OutputPath::exactly(&place)?.or_named(own_name);
     let progress = Arc::<Part>::clone(&way.progress);
-    let fetched = transfer::download_file_over(lane, &way.limits, &wanted.file, &output, progress).await;
-    match fetched {
-        Ok((_downloaded, lane)) => Ok((wanted, lane)),
-        Err(error) => Err(lease::explain(error, wanted.name.as_str(), wanted.file.lease)),
-    }
+    let (downloaded, lane) = wanted.fetch(lane, &way.limits, &output, progress).await?;
+    Ok(((downloaded.size, place), lane))
 }

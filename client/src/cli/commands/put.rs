@@ -9,10 +9,11 @@ use crate::{
     blocking::blocking,
     cli::{
         arguments::{Global, Put},
+        failures::Failures,
         opened::{Opened, path, with_account},
         print::Printer,
         tree::Tree,
-        uploading::{self, require_free},
+        uploading::{self, ToStore, to_replace},
     },
     console::Console,
     transfer::{Content, Source, Stream, TicketTerms},
@@ -21,6 +22,7 @@ use nightdrop_envelope::{
     file_name::FileName,
     space::{FileRecord, SpacePath, State},
 };
+use nightdrop_wire::ids::BlobId;
 use serde::Serialize;
 use std::{
     io::{self, Read},
@@ -70,20 +72,33 @@ pub(in crate::cli) async fn run(
         sources.push((name, source));
     }
     let put_all = async |opened: &mut Opened<'_>| {
+        // What is replaced was there when the command was typed: what another device puts while it runs is not.
+        let began = opened.space.state().clone();
+        let is_one_file = matches!(sources.as_slice(), [(_, Given::File(_) | Given::StandardInput(_))]);
+        let mut failures = Failures::default();
         for (name, given) in sources {
-            match given {
+            let failed = match given {
                 Given::Directory(directory) => {
-                    let tree = Tree::read(&directory, &name)?;
-                    put_tree(opened, tree, arguments.replace, printer).await?;
+                    let tree = Tree::read(&directory, &name);
+                    put_tree(opened, tree, (&began, arguments.replace), printer).await?
                 }
-                given => put(opened, &name, given, &arguments, printer).await?,
+                given => match put(opened, &name, given, (&began, &arguments), printer).await {
+                    Ok(()) => Failures::default(),
+                    Err(error) => Failures::from((name.as_str(), error)),
+                },
+            };
+            failures.add(failed);
+            if failures.has_ended() {
+                break;
             }
         }
-        // The files are stored; what they replaced is destroyed now, or by a later command.
-        if let Err(error) = opened.destroy_leaving().await {
+        // Files are stored; what they replaced is destroyed now, or by a later command.
+        if !failures.has_ended()
+            && let Err(error) = opened.destroy_leaving().await
+        {
             printer.warn(&format!("what was replaced could not be destroyed at the relay: {error}"));
         }
-        Ok(())
+        if is_one_file { failures.gravest().map_or(Ok(()), Err) } else { failures.told(printer) }
     };
     with_account(global, printer.standard_input(), printer, put_all).await
 }
@@ -154,7 +169,7 @@ async fn put(
     opened: &mut Opened<'_>,
     name: &SpacePath,
     given: Given,
-    arguments: &Put,
+    (began, arguments): (&State, &Put),
     printer: &Printer,
 ) -> Result<(), ClientError> {
     let same = match &given {
@@ -164,7 +179,10 @@ async fn put(
     };
     let (file, uploaded) = match same {
         Some(file) => (file, false),
-        None => (upload(opened, name, given, arguments.replace, printer).await?, true),
+        None => {
+            let replaces = to_replace(began, name, arguments.replace)?;
+            (upload(opened, name, given, replaces, printer).await?, true)
+        }
     };
     if arguments.link {
         let terms = TicketTerms { limits: limits(&arguments.ends)?, password: None };
@@ -193,10 +211,9 @@ async fn upload(
     opened: &mut Opened<'_>,
     name: &SpacePath,
     given: Given,
-    replace: bool,
+    replaces: Option<BlobId>,
     printer: &Printer,
 ) -> Result<FileRecord, ClientError> {
-    require_free(opened.space.state(), name, replace)?;
     let content = match given {
         Given::File(source) => Content::from(source),
         Given::StandardInput(name) => {
@@ -206,9 +223,9 @@ async fn upload(
         }
         Given::Directory(path) => return Err(ClientError::NotAFile { path }),
     };
-    let (mut listed, error) =
-        uploading::upload(opened, vec![(name.clone(), content)], replace, printer).await;
-    match (error, listed.pop()) {
+    let one = ToStore { name: name.clone(), content, replaces };
+    let (mut listed, failures) = uploading::upload(opened, vec![one], printer).await;
+    match (failures.gravest(), listed.pop()) {
         (None, Some((_, file))) => Ok(file),
         (error, _) => Err(error.unwrap_or(ClientError::Stopped)),
     }

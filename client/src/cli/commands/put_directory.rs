@@ -8,49 +8,59 @@ use crate::{
     ClientError,
     blocking::blocking,
     cli::{
+        failures::Failures,
         opened::Opened,
         print::Printer,
         tree::Tree,
-        uploading::{self, BATCH, require_free},
+        uploading::{self, BATCH, ToStore, to_replace},
     },
     transfer::Source,
 };
-use nightdrop_envelope::space::SpacePath;
+use nightdrop_envelope::space::{SpacePath, State};
 use std::path::PathBuf;
 
-/// Stores a tree and lists its files under their names.
+/// Stores a tree and lists its files under their names; what is replaced was there when it began. Gives what failed.
 ///
 /// # Errors
-/// [`ClientError`]; the files of earlier batches are stored and listed.
+/// [`ClientError`] if nobody can be told; the files of earlier batches are stored and listed.
 pub(super) async fn put_tree(
     opened: &mut Opened<'_>,
     tree: Tree,
-    replace: bool,
+    (began, replace): (&State, bool),
     printer: &Printer,
-) -> Result<(), ClientError> {
+) -> Result<Failures, ClientError> {
     for path in &tree.left_out {
         printer.warn(&format!("{} is left out: it is neither a file nor a directory", path.display()));
     }
     for path in &tree.empty {
         printer.warn(&format!("{} is left out: it is empty", path.display()));
     }
+    let mut failures = Failures::default();
+    for (path, error) in tree.unreadable {
+        failures.note(&path.to_string_lossy(), error);
+    }
     let mut files = tree.files.into_iter().peekable();
-    while files.peek().is_some() {
+    while files.peek().is_some() && !failures.has_ended() {
         let mut changed = Vec::new();
         while changed.len() < BATCH
             && let Some((name, path)) = files.next()
         {
-            match open_changed(opened, &name, path).await? {
-                None => told(&name, false, printer)?,
-                Some(source) => {
-                    require_free(opened.space.state(), &name, replace)?;
-                    changed.push((name, source));
-                }
+            match open_changed(opened, &name, path, (began, replace)).await {
+                Ok(None) => told(&name, false, printer)?,
+                Ok(Some(file)) => changed.push(file),
+                Err(error) => failures.note(name.as_str(), error),
             }
         }
-        put_batch(opened, changed, replace, printer).await?;
+        if changed.is_empty() || failures.has_ended() {
+            continue;
+        }
+        let (listed, failed) = uploading::upload(opened, changed, printer).await;
+        for (name, _) in &listed {
+            told(name, true, printer)?;
+        }
+        failures.add(failed);
     }
-    Ok(())
+    Ok(failures)
 }
 
 /// The file, unless it is listed with the same content.
@@ -58,26 +68,13 @@ async fn open_changed(
     opened: &Opened<'_>,
     name: &SpacePath,
     path: PathBuf,
-) -> Result<Option<Source>, ClientError> {
+    (began, replace): (&State, bool),
+) -> Result<Option<ToStore>, ClientError> {
     let open = move || Source::open_found(&path);
     let source = blocking(open).await??;
-    let same = same_file(opened.space.state(), name, &source).is_some();
-    Ok((!same).then_some(source))
-}
-
-async fn put_batch(
-    opened: &mut Opened<'_>,
-    files: Vec<(SpacePath, Source)>,
-    replace: bool,
-    printer: &Printer,
-) -> Result<(), ClientError> {
-    if files.is_empty() {
-        return Ok(());
+    if same_file(opened.space.state(), name, &source).is_some() {
+        return Ok(None);
     }
-    let files = files.into_iter().map(|(name, source)| (name, source.into())).collect();
-    let (listed, error) = uploading::upload(opened, files, replace, printer).await;
-    for (name, _) in &listed {
-        told(name, true, printer)?;
-    }
-    error.map_or(Ok(()), Err)
+    let replaces = to_replace(began, name, replace)?;
+    Ok(Some(ToStore { name: name.clone(), content: source.into(), replaces }))
 }

@@ -8,11 +8,12 @@ use crate::{
     blocking::blocking,
     cli::{
         arguments::{DropTransfers, Global, Transfers, TransfersAction},
+        failures::Failures,
         opened::{Opened, path, with_account},
         print::Printer,
         uploading::{BATCH, go_on, is_listed, is_same_place, require_free},
     },
-    transfer::{Begun, Unfinished, unfinished},
+    transfer::{Begun, Dropped, Unfinished, unfinished},
 };
 use nightdrop_envelope::space::{SpacePath, State};
 use serde::Serialize;
@@ -33,9 +34,38 @@ struct Shown<'a> {
     began: Option<u64>,
 }
 
-#[derive(Serialize)]
-struct Dropped {
+/// How many uploads were dropped, and what became of them.
+#[derive(Default, Serialize)]
+struct Counted {
     dropped: usize,
+    at_relay: usize,
+    listed: usize,
+    damaged: usize,
+}
+
+impl Counted {
+    fn add(&mut self, dropped: Dropped) {
+        self.dropped += 1;
+        *match dropped {
+            Dropped::AtRelay => &mut self.at_relay,
+            Dropped::Done => &mut self.listed,
+            Dropped::Damaged => &mut self.damaged,
+        } += 1;
+    }
+
+    fn line(&self) -> String {
+        let Self { dropped: _, at_relay, listed, damaged } = self;
+        let mut line = format!("Dropped {at_relay} unfinished upload(s), at the relay, too.");
+        if *listed > 0 {
+            line += &format!(" {listed} other(s) were done: their files are listed, and stay.");
+        }
+        if *damaged > 0 {
+            line += &format!(
+                " {damaged} damaged one(s) are forgotten here; what the relay has of them, it forgets by itself within 14 days."
+            );
+        }
+        line
+    }
 }
 
 pub(in crate::cli) async fn run(
@@ -116,39 +146,33 @@ fn ago(began: u64) -> String {
 async fn resume_all(opened: &mut Opened<'_>, printer: &Printer) -> Result<(), ClientError> {
     let mut all = unfinished(&opened.journals()?)?;
     all.retain(Unfinished::is_for_this_run);
-    let mut failed = None;
-    // What replaces comes first: so it cannot replace what another one of these has just stored.
-    for replace in [true, false] {
-        let mut waiting = Vec::new();
-        for one in all.iter().filter(|one| !one.is_damaged() && one.replaces() == replace) {
-            waiting.push((path(one.name().unwrap_or_default())?, one));
-        }
-        while !waiting.is_empty() {
-            let mut begun = Vec::new();
-            for (name, one) in next_batch(&mut waiting) {
-                match begin(opened.space.state(), name, one, replace).await {
-                    Ok(found) => begun.extend(found),
-                    Err(error) => {
-                        one.leave();
-                        printer.warn(&format!("{}: {error}", one.name().unwrap_or_default()));
-                        failed = failed.or(Some(error));
-                    }
+    let (mut failures, mut waiting) = (Failures::default(), Vec::new());
+    for one in all.iter().filter(|one| !one.is_damaged()) {
+        waiting.push((path(one.name().unwrap_or_default())?, one));
+    }
+    while !waiting.is_empty() && !failures.has_ended() {
+        let mut begun = Vec::new();
+        for (name, one) in next_batch(&mut waiting) {
+            match begin(opened.space.state(), name, one).await {
+                Ok(found) => begun.extend(found),
+                Err(error) => {
+                    one.leave();
+                    failures.note(one.name().unwrap_or_default(), error);
                 }
             }
-            let (listed, error) = go_on(opened, begun, replace, printer).await;
-            for (name, _) in listed {
-                told(&name, true, printer)?;
-            }
-            match error {
-                Some(error) if error.is_passing() => return Err(error),
-                error => failed = failed.or(error),
-            }
         }
+        let (listed, failed) = go_on(opened, begun, printer).await;
+        for (name, _) in listed {
+            told(&name, true, printer)?;
+        }
+        failures.add(failed);
     }
-    if let Err(error) = opened.destroy_leaving().await {
+    if !failures.has_ended()
+        && let Err(error) = opened.destroy_leaving().await
+    {
         printer.warn(&format!("what was replaced could not be destroyed at the relay: {error}"));
     }
-    failed.map_or(Ok(()), Err)
+    failures.told(printer)
 }
 
 /// The oldest that can be listed together. Two may be of one name, from files in two places: the second waits, and then finds its name taken.
@@ -168,11 +192,10 @@ async fn begin(
     state: &State,
     name: SpacePath,
     one: &Unfinished,
-    replace: bool,
 ) -> Result<Option<(SpacePath, Begun)>, ClientError> {
     // Before anything is sent. Its own file may have the name already.
     if !one.blob().is_some_and(|blob| is_listed(state, blob)) {
-        require_free(state, &name, replace)?;
+        require_free(state, &name, one.replaces())?;
     }
     let one = one.clone();
     let begun = blocking(move || one.begin()).await??;
@@ -192,10 +215,9 @@ async fn drop_some(
             vec![one.ok_or(ClientError::NoSuchTransfer(number))?]
         }
     };
-    let (dropped, failed) = drop_each(opened, &chosen).await;
-    if dropped > 0 || failed.is_none() {
-        let told = format!("Dropped {dropped} unfinished upload(s), at the relay, too.");
-        printer.result(&Dropped { dropped }, &told)?;
+    let (counted, failed) = drop_each(opened, &chosen).await;
+    if counted.dropped > 0 || failed.is_none() {
+        printer.result(&counted, &counted.line())?;
     }
     failed.map_or(Ok(()), Err)
 }
@@ -205,9 +227,9 @@ pub(super) async fn drop_all(opened: &mut Opened<'_>, chosen: &[&Unfinished]) ->
     drop_each(opened, chosen).await.1.map_or(Ok(()), Err)
 }
 
-/// Gives how many it dropped, too.
-async fn drop_each(opened: &mut Opened<'_>, chosen: &[&Unfinished]) -> (usize, Option<ClientError>) {
-    let (mut lane, mut dropped, mut failed) = (opened.lane(), 0, None);
+/// Gives what it dropped, too.
+async fn drop_each(opened: &mut Opened<'_>, chosen: &[&Unfinished]) -> (Counted, Option<ClientError>) {
+    let (mut lane, mut counted, mut failed) = (opened.lane(), Counted::default(), None);
     for one in chosen {
         one.give_up();
         let is_listed = async |blob| {
@@ -215,10 +237,10 @@ async fn drop_each(opened: &mut Opened<'_>, chosen: &[&Unfinished]) -> (usize, O
             Ok(is_listed(opened.space.state(), blob))
         };
         match one.drop_it(&mut lane, is_listed).await {
-            Ok(()) => dropped += 1,
+            Ok(dropped) => counted.add(dropped),
             Err(error @ ClientError::TransferRunning) => failed = Some(error),
-            Err(error) => return (dropped, Some(error)),
+            Err(error) => return (counted, Some(error)),
         }
     }
-    (dropped, failed)
+    (counted, failed)
 }

@@ -28,7 +28,7 @@ fn head(origin: bool) -> JournalHead {
     let stamp = Stamp { size: 2_000_000, modified: (1, 2), changed: (3, 4), inode: (5, 6) };
     let origin = origin.then(|| Origin { path: FROM.to_vec(), stamp, content: [7; 32] });
     let capabilities = BlobCapabilities::generate(&mut rand::rng());
-    JournalHead::new((1, 1_000), capabilities, &FileKey::from_bytes([9; 32]), (name(), false), origin)
+    JournalHead::new((1, 1_000), capabilities, &FileKey::from_bytes([9; 32]), (name(), None), origin)
 }
 
 const END: JournalRecord =
