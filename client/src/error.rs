@@ -577,8 +577,8 @@ impl ClientError {
             ),
             Self::LeaseOver { .. } => explain(
                 NotFound,
-                "The file is gone, and its links with it; nothing of it was written. Files are kept for as long as somebody uses the account often enough to extend them.",
-                "If you have it elsewhere, put it again. `nightdrop rm` takes the name off your list.",
+                "Nothing of it was written. Files are kept for as long as somebody uses the account often enough to extend them. For some days after that the relay may still have it.",
+                "If it ended less than two weeks ago, run `nightdrop ls`, which asks for it, and then this again. Else, if you have it elsewhere, put it again. `nightdrop rm` takes the name off your list.",
             ),
             Self::LeaseRefused => explain(
                 Tampered,
@@ -702,11 +702,17 @@ impl ClientError {
 
     /// Whether it says nothing of other files, which go on. What would cost each of them a payment, or is the whole account's, ends all.
     #[must_use]
-    pub(crate) const fn is_of_one_file(&self) -> bool {
+    pub(crate) fn is_of_one_file(&self) -> bool {
+        if let Self::File { source, .. } = self {
+            use io::ErrorKind as K;
+            // The next file would find the disk as full, or as broken.
+            let is_of_the_disk =
+                matches!(source.kind(), K::StorageFull | K::QuotaExceeded | K::ReadOnlyFilesystem);
+            return !is_of_the_disk && source.raw_os_error() != Some(nix::errno::Errno::EIO as i32);
+        }
         matches!(
             self,
-            Self::File { .. }
-                | Self::FileChanged { .. }
+            Self::FileChanged { .. }
                 | Self::ChangedSince { .. }
                 | Self::TransferRunning
                 | Self::NotResumable

@@ -143,7 +143,7 @@ pub(crate) async fn extend<T: Transport>(
         match answer {
             Answer::Heard(one) => heard.push(one),
             Answer::Unpaid(due) => unpaid.push(due),
-            Answer::Denied(due) => heard.extend(gone(&due)),
+            Answer::Denied => {}
         }
     }
     unpaid.sort_by_key(|due| due.lease.until);
@@ -167,7 +167,7 @@ pub(crate) async fn extend<T: Transport>(
                 heard.push(one);
                 is_longer
             }
-            Answer::Unpaid(_) | Answer::Denied(_) => false,
+            Answer::Unpaid(_) | Answer::Denied => false,
         };
         error = error.or((!is_longer).then_some(ClientError::LeaseRefused));
     }
@@ -206,16 +206,6 @@ fn batches(blobs: &[LeaseNews]) -> Vec<Operation> {
     blobs.chunks(64).map(|blobs| Operation::Leased { blobs: blobs.to_vec() }).collect()
 }
 
-/// What a denial says of a lease whose own day has passed: it need not be asked for again.
-fn gone(due: &Due) -> Option<Heard> {
-    let Due { blob, lease: Lease { until, .. }, .. } = *due;
-    let lease = Lease { until, is_last: true };
-    lease
-        .days_left(clock::today())
-        .is_none()
-        .then_some(Heard { known: until, news: LeaseNews { blob, lease } })
-}
-
 struct Asking {
     due: Due,
     /// Empty, to ask what holds.
@@ -225,7 +215,7 @@ struct Asking {
 enum Answer {
     Heard(Heard),
     /// The relay takes no key for it: it is gone, or the relay's clock or disk is wrong for a while. Only its own day ends a lease.
-    Denied(Due),
+    Denied,
     /// It would become longer, for its price.
     Unpaid(Due),
 }
@@ -246,7 +236,7 @@ async fn ask<T: Transport>(lane: &mut RelayLane<T>, asking: Asking) -> Result<An
         Ok(said) => believed(said),
         Err(RequestError::Refused(Refusal::Conflict)) => return Ok(Answer::Unpaid(due)),
         Err(RequestError::Refused(Refusal::Refused)) if is_paid => return Ok(Answer::Unpaid(due)),
-        Err(RequestError::Refused(Refusal::Refused)) => return Ok(Answer::Denied(due)),
+        Err(RequestError::Refused(Refusal::Refused)) => return Ok(Answer::Denied),
         Err(error) => return Err(ClientError::listed(error)),
     };
     let lease = Lease { until, is_last: until <= due.lease.until };

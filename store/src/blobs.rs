@@ -19,7 +19,7 @@ use crate::{
     schema::{BlobRow, BlobState, ENDED, MANIFESTS},
     store::{Queued, Store, refused},
     tickets::{self, ROWS_OF_TICKET},
-    transaction::{Changes, Rows, Snapshot},
+    transaction::{Changes, Rows},
 };
 use bytes::Bytes;
 use nightdrop_wire::{
@@ -153,13 +153,6 @@ impl Store {
     #[must_use]
     pub fn destroy_blob(&self, id: BlobId, write_key: &Token, today: Day) -> Queued<u32> {
         let (store, write_key) = (self.clone(), token_hash(write_key));
-        let may_end = |rows: &Snapshot| {
-            let has_ended = ended::by(rows, ObjectName::blob(id), &write_key)?;
-            if has_ended { Ok(()) } else { owned(rows, id, &write_key).map(drop) }
-        };
-        if let Err(error) = self.look_first(may_end) {
-            return refused(error);
-        }
         Box::pin(async move {
             let mut most = TICKETS_OF_STEP;
             loop {

@@ -23,17 +23,19 @@ use crate::{
 };
 use std::time::Duration;
 
-const HOUR: u64 = 60;
+/// All in milliseconds.
+const MINUTE: u64 = 60_000;
+const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
-/// Minutes for which a clock has to go on steadily before a day of it is believed.
+/// For so long a clock has to go on steadily before a day of it is believed.
 const SETTLED: u64 = HOUR;
-/// Minutes of running between two days that are believed, one after the other.
+/// So long the relay runs between two days that are believed, one after the other.
 const BETWEEN_DAYS: u64 = 20 * HOUR;
-/// Minutes for which it has to go on steadily where more than a day is missing.
+/// For so long it has to go on steadily where more than a day is missing.
 const WATCHED: u64 = 7 * DAY;
-/// Minutes that a clock may be off by, from one look to the next, and go steadily: it is set right by so much now and then.
-const SLACK: u64 = 3;
-/// Minutes for which a relay may be off while its clock is watched, and not begin anew.
+/// What a clock may be off by in all, since it goes steadily.
+const SLACK: u64 = 10 * MINUTE;
+/// For so long a relay may be off while its clock is watched, and not begin anew.
 const OFF: u64 = 14 * DAY;
 
 /// What is thought of a day that the clock tells.
@@ -52,13 +54,17 @@ impl Store {
     /// this day: nothing is to be cleared away on one that is not believed.
     #[must_use]
     pub fn trust(&self, now: Minute, ran: Option<Duration>) -> Queued<Trust> {
-        let ran = ran.map(|ran| ran.as_secs() / 60);
+        let ran = ran.map(|ran| u64::try_from(ran.as_millis()).unwrap_or(u64::MAX));
         self.queue_for(Need::Least, 0, move |rows| {
             let before = match rows.row::<ClockRow>(&ONLY) {
                 // Nothing is known of it any more.
-                Err(StoreError::Damaged(_)) => {
-                    Some(ClockRow { believed: Day(0), seen: Minute(0), steady: 0, since: 0 })
-                }
+                Err(StoreError::Damaged(_)) => Some(ClockRow {
+                    believed: Day(0),
+                    seen: Minute(0),
+                    began: Minute(0),
+                    steady: 0,
+                    since: 0,
+                }),
                 before => before?,
             };
             let row = next(before.as_ref(), now, ran);
@@ -78,27 +84,32 @@ impl Store {
 fn next(before: Option<&ClockRow>, now: Minute, ran: Option<u64>) -> ClockRow {
     let today = day_of(now);
     let Some(before) = before else {
-        return ClockRow { believed: today, seen: now, steady: 0, since: BETWEEN_DAYS };
+        return ClockRow { believed: today, seen: now, began: now, steady: 0, since: BETWEEN_DAYS };
     };
-    let (steady, since) = went_on(before, now, ran);
-    let missing = today.0.saturating_sub(before.believed.0);
-    let is_next = missing == 1 && steady >= SETTLED && since >= BETWEEN_DAYS;
-    let is_believed = missing == 0 || is_next || steady >= WATCHED;
-    let since = if is_believed && missing > 0 { 0 } else { since };
-    ClockRow { believed: if is_believed { today } else { before.believed }, seen: now, steady, since }
+    let (began, steady, since) = went_on(before, now, ran);
+    let is_believed = match today.0.saturating_sub(before.believed.0) {
+        0 => true,
+        1 => steady >= SETTLED && since >= BETWEEN_DAYS,
+        _ => steady >= WATCHED,
+    };
+    let since = if is_believed && today > before.believed { 0 } else { since };
+    ClockRow { believed: if is_believed { today } else { before.believed }, seen: now, began, steady, since }
 }
 
-/// For how long the clock went on steadily, and how long it is that a day was believed.
-fn went_on(before: &ClockRow, now: Minute, ran: Option<u64>) -> (u64, u64) {
+/// Since when, and for how long, the clock goes on steadily, and how long it is that a day was believed.
+fn went_on(before: &ClockRow, now: Minute, ran: Option<u64>) -> (Minute, u64, u64) {
     let Some(ran) = ran else {
-        // How long it was off, nobody knows; a watch that began goes on all the same, or a relay that is off now and then would never clear away.
+        // How long it was off, nobody knows; a watch that began goes on all the same, or a relay that is off now and then would never clear away. But it was
+        // perhaps set wrong meanwhile: a day of it is always to come.
         let is_watched = day_of(before.seen).0 > before.believed.0.saturating_add(1);
-        let goes_on = is_watched && (before.seen.0..=before.seen.0.saturating_add(OFF)).contains(&now.0);
-        return (if goes_on { before.steady } else { 0 }, BETWEEN_DAYS);
+        let goes_on = is_watched && (0..=OFF / MINUTE).contains(&now.0.wrapping_sub(before.seen.0));
+        let steady = if goes_on { before.steady.min(WATCHED - DAY) } else { 0 };
+        return (Minute(now.0.saturating_sub(steady / MINUTE)), steady, BETWEEN_DAYS);
     };
-    let is_steady = now.0.abs_diff(before.seen.0.saturating_add(ran)) <= SLACK;
-    let steady = if is_steady { before.steady.saturating_add(ran) } else { 0 };
-    (steady, before.since.saturating_add(ran))
+    let (steady, since) = (before.steady.saturating_add(ran), before.since.saturating_add(ran));
+    let expected = before.began.0.saturating_mul(MINUTE).saturating_add(steady);
+    let is_steady = now.0.saturating_mul(MINUTE).abs_diff(expected) <= SLACK;
+    if is_steady { (before.began, steady, since) } else { (now, 0, since) }
 }
 
 fn day_of(minute: Minute) -> Day {
@@ -110,7 +121,12 @@ mod tests {
     use super::*;
     use crate::common::{Fixture, TODAY};
 
+    // In minutes.
     const LOOK: u64 = 10;
+    const HOUR: u64 = super::HOUR / MINUTE;
+    const DAY: u64 = super::DAY / MINUTE;
+    const SETTLED: u64 = super::SETTLED / MINUTE;
+    const OFF: u64 = super::OFF / MINUTE;
 
     /// A machine: the time that passes, and what its clock says.
     struct Machine {
@@ -127,7 +143,7 @@ mod tests {
         /// Whether the day is believed after so many minutes in which the clock went right.
         fn look(&mut self, minutes: u64) -> bool {
             self.clock += minutes;
-            let ran = self.started.then_some(minutes);
+            let ran = self.started.then_some(minutes * MINUTE);
             self.started = true;
             let row = next(self.row.as_ref(), Minute(self.clock), ran);
             self.row = Some(row);
@@ -245,12 +261,28 @@ mod tests {
     fn a_clock_that_runs_fast_is_watched_too() {
         let mut machine = Machine::new();
         assert!(machine.look(0) && machine.run(DAY));
-        // Six hours in one.
-        for _ in 0..200 {
-            machine.clock += 5 * LOOK;
-            let believed = machine.look(LOOK);
-            assert!(!believed || machine.clock < (u64::from(TODAY.0) + 2) * DAY);
+        // Much too fast, and a little.
+        for extra in [5 * LOOK, LOOK / 5] {
+            for _ in 0..20_000 {
+                machine.clock += extra;
+                let believed = machine.look(LOOK);
+                assert!(!believed || machine.clock < (u64::from(TODAY.0) + 3) * DAY);
+            }
         }
+    }
+
+    #[test]
+    fn one_that_is_watched_and_starts_with_a_wrong_clock_is_watched_for_a_day_more() {
+        let mut machine = Machine::new();
+        assert!(machine.look(0) && machine.run(DAY));
+        machine.off(3 * DAY);
+        assert!(!machine.run(7 * DAY));
+        machine.off(10);
+        machine.set(12);
+        assert!(!machine.run(DAY));
+        machine.set(-12);
+        assert!(!machine.run(6 * DAY), "it was set: the watch begins anew");
+        assert!(machine.run(DAY + LOOK));
     }
 
     #[test]

@@ -131,10 +131,9 @@ impl Store {
         self.queue(0, move |rows| {
             let account = sessions::owner(rows, &session, today)?;
             let most = quotas::of(rows, account)?.unwrap_or(usual) / UNIT;
+            let period = period_of(today);
             let before = rows.row::<CreditQuotaRow>(account.as_bytes())?;
-            // A later one was begun by a clock that was wrong: it is not had twice.
-            let before = before.filter(|before| before.period >= period_of(today));
-            let period = before.as_ref().map_or(period_of(today), |before| before.period);
+            let before = before.filter(|before| before.period == period);
             let drawn = before.as_ref().map_or(0, |before| before.drawn);
             let again = before.map(|before| before.last).filter(|last| last.request == request.0);
             let (given, repeats) = match &again {

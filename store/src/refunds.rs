@@ -13,8 +13,8 @@ use crate::{
     operation::Checked,
     room::Need,
     schema::{GivenRefund, RefundRow},
-    store::{Queued, Store, refused},
-    transaction::{Changes, Rows, Snapshot},
+    store::{Queued, Store},
+    transaction::{Changes, Rows},
 };
 use nightdrop_wire::{
     denomination::Assortment, ids::BlobId, limits::REFUND_DAYS, price, season, token::Token,
@@ -35,12 +35,6 @@ impl Store {
         today: Day,
     ) -> Queued<()> {
         let write_key = token_hash(write_key);
-        let has_ended = |rows: &Snapshot| {
-            ended::by(rows, ObjectName::blob(id), &write_key)?.then_some(()).ok_or(StoreError::Refused)
-        };
-        if let Err(error) = self.look_first(has_ended) {
-            return refused(error);
-        }
         // Its row stands already, and those who make room are not to lose by it.
         self.queue_for(Need::Least, 0, move |rows| {
             if !ended::by(rows, ObjectName::blob(id), &write_key)? {

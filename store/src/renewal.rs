@@ -26,9 +26,6 @@ impl Store {
             return refused(StoreError::Refused);
         }
         let (shown, RenewBlob { read_token, write_key, tickets }) = (token_hash(write_key), message.clone());
-        if let Err(error) = self.look_first(|rows| owned(rows, id, &shown).map(drop)) {
-            return refused(error);
-        }
         self.queue_for(Need::Little, 0, move |rows| {
             // Also if its time has passed: what is refused here counts as taken by a thief, and the clock may be wrong for a while.
             let held = owned(rows, id, &shown)?;

@@ -132,9 +132,11 @@ pub(crate) struct ClockRow {
     pub(crate) believed: Day,
     /// What it told last.
     pub(crate) seen: Minute,
-    /// Minutes for which it went on steadily.
+    /// What it told when it began to go on steadily.
+    pub(crate) began: Minute,
+    /// Milliseconds for which it did.
     pub(crate) steady: u64,
-    /// Minutes that the relay ran since a day was believed.
+    /// Milliseconds that the relay ran since a day was believed.
     pub(crate) since: u64,
 }
 

@@ -60,15 +60,6 @@ impl Store {
         Snapshot::take(&self.inner.database)
     }
 
-    /// Looks, before an operation is queued, whether it would be refused: whoever is refused costs no turn of the writer, and does not learn from
-    /// the time that it takes how much is being written.
-    pub(crate) fn look_first(
-        &self,
-        look: impl FnOnce(&Snapshot) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
-        self.snapshot().and_then(|rows| look(&rows))
-    }
-
     /// Queues an operation that makes the store grow: `check` decides and gives what writes. [`StoreError::Full`] if it
     /// may be done and there is no room.
     pub(crate) fn queue<T, C, W>(&self, weight: usize, check: C) -> Queued<T>

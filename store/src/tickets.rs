@@ -56,14 +56,12 @@ impl Store {
         if left > Some(MAX_DOWNLOADS) {
             return refused(StoreError::Refused);
         }
-        let (write_key, limits, moment) = (token_hash(write_key), *self.limits(), self.on(today));
-        let sealed = self
-            .look_first(|rows| blobs::writable(rows, blob, &write_key, moment).map(drop))
-            .and_then(|()| seal_envelope(message, rng));
-        let envelope = match sealed {
+        let envelope = match seal_envelope(message, rng) {
             Ok(envelope) => envelope,
             Err(error) => return refused(error),
         };
+        let write_key = token_hash(write_key);
+        let (limits, moment) = (*self.limits(), self.on(today));
         self.queue(envelope.stored.len(), move |rows| {
             let state = blobs::writable(rows, blob, &write_key, moment)?.state;
             if let Some(held) = rows.row::<TicketRow>(ticket.as_bytes())? {
@@ -106,25 +104,17 @@ impl Store {
     #[must_use]
     pub fn end_ticket(&self, ticket: TicketId, write_key: &Token) -> Queued<()> {
         let write_key = token_hash(write_key);
-        if let Err(error) = self.look_first(|rows| to_end(rows, ticket, &write_key).map(drop)) {
-            return refused(error);
-        }
         self.queue_for(Need::Least, 0, move |rows| {
-            let Some(blob) = to_end(rows, ticket, &write_key)? else { return Ok(Checked::Already(())) };
+            if ended::by(rows, ObjectName::ticket(ticket), &write_key)? {
+                return Ok(Checked::Already(()));
+            }
+            let blob = rows.guard::<TicketRow>(ticket.as_bytes())?.ok_or(StoreError::Refused)?.blob;
+            blobs::owned(rows, blob, &write_key)?;
             Ok(Checked::Scattered(ROWS_OF_TICKET, move |changes: &Changes<'_>| {
                 remove_all(changes, blob, &[ticket], &write_key)
             }))
         })
     }
-}
-
-/// The blob of a ticket that is to end, to whoever shows its write key; `None` if that has ended it before.
-fn to_end(rows: &impl Rows, ticket: TicketId, write_key: &TokenHash) -> Result<Option<BlobId>, StoreError> {
-    if ended::by(rows, ObjectName::ticket(ticket), write_key)? {
-        return Ok(None);
-    }
-    let blob = rows.guard::<TicketRow>(ticket.as_bytes())?.ok_or(StoreError::Refused)?.blob;
-    blobs::owned(rows, blob, write_key).map(|_| Some(blob))
 }
 
 fn seal_envelope(message: &CreateTicket, rng: &mut dyn CryptoRng) -> Result<NewObject, StoreError> {

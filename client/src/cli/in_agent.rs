@@ -65,15 +65,20 @@ impl Global {
         });
     }
 
-    /// A command was typed to drop the upload of this number, or all: also if it does not come to that, nobody goes on with them.
-    pub(super) fn gives_up(&self, number: Option<usize>) {
-        let mut at = 0;
+    /// A command was typed to drop the upload of this number, or all: also if it does not come to that, nobody goes on with them. Gives where the journal of
+    /// that number is: the agent may be done with others before it, and then another one has the number.
+    pub(super) fn gives_up(&self, number: Option<usize>) -> Option<PathBuf> {
+        let (mut at, mut chosen) = (0, None);
         self.look_at_uploads(|one| {
             at += 1;
+            if number == Some(at) {
+                chosen = Some(one.journal().to_owned());
+            }
             if number.is_none_or(|number| number == at) {
                 one.give_up();
             }
         });
+        chosen
     }
 
     /// What cannot be looked at now, the command itself finds out.

@@ -34,7 +34,7 @@ impl Opened<'_> {
         }
         if over > 0 {
             self.printer.warn(&format!(
-                "{over} of your files are over: the relay kept them for as long as was paid for; `nightdrop rm` takes them off your list"
+                "{over} of your files are over: the relay kept them for as long as was paid for; those that ended within the last days every command asks for, `nightdrop rm` takes the others off your list"
             ));
         }
     }
@@ -87,7 +87,7 @@ fn percent(done: usize, all: usize) -> u8 {
 pub(super) fn in_words(lease: Lease) -> String {
     let until = Date::of_day(lease.until);
     match lease.days_left(clock::today()) {
-        None => format!("was kept until {until}, and is gone"),
+        None => format!("was kept until {until}, and is over"),
         Some(_) if lease.is_last => format!("until {until}; the relay does not extend it"),
         Some(_) => format!("until {until}; extended by itself while you use this account now and then"),
     }

@@ -12,7 +12,7 @@ use crate::{
     relay::RelayLane,
     renewal::renew_carried,
     space::HomeSpace,
-    transfer::{self, Journals, Refund},
+    transfer::{self, Journals, Refund, Run},
     transport::{AnyTransport, Transport},
     unlocked::Unlocked,
 };
@@ -162,6 +162,14 @@ impl Opened<'_> {
     /// Whether this is what the agent does by itself.
     const fn is_unheard(&self) -> bool {
         matches!(self.by, By::Agent(in_agent) if in_agent.run.is_agents())
+    }
+
+    /// The run, if this is what the agent does by itself.
+    pub(super) fn agents_run(&self) -> Option<Run> {
+        match self.by {
+            By::Agent(in_agent) if in_agent.run.is_agents() => Some(in_agent.run.clone()),
+            _ => None,
+        }
     }
 
     /// Forgets uploads that were done but for that. What cannot be read is told and no more.

@@ -130,9 +130,18 @@ async fn prepare(
     }
     let bar = printer.bar("Looking at what is stored already");
     bar.wait();
-    let ask = async |mut lane: RelayLane<AnyTransport>, _way: Way, earlier: transfer::Earlier| {
-        let prepared = earlier.go_on(&mut lane).await?;
-        Ok((prepared, lane))
+    let agents_run = opened.agents_run();
+    let ask = move |mut lane: RelayLane<AnyTransport>, _way: Way, earlier: transfer::Earlier| {
+        let (run, blob) = (agents_run.clone(), earlier.blob());
+        async move {
+            let prepared = earlier.go_on(&mut lane).await?;
+            if let (Some(run), Prepared::Unpaid(_)) = (run, &prepared) {
+                // A relay that says it has nothing is not to be paid again and again while nobody looks.
+                run.leaves(blob);
+                return Err(ClientError::NotResumable);
+            }
+            Ok((prepared, lane))
+        }
     };
     let (answers, failed) = side_by_side(opened, earlier, &bar, ask).await;
     bar.done();

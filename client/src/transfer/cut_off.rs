@@ -169,7 +169,7 @@ impl Run {
     }
 
     /// This run does not go on with it, and the network is not why.
-    pub(super) fn leaves(&self, blob: BlobId) {
+    pub(crate) fn leaves(&self, blob: BlobId) {
         let mut state = self.cut_off.state();
         if state.uploads.get(&blob) == Some(&Place::With(self.number)) {
             state.uploads.remove(&blob);

@@ -11,7 +11,12 @@ use nightdrop_envelope::{
     layout::Layout,
 };
 use nightdrop_wire::ids::BlobId;
-use std::{ffi::OsStr, os::unix::ffi::OsStrExt, path::PathBuf, sync::Arc};
+use std::{
+    ffi::OsStr,
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 /// An upload that is not done.
 #[derive(Debug, Clone)]
@@ -129,6 +134,12 @@ impl Unfinished {
     pub fn is_for_this_run(&self) -> bool {
         let (run, blob) = (self.journals.run(), self.blob());
         run.is_none_or(|run| blob.is_some_and(|blob| run.goes_on_with(blob)))
+    }
+
+    /// Where its journal is.
+    #[must_use]
+    pub fn journal(&self) -> &Path {
+        &self.seen.path
     }
 
     /// The command that looked was typed for it.

@@ -41,7 +41,7 @@ impl Lease {
     }
 
     /// Whether it is in its last season. One that the relay did not make longer is due in its last days only: a clock may have been wrong, and asking costs nothing. One that is over
-    /// is due for some days more, unless the relay has said that it is gone.
+    /// is due for some days more.
     #[must_use]
     pub fn is_due(&self, today: u32) -> bool {
         let days = if self.is_last { URGENT } else { season::DAYS };

@@ -2,10 +2,11 @@
 
 use nightdrop_store::{Day, Minute};
 use nightdrop_wire::{quarter::QuarterHour, token::Token};
+use nix::time::{ClockId, clock_gettime};
 use rand::{Rng, TryCryptoRng, TryRng, rand_core::Infallible, rand_core::UnwrapErr, rngs::SysRng};
 use std::{
     sync::Arc,
-    time::{Instant, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 use zeroize::Zeroize;
 
@@ -19,6 +20,8 @@ pub struct Environment {
     pub today: Arc<dyn Fn() -> Day + Send + Sync>,
     /// The minute, for the back-off after failed logins and the ends of tickets.
     pub minute: Arc<dyn Fn() -> Minute + Send + Sync>,
+    /// Time since the machine was started, asleep or not: by it the machine's clock is judged.
+    pub since_boot: Arc<dyn Fn() -> Duration + Send + Sync>,
     /// A clock that never goes back, for what lasts minutes.
     pub now: Arc<dyn Fn() -> Instant + Send + Sync>,
     /// Fills a buffer with random bytes.
@@ -32,6 +35,10 @@ impl Environment {
         Self {
             today: Arc::new(|| Day::of(SystemTime::now())),
             minute: Arc::new(|| Minute::of(SystemTime::now())),
+            // A system without this clock would be no Linux; without it, nothing is ever cleared away.
+            since_boot: Arc::new(|| {
+                clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from)
+            }),
             now: Arc::new(Instant::now),
             // Linux's generator does not fail once it is seeded; were it to, nothing could go on.
             fill_random: Arc::new(|bytes| UnwrapErr(SysRng).fill_bytes(bytes)),
@@ -48,6 +55,10 @@ impl Environment {
 
     pub(crate) fn quarter(&self) -> QuarterHour {
         self.minute().quarter()
+    }
+
+    pub(crate) fn since_boot(&self) -> Duration {
+        (self.since_boot)()
     }
 
     pub(crate) fn now(&self) -> Instant {

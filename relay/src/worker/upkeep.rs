@@ -2,15 +2,15 @@
 
 use super::service::Service;
 use nightdrop_store::{Day, StoreError, Trust};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Looks at the clock now and then, and sweeps the store on each day that is believed, once, until it is dropped.
 pub(super) async fn upkeep(service: Service) {
     let pause = service.store().limits().sweep_pause;
-    let (mut looked, mut done): (Option<Instant>, Done) = (None, Done::default());
+    let (mut looked, mut done): (Option<Duration>, Done) = (None, Done::default());
     loop {
-        let (now, today) = (service.inner.environment.now(), service.inner.environment.today());
-        let ran = looked.map(|looked| now.saturating_duration_since(looked));
+        let (now, today) = (service.inner.environment.since_boot(), service.inner.environment.today());
+        let ran = looked.map(|looked| now.saturating_sub(looked));
         match service.trust_in_clock(ran).await {
             Ok(trust) => {
                 looked = Some(now);

@@ -147,12 +147,13 @@ fn start_node(programs: &TorPrograms, node: &Node) -> Result<Daemon> {
 /// A running network; dropping it kills it.
 #[derive(Debug)]
 pub struct Network {
-    prepared: Prepared,
-    file: PathBuf,
     daemons: Vec<Daemon>,
+    _lines: Vec<SlowLine>,
+    file: PathBuf,
     /// Seconds: how long a next first vote is waited for if this one came too early.
     longer_intervals: std::slice::Iter<'static, u32>,
-    _lines: Vec<SlowLine>,
+    /// Dropped last: the directory and the addresses are its own until no node runs any more.
+    prepared: Prepared,
 }
 
 impl Network {

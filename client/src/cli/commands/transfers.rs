@@ -17,6 +17,7 @@ use crate::{
 };
 use nightdrop_envelope::space::{SpacePath, State};
 use serde::Serialize;
+use std::path::Path;
 
 #[derive(Serialize)]
 struct Shown<'a> {
@@ -77,15 +78,19 @@ pub(in crate::cli) async fn run(
         return Err(ClientError::Usage("either go on with all of them or drop some".to_owned()));
     }
     // Before there is anything to wait for.
-    match &arguments.action {
+    let chosen = match &arguments.action {
         Some(TransfersAction::Drop(which)) => global.gives_up(which.number),
-        None if arguments.resume_all => global.goes_on_with_all(),
-        None => {}
-    }
+        None => {
+            if arguments.resume_all {
+                global.goes_on_with_all();
+            }
+            None
+        }
+    };
     let work = async |opened: &mut Opened<'_>| match arguments {
         Transfers { resume_all: true, .. } => resume_all(opened, printer).await,
         Transfers { action: Some(TransfersAction::Drop(which)), .. } => {
-            drop_some(opened, &which, printer).await
+            drop_some(opened, &which, chosen.as_deref(), printer).await
         }
         Transfers { resume_all: false, action: None } => show_all(opened, printer),
     };
@@ -205,13 +210,17 @@ async fn begin(
 async fn drop_some(
     opened: &mut Opened<'_>,
     which: &DropTransfers,
+    chosen: Option<&Path>,
     printer: &Printer,
 ) -> Result<(), ClientError> {
     let all = unfinished(&opened.journals()?)?;
     let chosen: Vec<&Unfinished> = match which.number {
         None => all.iter().collect(),
         Some(number) => {
-            let one = number.checked_sub(1).and_then(|position| all.get(position));
+            let one = match chosen {
+                Some(chosen) => all.iter().find(|one| one.journal() == chosen),
+                None => number.checked_sub(1).and_then(|position| all.get(position)),
+            };
             vec![one.ok_or(ClientError::NoSuchTransfer(number))?]
         }
     };
