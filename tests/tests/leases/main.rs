@@ -272,12 +272,14 @@ async fn what_is_over_is_said_to_be_and_taken_off_the_list() {
         desk.stage.honest.sweep().await;
         let yesterday = today() - days_ago;
         note_end(&desk, yesterday).await;
-        let asked = extend(&desk).await;
-        assert_eq!(
-            asked.iter().map(Vec::len).collect::<Vec<_>>(),
-            if days_ago == 1 { vec![0] } else { vec![] }
-        );
-        assert!(extend(&desk).await.is_empty(), "it is over, and that was said");
+        let asked = if days_ago == 1 { vec![0] } else { vec![] };
+        for _ in 0..2 {
+            let shown: Vec<usize> = extend(&desk).await.iter().map(Vec::len).collect();
+            assert_eq!(
+                shown, asked,
+                "{days_ago} days ago: asked while the relay may have it, and nothing paid"
+            );
+        }
         let yesterday = Date::of_day(yesterday).to_string();
         for command in [&["get", "sample", "-o", "again"][..], &["share", "sample", "--link"]] {
             let ended = desk.types(command).await;
